@@ -1,0 +1,47 @@
+# make demo: from nothing to the result table.  make test: from nothing to green.  The second time nothing is set up.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+BIN := $(VENV)/bin
+# OpenMP threads that spin while they wait slow each other down whenever something else runs.
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test test-quick lint format install lock clean
+
+demo: $(INSTALLED)
+	$(BIN)/finetune run recipes/demo.yaml
+
+test: $(INSTALLED)
+	$(BIN)/pytest -m "not gpu and not live and not docker"
+
+test-quick: $(INSTALLED)
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(INSTALLED)
+
+# torch comes first and with what it needs: which build it is (CPU or CUDA) is up to the machine's package index.
+# All else is installed as locked; the lock was resolved once, so pip need not (and could not: see scripts/lock).
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/pip install --no-deps -r requirements.lock
+	$(BIN)/pip install --no-deps --no-build-isolation --quiet --editable .
+	touch $@
+
+# Resolves anew in a throw-away environment and writes what it got.
+lock:
+	scripts/lock $(PYTHON)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

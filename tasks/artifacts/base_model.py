@@ -1,0 +1,116 @@
+"""Base models: found by hub id, in a folder, or in a Python package, and staged once per machine."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tasks.artifacts.keys import step_key
+from tasks.artifacts.references import Reference
+from tasks.artifacts.store import Store, digest_files, sha256_of
+from tasks.errors import EnvironmentProblem, RecipeError
+from tasks.recipe import ModelSection
+
+STEP_VERSION = 1
+_WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt", "*.py", "LICENSE*"]
+
+
+def stage(section: ModelSection, key: str, store: Store, python: str | None = None) -> Reference:
+    """The base model in the store: safetensors, config, tokenizer with a chat template.
+
+    `python` runs the conversion of a GGUF file, which needs the training extra.
+
+    Raises:
+        RecipeError: there is no such model, or it has no chat template and none is named.
+        EnvironmentProblem: the conversion or the download failed.
+    """
+    with store.write("base-model", key) as draft:
+        source = locate(section)
+        if source is None:
+            source = draft.path.with_name(draft.path.name + "-download")
+            _download(section, source)
+        try:
+            _convert(section, source, draft.path, python)
+        finally:
+            if source.name.endswith("-download"):
+                shutil.rmtree(source, ignore_errors=True)
+    return store.require("base-model", key)
+
+
+def staging_key(section: ModelSection) -> str:
+    """What the staged model is made from: a pinned revision, or the bytes on this machine."""
+    source = locate(section)
+    if source is None:
+        identity: dict[str, object] = {"hub": section.source, "revision": section.revision}
+    elif source.is_file():
+        identity = {"sha256": sha256_of(source)}
+    else:
+        identity = {"files": digest_files(source)}
+    template = section.chat_template
+    if template and template != "chatml":
+        identity["template"] = Path(template).read_text(encoding="utf-8")
+    return step_key("base-model", STEP_VERSION, identity | {"chat_template": template})
+
+
+def locate(section: ModelSection) -> Path | None:
+    """The file or folder on this machine; None when the source is a hub id.
+
+    Raises:
+        RecipeError: a path that is not there, a package that is not installed, a hub id without its revision.
+    """
+    source = section.source
+    if source.startswith("package:"):
+        return _in_package(source)
+    path = Path(source).expanduser()
+    if path.exists():
+        return path.absolute()
+    if source.startswith((".", "/", "~")) or source.count("/") != 1:
+        raise RecipeError("model.source", [f"{source}: there is no such file or folder (a hub id looks like owner/name)"])
+    if not section.revision:
+        problem = f"{source} is taken for a hub id and needs model.revision, a commit: a branch could change under you"
+        raise RecipeError("model.revision", [problem])
+    return None
+
+
+def _in_package(source: str) -> Path:
+    name, _, file = source.removeprefix("package:").partition("/")
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        problem = f"{source}: the Python package {name} is not installed here; `make install` installs the one of the demo"
+        raise RecipeError("model.source", [problem])
+    folder = Path(spec.submodule_search_locations[0])
+    if not (folder / file).is_file():
+        found = ", ".join(sorted(p.name for p in folder.glob("*.gguf"))) or "no GGUF file"
+        raise RecipeError("model.source", [f"{source}: the package holds {found}"])
+    return folder / file
+
+
+def _download(section: ModelSection, folder: Path) -> None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        snapshot_download(
+            section.source,
+            revision=section.revision,
+            local_dir=folder,
+            allow_patterns=_WANTED,
+            token=os.environ.get(section.token_variable) or None,
+        )
+    except (HfHubHTTPError, OSError) as error:
+        advice = f"if the model is gated, put a token into the environment variable {section.token_variable}"
+        raise EnvironmentProblem(f"cannot download {section.source}@{section.revision}: {error}\n  {advice}") from error
+
+
+def _convert(section: ModelSection, source: Path, output: Path, python: str | None) -> None:
+    command = [python or sys.executable, "-m", "training", "stage", "--source", str(source), "--output", str(output)]
+    if section.chat_template:
+        command += ["--chat-template", section.chat_template]
+    root = Path(__file__).resolve().parents[2]
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    result = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}, check=False)
+    if result.returncode:
+        words = (result.stderr or result.stdout).strip().splitlines()
+        raise EnvironmentProblem(f"cannot stage {section.source}: {words[-1] if words else 'no output'}")

@@ -1,0 +1,57 @@
+"""A small record of every run: the resolved recipe when it starts, the outcome or the failure when it ends."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.artifacts.registry import now
+from tasks.artifacts.store import home, write_json
+from tasks.recipe import Recipe, dump_recipe, load_recipe
+
+
+class Run(BaseModel):
+    """One line of `finetune runs`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    recipe: str
+    started: datetime
+    ended: datetime | None = None
+    result: str = "running, or ended without a word"
+    outcome: dict[str, Any] | None = None
+
+
+def start_run(recipe: Recipe, flow_run: str) -> Path:
+    """Makes the run's folder and saves the resolved recipe in it."""
+    started = now()
+    identifier = f"{started:%Y%m%d-%H%M%S}-{recipe.name}-{flow_run[:8]}"
+    folder = home() / "runs" / identifier
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    write_json(folder / "run.json", Run(id=identifier, recipe=recipe.name, started=started).model_dump(mode="json"))
+    return folder
+
+
+def end_run(folder: Path, result: str, outcome: dict[str, Any] | None = None) -> None:
+    """Records how it ended."""
+    run = _read(folder).model_copy(update={"ended": now(), "result": result, "outcome": outcome})
+    write_json(folder / "run.json", run.model_dump(mode="json"))
+
+
+def list_runs() -> list[Run]:
+    """All of them, the newest last."""
+    return [_read(path.parent) for path in sorted((home() / "runs").glob("*/run.json"))]
+
+
+def latest_recipe(name: str) -> Recipe | None:
+    """The recipe of that name as it was last run."""
+    folders = [home() / "runs" / run.id for run in list_runs() if run.recipe == name]
+    return load_recipe(folders[-1] / "recipe.yaml") if folders else None
+
+
+def _read(folder: Path) -> Run:
+    return Run.model_validate(json.loads((folder / "run.json").read_text(encoding="utf-8")))

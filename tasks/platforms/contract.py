@@ -1,0 +1,110 @@
+"""What a platform must do, in the words of SageMaker's container contract.
+
+A job is one run of a program that reads /opt/ml/input and writes /opt/ml/model, /opt/ml/checkpoints and /opt/ml/output.
+An endpoint is a server behind a name that answers /ping and /v1/chat/completions. Both are found by name, carry labels,
+end by themselves at a deadline, and outlive the flow that started them, so that a flow that died can take them up again.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["absent", "running", "completed", "stopped", "failed"]
+ReadLine = Callable[[str], None]
+
+
+class Frozen(BaseModel):
+    """A value: compared by content, never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Labels(Frozen):
+    """What everything we create carries, so that it is found again without anybody's memory."""
+
+    recipe: str
+    step_key: str
+    flow_run: str
+    expires_at: datetime = Field(description="UTC. Whatever is left after it may be swept away.")
+
+
+class TrainingJob(Frozen):
+    """One run of the training program."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
+    hyperparameters: dict[str, str]
+    channels: dict[str, Path] = Field(description="Folders that the program finds under /opt/ml/input/data/<channel>.")
+    checkpoints: str = Field(
+        description="Name of the checkpoint folder; attempts at one job share it, so that they resume."
+    )
+    max_runtime_seconds: float = Field(gt=0)
+    labels: Labels
+
+
+class JobState(Frozen):
+    """Where a job stands."""
+
+    status: Status
+    failure: str | None = Field(None, description="The program's own words, or what the platform saw.")
+    log: str | None = Field(None, description="Where its output can be read.")
+
+
+class EndpointSpec(Frozen):
+    """A server to be started."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
+    model: Path = Field(description="Folder of the model: safetensors, config, tokenizer with chat template.")
+    model_digest: str
+    environment: dict[str, str]
+    startup_seconds: float = Field(gt=0)
+    labels: Labels
+
+
+class Endpoint(Frozen):
+    """A server that runs."""
+
+    name: str
+    url: str
+    model_digest: str
+    labels: Labels
+
+
+class Platform(Protocol):
+    """Where jobs and endpoints run. Every call may be repeated without doing anything twice."""
+
+    def start_job(self, job: TrainingJob) -> None:
+        """Starts it, unless a job of that name was ever started."""
+
+    def describe_job(self, name: str) -> JobState:
+        """Where it stands; `absent` when there never was one."""
+
+    def follow_job(self, name: str, read_line: ReadLine) -> JobState:
+        """Hands over each line the job prints until it ends."""
+
+    def stop_job(self, name: str) -> None:
+        """Asks the program to checkpoint and end, and makes sure that it does."""
+
+    def job_output(self, name: str) -> Path:
+        """The folder with what the program left in /opt/ml/model."""
+
+    def remove_job(self, name: str) -> None:
+        """Deletes what an ended job left behind, but for its log and its checkpoints."""
+
+    def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
+        """Starts it and waits until it is healthy; one that already runs is taken as it is and expires no sooner.
+
+        Raises:
+            EndpointFailed: it did not become healthy in time. Nothing of it is left running.
+        """
+
+    def endpoints(self) -> list[Endpoint]:
+        """All that run."""
+
+    def delete_endpoint(self, name: str) -> bool:
+        """Stops it. False when there was none."""
+
+    def sweep(self, now: datetime) -> list[str]:
+        """Stops and deletes what has outlived its expiry; says what, a line each."""

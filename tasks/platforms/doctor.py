@@ -1,0 +1,81 @@
+"""What this machine has for the process platform, and what to do about what it lacks."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from tasks.artifacts.store import home
+
+_GIB = 2**30
+
+
+class Finding(BaseModel):
+    """One thing that was looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    found: str
+    ok: bool
+    advice: str = ""
+
+
+def examine(python: str = sys.executable) -> list[Finding]:
+    """Looks at everything at once; nothing is changed."""
+    return [_python(), _prefect(), _training(python), _accelerator(python), _memory(), _disk(), _home()]
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding(what="Python", found=sys.version.split()[0], ok=ok, advice="" if ok else "use Python 3.11 or later")
+
+
+def _prefect() -> Finding:
+    api = os.environ.get("PREFECT_API_URL", "a server of its own for each run")
+    return Finding(what="Prefect", found=f"{version('prefect')}, {api}", ok=True)
+
+
+def _training(python: str) -> Finding:
+    lacking = [name for name in ("torch", "trl", "peft", "bitsandbytes", "uvicorn") if not _installed(name)]
+    found = "all there" if not lacking else f"missing: {', '.join(lacking)}"
+    advice = "pip install 'finetune-flows[training,serving]'" if lacking else ""
+    return Finding(what="training and serving", found=found, ok=not lacking, advice=advice)
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _accelerator(python: str) -> Finding:
+    """Asked in a process of its own: the orchestrator never imports torch."""
+    code = "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'none, the CPU is used')"
+    result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    found = result.stdout.strip() or "torch cannot be imported"
+    return Finding(what="GPU", found=found, ok=result.returncode == 0, advice="" if found else result.stderr[-200:])
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / _GIB
+    ok = free >= 4
+    return Finding(what="memory", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "the demo takes about 4 GiB")
+
+
+def _disk() -> Finding:
+    home().mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home()).free / _GIB
+    ok = free >= 5
+    return Finding(what="disk", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "finetune sweep, or set FINETUNE_HOME")
+
+
+def _home() -> Finding:
+    ok = os.access(home(), os.W_OK)
+    return Finding(what="home", found=str(home()), ok=ok, advice="" if ok else "set FINETUNE_HOME to a folder you may write to")

@@ -1,0 +1,54 @@
+"""Does the server read and answer as the trainer did? Asked before a model is judged: a wrong template looks like a bad model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tasks.errors import EndpointFailed
+from tasks.platforms.contract import Endpoint
+
+
+def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300) -> str:
+    """Sends the probes that the training program saved, and says in one line what was compared.
+
+    The token ids of every prompt must be the trainer's; the greedy answers must agree on at least half of the probes
+    (other kernels may round otherwise and take another turn, but not on most of them).
+
+    Raises:
+        EndpointFailed: they do not.
+    """
+    expected: list[dict[str, Any]] = json.loads(probes.read_text(encoding="utf-8"))
+    with httpx.Client(base_url=endpoint.url, timeout=timeout_seconds) as client:
+        tokenized = [_check_tokens(client, endpoint, probe) for probe in expected]
+        same = sum(_answer(client, probe) == probe["text"].strip() for probe in expected)
+    if same * 2 < len(expected):
+        raise EndpointFailed(
+            f"endpoint {endpoint.name} gives {same} of the {len(expected)} answers that its model gave when it was saved: "
+            "the engine does not run this model as it was trained"
+        )
+    tokens = "the trainer's token ids" if all(tokenized) else "token ids not shown by this engine"
+    return f"{tokens}, {same} of {len(expected)} probe answers the same"
+
+
+def _check_tokens(client: httpx.Client, endpoint: Endpoint, probe: dict[str, Any]) -> bool:
+    reply = client.post("/tokenize", json={"messages": probe["messages"], "add_generation_prompt": True})
+    if reply.status_code in (404, 405):
+        return False  # an engine without vLLM's /tokenize
+    reply.raise_for_status()
+    if reply.json()["tokens"] != probe["prompt_token_ids"]:
+        raise EndpointFailed(
+            f"endpoint {endpoint.name} turns a prompt into other tokens than the trainer did: "
+            "its chat template or tokenizer is not the model's own"
+        )
+    return True
+
+
+def _answer(client: httpx.Client, probe: dict[str, Any]) -> str:
+    longest = max(8, len(probe.get("token_ids", [])) or 64)
+    body = {"model": "model", "messages": probe["messages"], "temperature": 0, "max_tokens": longest}
+    reply = client.post("/v1/chat/completions", json=body)
+    reply.raise_for_status()
+    text: str = reply.json()["choices"][0]["message"]["content"]
+    return text.strip()

@@ -1,0 +1,209 @@
+"""The embedded platform: jobs and endpoints are processes on this machine. Needs no Docker and no account."""
+
+import shutil
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from tasks.artifacts.store import home, write_json
+from tasks.errors import EndpointFailed
+from tasks.platforms import detached
+from tasks.platforms.contract import Endpoint, EndpointSpec, JobState, ReadLine, TrainingJob
+
+_JOB_GRACE = 120.0  # seconds between SIGTERM and SIGKILL, as SageMaker gives a job
+_ENDPOINT_GRACE = 30.0  # and a server
+
+
+class ProcessRunner:
+    """Implements `contract.Platform` with detached processes below one folder."""
+
+    def __init__(self, root: Path | None = None, python: str | None = None) -> None:
+        self.root = root or home()
+        self.python = python or sys.executable
+
+    # jobs
+
+    def start_job(self, job: TrainingJob) -> None:
+        """Lays out the contract's folders and starts the training program."""
+        folder = self._job(job.name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()  # atomic: of two who start the same job, one wins and the other follows
+        except FileExistsError:
+            return
+        root = self._lay_out(folder, job)
+        write_json(folder / "job.json", job.model_dump(mode="json"))
+        command = [self.python, "-u", "-m", "training", "train", "--root", str(root)]
+        deadline = time.time() + job.max_runtime_seconds
+        detached.start(folder, command, {"TRAINING_JOB_NAME": job.name}, deadline, _JOB_GRACE)
+
+    def _lay_out(self, folder: Path, job: TrainingJob) -> Path:
+        root = folder / "opt-ml"
+        for part in ("input/config", "input/data", "model", "output/data"):
+            (root / part).mkdir(parents=True)
+        for channel, source in job.channels.items():
+            (root / "input/data" / channel).symlink_to(source.absolute())
+        checkpoints = self.root / "checkpoints" / job.checkpoints
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        (root / "checkpoints").symlink_to(checkpoints)
+        hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
+        modes = {name: {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"} for name in job.channels}
+        write_json(root / "input/config/hyperparameters.json", job.hyperparameters)
+        write_json(root / "input/config/inputdataconfig.json", modes)
+        write_json(root / "input/config/resourceconfig.json", hosts)
+        return root
+
+    def describe_job(self, name: str) -> JobState:
+        """Completed means that the program said so by leaving training.json, its last file."""
+        folder = self._job(name)
+        if not folder.exists():
+            return JobState(status="absent")
+        log = str(folder / "log.txt")
+        if detached.is_running(folder):
+            return JobState(status="running", log=log)
+        ending = detached.ending(folder) or {"exit_code": None, "reason": None}
+        if (self.job_output(name) / "training.json").exists() and ending["exit_code"] in (0, None):
+            return JobState(status="completed", log=log)
+        if ending["reason"] == "deadline":
+            return JobState(status="stopped", failure="it reached its longest running time", log=log)
+        if ending["exit_code"] == 0 or ending["reason"] == "stopped":
+            return JobState(status="stopped", failure="it was stopped before its end", log=log)
+        return JobState(status="failed", failure=self._failure(folder, ending["exit_code"]), log=log)
+
+    def follow_job(self, name: str, read_line: ReadLine) -> JobState:
+        """Reads the log until the job ends."""
+        detached.follow(self._job(name), read_line)
+        return self.describe_job(name)
+
+    def stop_job(self, name: str) -> None:
+        """SIGTERM, then SIGKILL after the grace that SageMaker gives."""
+        detached.stop(self._job(name), _JOB_GRACE)
+
+    def job_output(self, name: str) -> Path:
+        """The program's /opt/ml/model."""
+        return self._job(name) / "opt-ml" / "model"
+
+    def remove_job(self, name: str) -> None:
+        """Keeps log.txt, exit.json and job.json: a small record of what ran."""
+        shutil.rmtree(self._job(name) / "opt-ml", ignore_errors=True)
+
+    # endpoints
+
+    def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
+        """Starts our own server on a free port of the loopback interface."""
+        folder = self._endpoint(spec.name)
+        running = self._read_endpoint(folder)
+        if running is not None and running.model_digest == spec.model_digest:
+            renewed = running.model_copy(update={"labels": spec.labels})
+            detached.extend(folder, spec.labels.expires_at.timestamp())
+            write_json(folder / "endpoint.json", renewed.model_dump(mode="json"))
+            return self._healthy(renewed, folder, spec.startup_seconds)
+        self.delete_endpoint(spec.name)
+        (folder / "opt-ml").mkdir(parents=True)
+        (folder / "opt-ml" / "model").symlink_to(spec.model.absolute())
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}"
+        endpoint = Endpoint(name=spec.name, url=url, model_digest=spec.model_digest, labels=spec.labels)
+        write_json(folder / "endpoint.json", endpoint.model_dump(mode="json"))
+        command = [self.python, "-u", "-m", "containers.serving", "serve", "--root", str(folder / "opt-ml")]
+        command += ["--host", "127.0.0.1", "--port", str(port)]
+        detached.start(folder, command, spec.environment, spec.labels.expires_at.timestamp(), _ENDPOINT_GRACE)
+        return self._healthy(endpoint, folder, spec.startup_seconds)
+
+    def _healthy(self, endpoint: Endpoint, folder: Path, seconds: float) -> Endpoint:
+        give_up = time.monotonic() + seconds
+        try:
+            while time.monotonic() < give_up and detached.is_running(folder):
+                if _answers_ping(endpoint.url):
+                    return endpoint
+                time.sleep(0.1)
+        except BaseException:
+            detached.stop(folder, _ENDPOINT_GRACE)
+            raise
+        ended = not detached.is_running(folder)
+        detached.stop(folder, _ENDPOINT_GRACE)
+        what = "ended while it was starting" if ended else f"was not healthy after {seconds:.0f} s"
+        log = folder / "log.txt"
+        raise EndpointFailed(f"endpoint {endpoint.name} {what}: {_last_line(log)} (log: {log})")
+
+    def endpoints(self) -> list[Endpoint]:
+        """Those whose process lives."""
+        found = [self._read_endpoint(folder) for folder in sorted((self.root / "endpoints").glob("*"))]
+        return [endpoint for endpoint in found if endpoint is not None]
+
+    def delete_endpoint(self, name: str) -> bool:
+        """Lets the server finish its answers, then removes its folder."""
+        folder = self._endpoint(name)
+        existed = detached.is_running(folder)
+        detached.stop(folder, _ENDPOINT_GRACE)
+        shutil.rmtree(folder, ignore_errors=True)
+        return existed
+
+    def sweep(self, now: datetime) -> list[str]:
+        """Stops endpoints and jobs past their expiry, and removes what dead ones left."""
+        swept = []
+        for folder in sorted((self.root / "endpoints").glob("*")):
+            endpoint = self._read_endpoint(folder)
+            if endpoint is None or endpoint.labels.expires_at < now:
+                self.delete_endpoint(folder.name)
+                swept.append(f"endpoint {folder.name}" + (" (had ended)" if endpoint is None else " (expired)"))
+        for folder in sorted((self.root / "jobs").glob("*")):
+            if self._expired(folder, now) and (folder / "opt-ml").exists():
+                self.stop_job(folder.name)
+                self.remove_job(folder.name)
+                swept.append(f"job {folder.name}")
+        return swept
+
+    def _expired(self, folder: Path, now: datetime) -> bool:
+        try:
+            job = TrainingJob.model_validate_json((folder / "job.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return datetime.fromtimestamp(folder.stat().st_mtime, UTC) < now and not detached.is_running(folder)
+        return job.labels.expires_at < now
+
+    def _job(self, name: str) -> Path:
+        return self.root / "jobs" / name
+
+    def _endpoint(self, name: str) -> Path:
+        return self.root / "endpoints" / name
+
+    def _read_endpoint(self, folder: Path) -> Endpoint | None:
+        try:
+            endpoint = Endpoint.model_validate_json((folder / "endpoint.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        return endpoint if detached.is_running(folder) else None
+
+    def _failure(self, folder: Path, exit_code: int | None) -> str:
+        words = folder / "opt-ml" / "output" / "failure"
+        if words.exists():
+            return words.read_text(encoding="utf-8", errors="replace").strip()
+        if exit_code is None or exit_code < 0:
+            return "it was killed" + ("" if exit_code is None else f" by signal {-exit_code}")
+        return f"exit code {exit_code}: {_last_line(folder / 'log.txt')}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _answers_ping(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ping", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return "no output"
+    return lines[-1][:500] if lines else "no output"

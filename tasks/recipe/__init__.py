@@ -1,0 +1,36 @@
+"""The recipe: its sections, its file, and every problem in it told at once.
+
+The sections stand here and not in flows/, because the stages take them and imports only go from flows to tasks.
+"""
+
+from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
+from tasks.recipe.recipe import Recipe
+from tasks.recipe.sections import (
+    DatasetSection,
+    EvaluationSection,
+    GateSection,
+    ModelSection,
+    Platform,
+    Problem,
+    ProcessPlatform,
+    ServingSection,
+    TextToSql,
+)
+from training.settings import TrainingSettings
+
+__all__ = [
+    "DatasetSection",
+    "EvaluationSection",
+    "GateSection",
+    "ModelSection",
+    "Platform",
+    "Problem",
+    "ProcessPlatform",
+    "Recipe",
+    "ServingSection",
+    "TextToSql",
+    "TrainingSettings",
+    "dump_recipe",
+    "load_recipe",
+    "parse_recipe",
+]

@@ -1,0 +1,144 @@
+"""Recipe files: read, overridden, and checked with every problem told at once."""
+
+import copy
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from tasks.errors import RecipeError
+from tasks.recipe.recipe import Recipe
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a YAML file, with overrides such as `training.epochs=2` laid over it.
+
+    Raises:
+        RecipeError: the file cannot be read, or the recipe has problems; it names all of them.
+    """
+    return parse_recipe(override(_read_yaml(path), overrides, str(path)), str(path))
+
+
+def override(content: dict[str, Any], overrides: Sequence[str], subject: str) -> dict[str, Any]:
+    """`content` with `section.field=value` laid over it; values are read as YAML. Raises RecipeError for a malformed one."""
+    malformed = [f"--set {text}: write it as section.field=value" for text in overrides if "=" not in text]
+    if malformed:
+        raise RecipeError(subject, malformed)
+    content = copy.deepcopy(content)
+    for text in overrides:
+        key, _, value = text.partition("=")
+        _set(content, key.strip().split("."), yaml.safe_load(value) if value.strip() else "")
+    return content
+
+
+def parse_recipe(content: object, subject: str) -> Recipe:
+    """A checked recipe. Raises RecipeError with one line for each problem: its path, what is wrong, what is permitted."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        details = error.errors()
+        problems = [_describe(detail) for detail in details] + _hidden_problems(content, details)
+        raise RecipeError(subject, problems) from None
+
+
+def _hidden_problems(content: object, details: Sequence[ErrorDetails]) -> list[str]:
+    """What pydantic only checks once every field is valid (rules across fields): the invalid fields are left out."""
+    repaired = copy.deepcopy(content)
+    for detail in details:
+        _remove(repaired, detail["loc"])
+    try:
+        Recipe.model_validate(repaired)
+    except ValidationError as error:
+        known = {detail["loc"] for detail in details}
+        return [_describe(d) for d in error.errors() if d["type"] == "value_error" and d["loc"] not in known]
+    return []
+
+
+def _remove(content: Any, location: Sequence[int | str]) -> None:
+    for part in location[:-1]:
+        content = content.get(part) if isinstance(content, dict) else None
+    if isinstance(content, dict) and location:
+        content.pop(location[-1], None)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The resolved recipe as YAML, to be saved beside a run and run again."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1, cutoff=0.4)
+        hint = (
+            f"; did you mean {path.parent / near[0]}?"
+            if near
+            else "; recipes/ holds the ones that come with the project"
+        )
+        raise RecipeError(str(path), [f"there is no such file{hint}"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(str(path), [f"cannot be read: {error}"]) from None
+    except yaml.YAMLError as error:
+        raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
+    if not isinstance(content, dict):
+        raise RecipeError(str(path), ["must hold sections (name, problem, dataset, model, ...)"])
+    return content
+
+
+def _set(content: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        below = content.get(key)
+        content[key] = dict(below) if isinstance(below, dict) else {}
+        content = content[key]
+    content[keys[-1]] = value
+
+
+def _describe(details: ErrorDetails) -> str:
+    """One problem in plain words, for example `training.epocs: unknown; did you mean epochs?`."""
+    location = [str(part) for part in details["loc"]]
+    path = ".".join(location) or "recipe"
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{path}: unknown{_suggestion(location)}"
+    if kind == "missing":
+        return f"{path}: missing; {_description(location)}"
+    if kind == "literal_error":
+        return f"{path}: {details['input']!r} is not one of {context['expected']}"
+    message = details["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return f"{path}: {message}" if location else message
+    return f"{path}: {message[0].lower()}{message[1:]}, got {details['input']!r}"
+
+
+def _suggestion(location: list[str]) -> str:
+    names = list(_fields_at(location[:-1]))
+    near = difflib.get_close_matches(location[-1], names, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else f"; permitted are {', '.join(names)}"
+
+
+def _fields_at(location: Iterable[str]) -> dict[str, Any]:
+    """The fields of the model that a path leads to."""
+    model: type[BaseModel] = Recipe
+    for part in location:
+        field = model.model_fields.get(part)
+        below = _model_in(field.annotation) if field else None
+        if below is not None:
+            model = below
+    return dict(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next((a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _description(location: list[str]) -> str:
+    field = _fields_at(location[:-1]).get(location[-1])
+    return (field.description if field and field.description else "the section must be there").rstrip(".")

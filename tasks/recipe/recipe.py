@@ -1,0 +1,53 @@
+"""The recipe: everything that determines one fine-tuning."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from tasks.recipe.sections import (
+    DatasetSection,
+    EvaluationSection,
+    GateSection,
+    ModelSection,
+    Platform,
+    Problem,
+    ProcessPlatform,
+    Section,
+    ServingSection,
+)
+from training.settings import TrainingSettings
+
+
+class Recipe(Section):
+    """One fine-tuning, from rows to a judged endpoint. A YAML file, a Prefect run form and this model are one thing."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
+        description="Short name: lower case, digits, hyphens, 40 at most. Jobs, endpoints and the champion carry it.",
+    )
+    problem: Problem = Field(description="What the model learns.")
+    dataset: DatasetSection
+    model: ModelSection
+    training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
+    serving: ServingSection = Field(default_factory=lambda: ServingSection())
+    evaluation: EvaluationSection = Field(default_factory=lambda: EvaluationSection())
+    gate: GateSection = Field(default_factory=lambda: GateSection())
+    platform: Platform = Field(default_factory=ProcessPlatform)
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        """Rules that need two sections. All that are broken are told at once."""
+        broken = []
+        if self.dataset.max_tokens > self.training.max_length:
+            broken.append(
+                f"dataset.max_tokens ({self.dataset.max_tokens}) is above training.max_length "
+                f"({self.training.max_length}): longer rows would lose their answer"
+            )
+        if self.evaluation.max_new_tokens >= self.serving.max_model_length:
+            broken.append(
+                f"evaluation.max_new_tokens ({self.evaluation.max_new_tokens}) leaves no room for a prompt in "
+                f"serving.max_model_length ({self.serving.max_model_length})"
+            )
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self
