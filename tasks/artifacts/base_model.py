@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tasks.artifacts.hub import resolve_commit
 from tasks.artifacts.keys import step_key
 from tasks.artifacts.references import Reference
 from tasks.artifacts.store import Store, digest_files, sha256_of
@@ -43,7 +44,7 @@ def staging_key(section: ModelSection) -> str:
     """What the staged model is made from: a pinned revision, or the bytes on this machine."""
     source = locate(section)
     if source is None:
-        identity: dict[str, object] = {"hub": section.source, "revision": section.revision}
+        identity: dict[str, object] = {"hub": section.source, "commit": _commit(section)}
     elif source.is_file():
         identity = {"sha256": sha256_of(source)}
     else:
@@ -69,7 +70,7 @@ def locate(section: ModelSection) -> Path | None:
     if source.startswith((".", "/", "~")) or source.count("/") != 1:
         raise RecipeError("model.source", [f"{source}: there is no such file or folder (a hub id looks like owner/name)"])
     if not section.revision:
-        problem = f"{source} is taken for a hub id and needs model.revision, a commit: a branch could change under you"
+        problem = f"{source} is taken for a hub id and needs model.revision: a commit, or a branch or tag whose commit is looked up"
         raise RecipeError("model.revision", [problem])
     return None
 
@@ -94,7 +95,7 @@ def _download(section: ModelSection, folder: Path) -> None:
     try:
         snapshot_download(
             section.source,
-            revision=section.revision,
+            revision=_commit(section),
             local_dir=folder,
             allow_patterns=_WANTED,
             token=os.environ.get(section.token_variable) or None,
@@ -102,6 +103,10 @@ def _download(section: ModelSection, folder: Path) -> None:
     except (HfHubHTTPError, OSError) as error:
         advice = f"if the model is gated, put a token into the environment variable {section.token_variable}"
         raise EnvironmentProblem(f"cannot download {section.source}@{section.revision}: {error}\n  {advice}") from error
+
+
+def _commit(section: ModelSection) -> str:
+    return resolve_commit("model", section.source, section.revision or "", section.token_variable)
 
 
 def _convert(section: ModelSection, source: Path, output: Path, python: str | None) -> None:

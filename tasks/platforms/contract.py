@@ -91,7 +91,7 @@ class Platform(Protocol):
         """The folder with what the program left in /opt/ml/model."""
 
     def remove_job(self, name: str) -> None:
-        """Deletes what an ended job left behind, but for its log and its checkpoints."""
+        """Deletes what an ended job left behind, its checkpoints too, but not its log."""
 
     def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
         """Starts it and waits until it is healthy; one that already runs is taken as it is and expires no sooner.

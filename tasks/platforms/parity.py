@@ -22,7 +22,7 @@ def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300)
     expected: list[dict[str, Any]] = json.loads(probes.read_text(encoding="utf-8"))
     with httpx.Client(base_url=endpoint.url, timeout=timeout_seconds) as client:
         tokenized = [_check_tokens(client, endpoint, probe) for probe in expected]
-        same = sum(_answer(client, probe) == probe["text"].strip() for probe in expected)
+        same = sum(_answer(client, probe).startswith(probe["text"].strip()) for probe in expected)
     if same * 2 < len(expected):
         raise EndpointFailed(
             f"endpoint {endpoint.name} gives {same} of the {len(expected)} answers that its model gave when it was saved: "
@@ -46,8 +46,8 @@ def _check_tokens(client: httpx.Client, endpoint: Endpoint, probe: dict[str, Any
 
 
 def _answer(client: httpx.Client, probe: dict[str, Any]) -> str:
-    longest = max(8, len(probe.get("token_ids", [])) or 64)
-    body = {"model": "model", "messages": probe["messages"], "temperature": 0, "max_tokens": longest}
+    # Longer than the trainer's own answer, which is cut: what is compared is its beginning.
+    body = {"model": "model", "messages": probe["messages"], "temperature": 0, "max_tokens": 128}
     reply = client.post("/v1/chat/completions", json=body)
     reply.raise_for_status()
     text: str = reply.json()["choices"][0]["message"]["content"]

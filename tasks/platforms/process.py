@@ -89,7 +89,9 @@ class ProcessRunner:
 
     def remove_job(self, name: str) -> None:
         """Keeps log.txt, exit.json and job.json: a small record of what ran."""
-        shutil.rmtree(self._job(name) / "opt-ml", ignore_errors=True)
+        root = self._job(name) / "opt-ml"
+        shutil.rmtree((root / "checkpoints").resolve(), ignore_errors=True)
+        shutil.rmtree(root, ignore_errors=True)
 
     # endpoints
 

@@ -1,0 +1,108 @@
+"""The model server.
+
+    python -m containers.serving --root DIR [--host HOST] [--port PORT]
+
+Serves the model in DIR/model; `serve`, which SageMaker adds, may come first. SERVING_* variables: see settings.py.
+SIGTERM: no new connections, what runs is finished within 25 seconds, exit 0.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from containers.serving.app import create_app
+from containers.serving.settings import ServingSettings
+
+GRACE_SECONDS = 25  # SageMaker kills a container 30 seconds after SIGTERM
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal comes. Returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = ServingSettings.from_environment()
+        folder = _model_folder(options.root)
+        listener = _listen(options.host, options.port)
+    except (OSError, ValueError) as error:
+        print(f"cannot serve: {error}", file=sys.stderr)
+        return 2
+    _set_up_logging(settings.log_level)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)  # before uvicorn takes them, and when it has finished and raises them again
+    return asyncio.run(_serve(settings, folder, listener))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="containers.serving", description="Serve a language model over HTTP.")
+    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="for SageMaker, which adds it")
+    parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="folder whose `model` is served")
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind; 0.0.0.0 inside a container")
+    parser.add_argument("--port", type=int, default=8080, help="0: any free one, see the line printed at the start")
+    return parser
+
+
+def _model_folder(root: Path) -> Path:
+    folder = root / "model"
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        raise FileNotFoundError(f"no model in {folder}: expected config.json and *.safetensors")
+    return folder
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise OSError(f"{host}:{port}: {error.strerror}") from error
+
+
+async def _serve(settings: ServingSettings, folder: Path, listener: socket.socket) -> int:
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
+    server = uvicorn.Server(config)
+    host, port = listener.getsockname()[:2]
+    # A daemon thread: a signal during a long load must not wait for its end.
+    loading = threading.Thread(target=_load, args=(app, server, settings, folder, f"http://{host}:{port}"), daemon=True)
+    loading.start()
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        if app.state.service:
+            app.state.service.engine.close()
+    return 1 if app.state.failed else 0
+
+
+def _load(app: FastAPI, server: uvicorn.Server, settings: ServingSettings, folder: Path, url: str) -> None:
+    try:
+        from containers.serving.loading import load_service  # torch: seconds, in which /ping answers already
+
+        app.state.service = service = load_service(folder, settings)
+    except Exception as error:
+        logging.getLogger("serving").debug("loading failed", exc_info=True)
+        print(f"cannot serve {folder}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        app.state.failed, server.should_exit = True, True
+        return
+    print(f"serving {folder.name} on {url} ({service.engine.description})", flush=True)
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("serving").setLevel(level.upper())
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # everything is in the folder
+    sys.exit(main())

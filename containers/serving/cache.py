@@ -1,0 +1,130 @@
+"""Keys and values of all running sequences, in buffers that are written in place.
+
+Every row ends in the same column, so the newest token of each sequence is always in the last one:
+
+    row 0   . . a a a a|        columns [first, last) are in use; what lies left of a row's own tokens is masked
+    row 1   b b b b b b|        (left padding), hence the masks of transformers fit, sliding windows included
+    row 2   . . . . c c|
+
+A step writes one column. transformers' own DynamicCache copies the whole cache in each step instead, and would have to
+copy it again whenever a sequence joins or leaves.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
+
+HEADROOM = 256  # columns kept free for what is still to be generated; more means more memory and fewer moves
+
+
+@dataclass
+class Span:
+    """The part of the buffers that is in use, the same for all layers."""
+
+    rows: int = 0
+    first: int = 0
+    last: int = 0
+
+    @property
+    def columns(self) -> int:
+        """Columns in use: the length of the longest row."""
+        return self.last - self.first
+
+
+class WindowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers comes without types
+    """One layer's keys and values, [rows, heads, columns, size of a head] each."""
+
+    def __init__(self, span: Span) -> None:
+        super().__init__()
+        self.span = span
+        self.keys = self.values = torch.empty(0, 0, 0, 0)
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Nothing to do: `move` makes the buffers before the first step."""
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the newest column of each row, and return views of all columns in use with it."""
+        span = self.span
+        self.keys[: span.rows, :, span.last : span.last + 1] = key_states
+        self.values[: span.rows, :, span.last : span.last + 1] = value_states
+        used = (slice(span.rows), slice(None), slice(span.first, span.last + 1))
+        return self.keys[used], self.values[used]
+
+    def move(self, rows: int, columns: int, last: int, like: CacheLayerMixin) -> None:
+        """Into new buffers of this size, where the columns in use end at `last`."""
+        self.keys = self._moved(self.keys, like.keys, rows, columns, last)
+        self.values = self._moved(self.values, like.values, rows, columns, last)
+
+    def _moved(self, old: torch.Tensor, like: torch.Tensor, rows: int, columns: int, last: int) -> torch.Tensor:
+        # Zeros, because a masked column still takes part in 0 * value, and 0 * NaN is NaN.
+        new = like.new_zeros(rows, like.shape[1], columns, like.shape[3])
+        span = self.span
+        if span.rows:
+            new[: span.rows, :, last - span.columns : last] = old[: span.rows, :, span.first : span.last]
+        return new
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Length and offset of the columns that a mask must cover."""
+        return self.span.columns + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Columns in use."""
+        return self.span.columns
+
+    def get_max_length(self) -> int:
+        """No limit of its own."""
+        return -1
+
+
+class WindowCache(Cache):  # type: ignore[misc]
+    """A cache that sequences join and leave between two steps."""
+
+    def __init__(self, layers: int) -> None:
+        self.span = Span()
+        super().__init__(layers=[WindowLayer(self.span) for _ in range(layers)])
+
+    def join(self, prefilled: DynamicCache) -> None:
+        """Add rows at the end: the keys and values of a group of prompts, padded on the left."""
+        span, length = self.span, prefilled.get_seq_length()
+        capacity = self.layers[0].keys.shape
+        rows = span.rows + prefilled.layers[0].keys.shape[0]
+        if length > span.last or rows > capacity[0]:
+            self._move(rows, max(length, span.columns), like=prefilled)
+        new_rows, columns = slice(span.rows, rows), slice(span.last - length, span.last)
+        for layer, new in zip(self.layers, prefilled.layers, strict=True):
+            layer.keys[new_rows, :, columns] = new.keys
+            layer.values[new_rows, :, columns] = new.values
+        span.rows, span.first = rows, min(span.first, span.last - length)
+
+    def leave(self, row: int, longest: int) -> None:
+        """Remove a row: the last one takes its place. `longest` is the length of the longest that stays."""
+        span = self.span
+        span.rows -= 1
+        if row < span.rows:
+            for layer in self.layers:
+                layer.keys[row] = layer.keys[span.rows]
+                layer.values[row] = layer.values[span.rows]
+        if span.rows:
+            span.first = span.last - longest
+        else:
+            span.first = span.last = 0
+
+    def make_room(self) -> None:
+        """Before a step: a free column after the last one."""
+        if self.span.last == self.layers[0].keys.shape[2]:
+            self._move(self.span.rows, self.span.columns, like=self)
+
+    def advance(self) -> None:
+        """After a step: the column it wrote is in use."""
+        self.span.last += 1
+
+    def _move(self, rows: int, last: int, like: Cache) -> None:
+        # Rows double and columns get headroom, so that moves are rare. The first prompts of an empty batch always move:
+        # buffers that one long prompt has made large do not stay so.
+        rows = max(rows, 2 * self.span.rows)
+        for layer, sample in zip(self.layers, like.layers, strict=True):
+            layer.move(rows, last + max(HEADROOM, last // 2), last, sample)
+        self.span.first, self.span.last = last - self.span.columns, last

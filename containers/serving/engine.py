@@ -1,0 +1,63 @@
+"""What the routes need of an inference engine: prompts go in, tokens come out, many at a time.
+
+A faster engine is a class with these members; nothing else in this package knows how tokens are made.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+class QueueFull(Exception):
+    """So many requests wait already that this one is refused; it may be tried again."""
+
+
+class GenerationFailed(Exception):
+    """The engine could not go on with this sequence, by no fault of the request."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn, and how long it may be."""
+
+    max_new_tokens: int
+    temperature: float = 0.0  # 0: always the likeliest token
+    top_p: float = 1.0
+    top_k: int = 0  # 0: no limit
+    repetition_penalty: float = 1.0
+    seed: int | None = None  # None: another answer each time
+
+
+@dataclass(frozen=True)
+class Token:
+    """One generated token. The last one of an answer carries the reason of its end."""
+
+    id: int
+    logprob: float  # natural logarithm of the model's own probability, before temperature and the like
+    finish: Literal["eos", "length"] | None = None
+
+
+class Engine(Protocol):
+    """A loaded model that answers many prompts at once."""
+
+    @property
+    def description(self) -> str:
+        """For the line printed at the start, e.g. `engine transformers, float32, 2 threads`."""
+
+    @property
+    def running(self) -> int:
+        """Sequences being computed now."""
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that wait for a place."""
+
+    @property
+    def alive(self) -> bool:
+        """False when no further token will ever come."""
+
+    def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
+        """The answer to these token ids. Closing the generator frees its place. Raises QueueFull, GenerationFailed."""
+
+    def close(self) -> None:
+        """Stop computing and free everything."""

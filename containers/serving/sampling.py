@@ -1,0 +1,49 @@
+"""How the next token is chosen, one sequence at a time, so that no request depends on those computed beside it."""
+
+import torch
+from transformers import (
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from containers.serving.engine import Sampling
+
+NO_TEMPERATURE = 1e-5  # below it scores would overflow, and the likeliest token is certain anyway
+
+
+class Sampler:
+    """Draws the tokens of one sequence."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self.greedy = sampling.temperature < NO_TEMPERATURE
+        self.plain = self.greedy and sampling.repetition_penalty == 1  # the likeliest token, nothing else to compute
+        self._processors = _processors(sampling)
+        # The CPU's generator on every device: the same seed then gives the same draws everywhere.
+        self._generator = torch.Generator()
+        if sampling.seed is None:
+            self._generator.seed()
+        else:
+            self._generator.manual_seed(sampling.seed)
+
+    def choose(self, tokens: list[int], scores: torch.Tensor) -> int:
+        """The next token, by the scores [vocabulary] that the model gives after `tokens` (prompt and answer so far)."""
+        processed = self._processors(torch.tensor([tokens], device=scores.device), scores[None].float())[0]
+        if self.greedy:
+            return int(processed.argmax())
+        return int(torch.multinomial(processed.softmax(-1).cpu(), 1, generator=self._generator))
+
+
+def _processors(sampling: Sampling) -> LogitsProcessorList:
+    processors = LogitsProcessorList()
+    if sampling.repetition_penalty != 1:
+        processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+    if sampling.temperature >= NO_TEMPERATURE:
+        processors.append(TemperatureLogitsWarper(sampling.temperature))
+    if sampling.top_k:
+        processors.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        processors.append(TopPLogitsWarper(sampling.top_p))
+    return processors

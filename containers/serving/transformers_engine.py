@@ -1,0 +1,180 @@
+"""The embedded engine: a transformers model, and one thread that computes for everybody."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from containers.serving.batch import Batch, Sequence, fits_group
+from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Token
+from containers.serving.settings import ServingSettings
+
+log = logging.getLogger("serving.engine")
+
+
+class UnsupportedModel(Exception):
+    """This engine cannot serve this kind of model."""
+
+
+class TransformersEngine:
+    """Computes the sequences of all requests in one batch. `generate` is for one event loop, the rest for any thread."""
+
+    def __init__(self, model: PreTrainedModel, eos: frozenset[int], max_batch_size: int, max_queue: int) -> None:
+        self.model = model
+        self.max_batch_size = max_batch_size
+        self.max_queue = max_queue
+        self._batch = Batch(model, eos)
+        self._waiting: deque[Sequence] = deque()
+        self._changed = threading.Condition()  # guards _waiting and _closing
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def load(cls, folder: Path, settings: ServingSettings) -> "TransformersEngine":
+        """Load the model and start the thread. Raises UnsupportedModel, or what transformers says of a bad folder."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(len(os.sched_getaffinity(0)))  # torch itself leaves out hyper-threads
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=_dtype(settings.dtype, device), use_safetensors=True, local_files_only=True
+        )
+        _refuse_unsupported(model)
+        eos = _end_tokens(model.generation_config)
+        return cls(model.eval().to(device), eos, settings.max_batch_size, settings.max_queue)
+
+    @property
+    def description(self) -> str:
+        """Engine, computing type and where it runs."""
+        dtype = str(self.model.dtype).removeprefix("torch.")
+        place = f"{torch.get_num_threads()} threads" if self.model.device.type == "cpu" else str(self.model.device)
+        return f"engine transformers, {dtype}, {place}"
+
+    @property
+    def longest(self) -> int:
+        """Tokens that the model itself can take."""
+        return int(self.model.config.get_text_config().max_position_embeddings)
+
+    @property
+    def running(self) -> int:
+        """Sequences being computed now."""
+        return len(self._batch.sequences)
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that wait for a place."""
+        return len(self._waiting)
+
+    @property
+    def alive(self) -> bool:
+        """False when no further token will ever come."""
+        return self._thread.is_alive()
+
+    async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
+        """The answer to these token ids. Closing the generator frees its place. Raises QueueFull, GenerationFailed."""
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[Token | GenerationFailed] = asyncio.Queue()
+        sequence = Sequence(prompt, sampling, lambda item: _hand_over(loop, arrived, item))
+        self._enqueue(sequence)
+        try:
+            while True:
+                item = await arrived.get()
+                if isinstance(item, GenerationFailed):
+                    raise item
+                yield item
+                if item.finish:
+                    return
+        finally:
+            self._cancel(sequence)
+
+    def close(self) -> None:
+        """Stop after the current step; what is unfinished fails."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _enqueue(self, sequence: Sequence) -> None:
+        with self._changed:
+            if len(self._waiting) >= self.max_queue:
+                raise QueueFull(f"{self.max_queue} requests wait already; try again later")
+            self._waiting.append(sequence)
+            self._changed.notify()
+
+    def _cancel(self, sequence: Sequence) -> None:
+        with self._changed:
+            sequence.cancelled = True
+            if sequence in self._waiting:
+                self._waiting.remove(sequence)
+
+    def _run(self) -> None:
+        while not self._closing:
+            for sequence in [each for each in self._batch.sequences if each.cancelled]:
+                self._batch.leave(sequence)
+            if group := self._next_group():
+                self._guarded(lambda: self._batch.join(group), group)
+            if self._batch.sequences:
+                self._guarded(self._batch.step, [])
+        self._fail([*self._batch.sequences, *self._waiting], "the server is shutting down")
+
+    def _next_group(self) -> list[Sequence]:
+        """Waiting sequences to take in now. Waits for one when there is nothing else to do."""
+        group: list[Sequence] = []
+        with self._changed:
+            while not (self._waiting or self._batch.sequences or self._closing):
+                self._changed.wait()
+            places = self.max_batch_size - len(self._batch.sequences)
+            while self._waiting and len(group) < places and fits_group(group, self._waiting[0]):
+                group.append(self._waiting.popleft())
+        return group
+
+    def _guarded(self, work: Callable[[], None], joining: list[Sequence]) -> None:
+        """Whatever goes wrong, out of memory above all, ends the sequences concerned and not the server."""
+        try:
+            work()
+        except Exception as error:
+            log.exception("a step failed; its sequences are given up")
+            self._fail({*joining, *self._batch.sequences}, f"the engine failed: {type(error).__name__}: {error}")
+            self._batch = Batch(self.model, self._batch.eos)
+
+    def _fail(self, sequences: Iterable[Sequence], message: str) -> None:
+        for sequence in sequences:
+            sequence.deliver(GenerationFailed(message))
+
+
+def _hand_over(
+    loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Token | GenerationFailed]", item: Token | GenerationFailed
+) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(queue.put_nowait, item)
+
+
+def _dtype(name: str, device: str) -> torch.dtype:
+    if name != "auto":
+        return getattr(torch, name)  # type: ignore[no-any-return]
+    if device == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _end_tokens(config: GenerationConfig) -> frozenset[int]:
+    eos = config.eos_token_id
+    return frozenset([eos] if isinstance(eos, int) else eos or [])
+
+
+def _refuse_unsupported(model: PreTrainedModel) -> None:
+    """The batch's cache holds keys and values by column; recurrent states and shared layers do not fit into it."""
+    kinds = {type(layer) for layer in DynamicCache(config=model.config).layers}
+    if others := kinds - {DynamicLayer, DynamicSlidingWindowLayer}:
+        names = ", ".join(sorted(kind.__name__ for kind in others))
+        raise UnsupportedModel(
+            f"{type(model).__name__} keeps its state in {names}; this engine serves attention models only"
+        )

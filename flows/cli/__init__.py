@@ -1,0 +1,27 @@
+"""The command line: `finetune`. Thin: every command calls the flow or the function that the Prefect UI calls too."""
+
+import os
+
+import typer
+
+from flows.cli import data, endpoints, run, upkeep
+from flows.cli.common import guarded
+
+# An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+app.command("run")(run.run)
+app.command("evaluate")(run.evaluate)
+app.add_typer(data.app, name="data")
+app.add_typer(endpoints.app, name="endpoint")
+app.command("runs")(upkeep.runs)
+app.command("sweep")(upkeep.sweep)
+app.command("doctor")(upkeep.doctor)
+
+
+def main() -> None:
+    """Runs the command; a failure that the user can act on is one message and a non-zero exit code."""
+    guarded(app)

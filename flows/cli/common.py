@@ -1,0 +1,53 @@
+"""What the commands share: options, output, and how errors are told."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show Prefect's log, and a trace when something fails.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; may be repeated.")
+]
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+def set_up_logging(debug: bool) -> None:
+    """Our own lines on stderr; Prefect's and the job's only with --debug. The Prefect UI gets all of them."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if debug else "CRITICAL")
+    os.environ["FINETUNE_DEBUG"] = "1" if debug else ""
+    handler = RichHandler(console=err, show_path=False, show_level=debug, log_time_format="%H:%M:%S", markup=False)
+    handler.addFilter(lambda record: debug or record.name != "finetune.job")
+    logger = logging.getLogger("finetune")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def guarded(command: Callable[[], Any]) -> None:
+    """Runs `command`. Errors of tasks.errors become one message; others keep their trace, because they are bugs."""
+    from tasks.errors import FinetuneError
+
+    try:
+        command()
+    except FinetuneError as error:
+        if os.environ.get("FINETUNE_DEBUG"):
+            raise
+        err.print(f"finetune: {error}", style="bold red", markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("finetune: interrupted; the same command carries on where it stopped")
+        sys.exit(130)

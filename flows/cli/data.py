@@ -1,0 +1,54 @@
+"""`finetune data`: look at rows before anything is spent on them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+
+app = typer.Typer(no_args_is_help=True, help="Look at rows before anything is spent on them.")
+
+
+@app.callback()
+def _data() -> None:
+    """Keeps `check` a subcommand of its own."""
+
+
+@app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="File or folder of JSONL, JSON, CSV or Parquet, or a hub id.")],
+    question: Annotated[str, typer.Option(help="Column of the question.")] = "question",
+    context: Annotated[str, typer.Option(help="Column of the schema.")] = "context",
+    answer: Annotated[str, typer.Option(help="Column of the SQL.")] = "answer",
+    dialect: Annotated[str, typer.Option(help="How the SQL is spelt: sqlite, mysql, postgres or duckdb.")] = "sqlite",
+    output: Annotated[Path, typer.Option(help="Folder for the splits, quarantine.jsonl and audit.json.")] = Path("data-check"),
+    overrides: Overrides = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check, clean and split rows, and say what is wrong with each bad one. Nothing is trained.
+
+    Example: finetune data check examples/text-to-sql/rows.jsonl --set dataset.max_quarantined=0.01
+    """
+    set_up_logging(debug)
+    from tasks.dataset.build import build_dataset
+    from tasks.dataset.card import dataset_card
+    from tasks.recipe import parse_recipe
+    from tasks.recipe.load import override
+
+    columns = {"question": question, "context": context, "answer": answer, "dialect": dialect}
+    content = {
+        "name": "data-check",
+        "problem": {"kind": "text-to-sql"} | columns,
+        "dataset": {"source": source},
+        "model": {"source": "none"},
+    }
+    recipe = parse_recipe(override(content, overrides or [], "data check"), "data check")
+    output.mkdir(parents=True, exist_ok=True)
+    audit = build_dataset(recipe.dataset, recipe.problem, None, output)
+    if as_json:
+        print_json(audit.model_dump(mode="json"))
+    else:
+        out.print(dataset_card(audit), markup=False, highlight=False)
+        out.print(f"\nFiles  {output}/", highlight=False)

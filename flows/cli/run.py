@@ -1,0 +1,104 @@
+"""`finetune run` and `finetune evaluate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+
+if TYPE_CHECKING:
+    from flows.finetune import Outcome
+    from tasks.evaluation.scores import Scores
+
+RecipeFile = Annotated[Path, typer.Argument(help="Recipe file, such as recipes/demo.yaml.")]
+
+
+def run(
+    recipe: RecipeFile,
+    platform: Annotated[Literal["process"] | None, typer.Option(help="Where it runs, instead of the recipe's.")] = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fine-tune a model by a recipe, judge it, and let it serve when it is better.
+
+    Example: finetune run recipes/demo.yaml --set training.max_steps=60
+
+    Exit codes: 0 promoted, 1 failed, 2 the recipe or the rows need mending, 3 the gate refused the model.
+    """
+    set_up_logging(debug)
+    from flows.finetune import finetune
+    from tasks.recipe import load_recipe
+
+    chosen = [f"platform.kind={platform}"] if platform else []
+    outcome = finetune(load_recipe(recipe, [*chosen, *(overrides or [])]))
+    if as_json:
+        print_json(outcome.model_dump(mode="json"))
+    else:
+        show_outcome(outcome)
+    raise typer.Exit(0 if outcome.promoted else 3)
+
+
+def evaluate(
+    recipe: RecipeFile,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Name of an endpoint, or URL of any that speaks OpenAI's chat API. Default: the champion's.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Score an endpoint on the recipe's test rows.
+
+    Example: finetune evaluate recipes/demo.yaml --endpoint http://127.0.0.1:8080 --set evaluation.rows=100
+    """
+    set_up_logging(debug)
+    from flows.evaluate import evaluate as evaluate_flow
+    from tasks.recipe import load_recipe
+
+    scores = evaluate_flow(load_recipe(recipe, overrides or []), endpoint)
+    if as_json:
+        print_json(scores.model_dump(mode="json"))
+    else:
+        out.print(_scores_table({"endpoint": scores}))
+
+
+def show_outcome(outcome: "Outcome") -> None:
+    """The table, where things are, and the next command."""
+    from tasks.evaluate import compare_evaluations, read_scores
+    from tasks.report import gain
+
+    base, tuned = read_scores(outcome.base_evaluation), read_scores(outcome.evaluation)
+    out.print(_scores_table({"base model": base, "tuned model": tuned}))
+    metric = outcome.metric
+    comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
+    out.print(f"Gain in {metric}: {gain(comparison)}\n", highlight=False)
+    out.print("Promoted:" if outcome.promoted else "Refused:", style="bold green" if outcome.promoted else "bold yellow")
+    for reason in outcome.reasons:
+        out.print(f"  {reason}", highlight=False)
+    out.print(f"\nModel        {outcome.model.uri}", highlight=False)
+    out.print(f"Answers      {outcome.evaluation.uri}/verdicts.jsonl", highlight=False)
+    if outcome.endpoint is None:
+        out.print("Next         read the wrong answers in verdicts.jsonl, then change the recipe and run it again")
+        return
+    until = outcome.endpoint.labels.expires_at.astimezone()
+    out.print(f"Endpoint     {outcome.endpoint.url} ({outcome.endpoint.name}, until {until:%H:%M})", highlight=False)
+    out.print(
+        f'Next         finetune endpoint call {outcome.endpoint.name} "How many ships are there?" '
+        '--context "CREATE TABLE ships (name TEXT, tons INTEGER)"',
+        highlight=False,
+    )
+
+
+def _scores_table(scores: "dict[str, Scores]") -> Table:
+    from tasks.report import percent
+
+    table = Table(title="Scores with 95 % intervals", title_justify="left")
+    table.add_column("metric")
+    for who in scores:
+        table.add_column(who)
+    for metric in next(iter(scores.values())).metrics:
+        table.add_row(metric, *(percent(each.metrics.get(metric)) for each in scores.values()))
+    return table

@@ -1,0 +1,61 @@
+"""`finetune runs`, `sweep` and `doctor`."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from flows.cli.common import Debug, Json, out, print_json, set_up_logging
+
+
+def runs(
+    last: Annotated[int, typer.Option(help="Show so many, the newest last.")] = 20, as_json: Json = False
+) -> None:
+    """Show what ran, how it ended, and where its record is.
+
+    Example: finetune runs --last 5
+    """
+    from tasks.artifacts.runs import list_runs
+
+    records = list_runs()[-last:]
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+        return
+    table = Table("run", "recipe", "minutes", "result")
+    for record in records:
+        minutes = f"{(record.ended - record.started).total_seconds() / 60:.1f}" if record.ended else ""
+        table.add_row(record.id, record.recipe, minutes, record.result)
+    out.print(table if records else "Nothing has run yet. Next: finetune run recipes/demo.yaml")
+
+
+def sweep(as_json: Json = False, debug: Debug = False) -> None:
+    """Delete what has outlived its expiry: endpoints, jobs, half-written artefacts.
+
+    Example: finetune sweep
+    """
+    set_up_logging(debug)
+    from flows.sweep import sweep as sweep_flow
+
+    swept = sweep_flow()
+    if as_json:
+        print_json(swept)
+    else:
+        out.print("\n".join(swept) or "Nothing to sweep.", markup=False, highlight=False)
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check what this machine has for training and serving, and say what to do about what it lacks.
+
+    Example: finetune doctor
+    """
+    from tasks.platforms.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print_json([finding.model_dump() for finding in findings])
+    else:
+        table = Table("", "what", "found", "next")
+        for finding in findings:
+            table.add_row("ok" if finding.ok else "PROBLEM", finding.what, finding.found, finding.advice)
+        out.print(table)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)

@@ -1,0 +1,87 @@
+"""The main job: rows in; a fine-tuned, measured, gated model behind an endpoint out."""
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.transactions import transaction
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks import report
+from tasks.artifacts.references import Reference
+from tasks.artifacts.runs import end_run, start_run
+from tasks.deploy import deploy_candidate
+from tasks.errors import GateRefused
+from tasks.evaluate import evaluate_base, evaluate_candidate
+from tasks.platforms.contract import Endpoint
+from tasks.prepare import prepare_dataset, stage_base_model
+from tasks.promote import pass_gate, promote
+from tasks.recipe import Recipe
+from tasks.train import train_model
+
+
+class Outcome(BaseModel):
+    """What a run of `finetune` made, and what became of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: str
+    metric: str = Field(description="The score that the gate looked at.")
+    promoted: bool
+    reasons: list[str] = Field(description="What the gate saw, a sentence for each condition.")
+    base_model: Reference
+    dataset: Reference
+    model: Reference
+    base_evaluation: Reference
+    evaluation: Reference
+    endpoint: Endpoint | None = Field(None, description="Serves the model; None when the gate refused it.")
+
+
+@flow(name="finetune", flow_run_name="{recipe.name}")
+def finetune(recipe: Recipe) -> Outcome:
+    """Fine-tunes a model by a recipe, compares it with its base on unseen rows, and lets it serve when it is better.
+
+    Args:
+        recipe: Everything that determines the fine-tuning. What an earlier run has already made is used again.
+    """
+    folder = start_run(recipe, str(flow_run.get_id()))
+    try:
+        outcome = _finetune(recipe)
+    except BaseException as error:
+        end_run(folder, f"{type(error).__name__}: {error}")
+        raise
+    end_run(folder, "promoted" if outcome.promoted else "refused", outcome.model_dump(mode="json"))
+    return outcome
+
+
+def _finetune(recipe: Recipe) -> Outcome:
+    base = stage_base_model(recipe.model, recipe.platform)
+    dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
+    report.publish_dataset(dataset)
+    # The base model is judged first: a mistake in serving or scoring shows before a GPU is paid for.
+    base_evaluation = evaluate_base(recipe, base, dataset)
+    # Training stays outside the transaction: a bad evaluation must never throw it away.
+    model = train_model(recipe, base, dataset)
+    report.publish_training(model)
+    serving: Endpoint | None = None
+    try:
+        with transaction():
+            endpoint = deploy_candidate(recipe, model)
+            evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
+            report.publish_evaluation(recipe.evaluation.metric, base_evaluation, evaluation)
+            entry = pass_gate(recipe, model, endpoint, base_evaluation, evaluation)
+            promote(recipe, entry)
+        serving, reasons = endpoint, entry.decision.reasons
+    except GateRefused as refusal:
+        reasons = refusal.reasons
+    report.publish_decision(recipe.name, serving is not None, reasons)
+    return Outcome(
+        recipe=recipe.name,
+        metric=recipe.evaluation.metric,
+        promoted=serving is not None,
+        reasons=reasons,
+        base_model=base,
+        dataset=dataset,
+        model=model,
+        base_evaluation=base_evaluation,
+        evaluation=evaluation,
+        endpoint=serving,
+    )

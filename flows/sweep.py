@@ -1,0 +1,26 @@
+"""Delete what has outlived its expiry, whoever left it: endpoints, jobs, half-written artefacts."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+
+from prefect import flow
+
+from tasks.artifacts.store import home
+from tasks.platforms.process import ProcessRunner
+from tasks.progress import log
+
+_DRAFT_LIFETIME = timedelta(days=1)  # no step writes an artefact for longer
+
+
+@flow(name="sweep")
+def sweep() -> list[str]:
+    """Deletes what has outlived its expiry, and says what it was. Safe to run at any time, as often as you like."""
+    now = datetime.now(UTC)
+    swept = ProcessRunner().sweep(now)
+    for draft in sorted((home() / "artifacts" / "drafts").glob("*")):
+        if datetime.fromtimestamp(draft.stat().st_mtime, UTC) + _DRAFT_LIFETIME < now:
+            shutil.rmtree(draft, ignore_errors=True)
+            swept.append(f"draft {draft.name}")
+    for line in swept:
+        log.info("swept: %s", line)
+    return swept

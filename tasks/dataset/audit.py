@@ -1,0 +1,148 @@
+"""What was found in the rows and what became of them."""
+
+import sqlite3
+from itertools import combinations
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.dataset.split import SPLITS, Apart, Split, shared
+from tasks.recipe.sections import DatasetSection
+
+_QUARANTINED = """
+    SELECT n, kind, place FROM bad UNION ALL
+    SELECT n, fate, file || ':' || line FROM rows WHERE fate IN ('conflicting answers', 'too long for the test')
+"""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Lengths(_Frozen):
+    """Tokens of prompt and answer together, over the rows that are used."""
+
+    median: int
+    p90: int
+    p99: int
+    longest: int
+    limit: int
+    shortened: int
+    """Training and validation rows whose schema was cut down to fit."""
+
+
+class Leakage(_Frozen):
+    """What training and test have in common, counted in the finished split."""
+
+    kept_apart: Apart
+    """tables: no table name of the test occurs in training or validation (between train and validation too).
+    questions: the source is one database and the test was given; rows that ask the same are on one side."""
+    groups: int
+    largest_group: int
+    """Rows of the largest group."""
+    shared_groups: int
+    """Groups in both train and test. 0, unless the test was given: then it says how much the schemas overlap."""
+    shared_questions: int
+    """Normalised questions (with their schema) that occur in more than one split. Always 0."""
+    dropped_from_train: int
+    """Rows of the source that ask what a row of the test source asks."""
+
+
+class DatasetAudit(_Frozen):
+    """rows = usable + not_drawn + quarantined + exact and normalised duplicates + leakage.dropped_from_train."""
+
+    sources: dict[str, str]
+    """SHA-256 of each file; revision and split of a hub data set."""
+    seed: int
+    rows: int
+    """Rows read."""
+    usable: int
+    """Rows in the three files."""
+    splits: dict[Split, int]
+    quarantined: int
+    quarantined_share: float
+    reasons: dict[str, int]
+    """Quarantined rows by reason, the most frequent first. A row with two reasons counts for both."""
+    exact_duplicates: int
+    normalised_duplicates: int
+    """Same but for case and white space."""
+    conflicting_answers: int
+    """Quarantined, all of them: nobody knows which is right."""
+    not_drawn: int
+    """Sound rows left out by dataset.max_rows."""
+    leakage: Leakage
+    lengths: Lengths | None
+    """None when no tokenizer was given."""
+
+
+def make_audit(
+    db: sqlite3.Connection, section: DatasetSection, digests: dict[str, str], rows: int, apart: Apart
+) -> DatasetAudit:
+    """The audit of a split index. `rows`: how many were read."""
+    fates = dict(db.execute("SELECT fate, COUNT(*) FROM rows WHERE fate IS NOT NULL GROUP BY fate"))
+    splits = dict(db.execute("SELECT split, COUNT(*) FROM rows WHERE split IS NOT NULL GROUP BY split"))
+    quarantined = count_quarantined(db)
+    return DatasetAudit(
+        sources=digests,
+        seed=section.seed,
+        rows=rows,
+        usable=sum(splits.values()),
+        splits={split: splits.get(split, 0) for split in SPLITS},
+        quarantined=quarantined,
+        quarantined_share=quarantined / rows,
+        reasons={kind: count for kind, count, _ in count_reasons(db)},
+        exact_duplicates=fates.get("exact duplicate", 0),
+        normalised_duplicates=fates.get("normalised duplicate", 0),
+        conflicting_answers=fates.get("conflicting answers", 0),
+        not_drawn=fates.get("not drawn", 0),
+        leakage=_leakage(db, apart, fates.get("asked in the test", 0)),
+        lengths=_lengths(db, section.max_tokens),
+    )
+
+
+def count_quarantined(db: sqlite3.Connection) -> int:
+    """Rows that are unusable in themselves; a duplicate is not."""
+    [(count,)] = db.execute(f"SELECT COUNT(DISTINCT n) FROM ({_QUARANTINED})")
+    return int(count)
+
+
+def count_reasons(db: sqlite3.Connection) -> list[tuple[str, int, str]]:
+    """Reason, rows and the first row with it; the most frequent reason first."""
+    # With MIN(n), SQLite takes `place` from the row that has it.
+    by_kind = f"SELECT kind, COUNT(DISTINCT n) AS rows, place, MIN(n) FROM ({_QUARANTINED}) GROUP BY kind"
+    return db.execute(f"SELECT kind, rows, place FROM ({by_kind}) ORDER BY rows DESC, kind").fetchall()
+
+
+def _leakage(db: sqlite3.Connection, apart: Apart, dropped: int) -> Leakage:
+    [(groups, largest)] = db.execute(
+        "SELECT COUNT(*), MAX(size) FROM (SELECT COUNT(*) AS size FROM rows WHERE split IS NOT NULL GROUP BY g)"
+    )
+    return Leakage(
+        kept_apart=apart,
+        groups=groups,
+        largest_group=largest,
+        shared_groups=shared(db, "g", ("train", "test")),
+        shared_questions=sum(shared(db, "asked", pair) for pair in combinations(SPLITS, 2)),
+        dropped_from_train=dropped,
+    )
+
+
+def _lengths(db: sqlite3.Connection, limit: int) -> Lengths | None:
+    """Quantiles over a histogram, which is small however many rows there are."""
+    histogram = db.execute(
+        "SELECT tokens, COUNT(*) FROM rows WHERE split IS NOT NULL AND tokens IS NOT NULL GROUP BY tokens ORDER BY tokens"
+    ).fetchall()
+    if not histogram:
+        return None
+    [(shortened,)] = db.execute("SELECT COUNT(*) FROM rows WHERE split IS NOT NULL AND shortened")
+    median, p90, p99 = (_quantile(histogram, share) for share in (0.5, 0.9, 0.99))
+    return Lengths(median=median, p90=p90, p99=p99, longest=histogram[-1][0], limit=limit, shortened=shortened)
+
+
+def _quantile(histogram: list[tuple[int, int]], share: float) -> int:
+    """The least value that is not exceeded by this share of the rows."""
+    rank = share * sum(count for _, count in histogram)
+    for value, count in histogram:
+        rank -= count
+        if rank <= 0:
+            return value
+    return histogram[-1][0]

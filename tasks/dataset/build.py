@@ -1,0 +1,128 @@
+"""From a source of rows to a prepared data set: checked, without duplicates, measured, split, audited."""
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tasks.dataset import index
+from tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
+from tasks.dataset.check import check_rows
+from tasks.dataset.lengths import Measured, TokenCounter, measure
+from tasks.dataset.source import Source, find_source
+from tasks.dataset.split import SPLITS, Apart, split_rows
+from tasks.dataset.write import write_bad_rows, write_losers, write_split
+from tasks.errors import DatasetError
+from tasks.recipe.sections import DatasetSection, TextToSql
+
+Progress = Callable[[str, int], None]
+
+
+def build_dataset(
+    section: DatasetSection,
+    problem: TextToSql,
+    tokenizer_folder: Path | None,
+    out: Path,
+    on_progress: Progress | None = None,
+) -> DatasetAudit:
+    """Writes train.parquet, validation.parquet, test.parquet, quarantine.jsonl and audit.json into the folder `out`.
+
+    Without a tokenizer lengths are not looked at. `on_progress` is told the stage (read, split, write) and how many
+    rows it has done.
+
+    Raises:
+        DatasetError: the source cannot be read, too large a share of the rows is unusable (quarantine.jsonl is written
+            nevertheless), or the rows cannot be split.
+        RecipeError: the tokenizer has no chat template, or one that refuses the messages.
+    """
+    on_progress = on_progress or (lambda stage, rows: None)
+    sources = find_sources(section)
+    counter = TokenCounter(tokenizer_folder) if tokenizer_folder else None
+    out.mkdir(parents=True, exist_ok=True)
+    quarantine = out / "quarantine.jsonl"
+    with _open_index(out, section.seed) as db, quarantine.open("w", encoding="ascii") as file:
+        rows = 0
+        for part, source in enumerate(sources):
+            for batch in _read(source, part, section, problem, counter):
+                write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
+                index.add(db, part, batch, rows + 1)
+                rows += len(batch)
+                on_progress("read", rows)
+        try:
+            apart = _sort_out(db, section, rows, quarantine)
+        finally:
+            write_losers(file, db)
+        on_progress("split", rows)
+        written = 0
+        for split in SPLITS:
+            written += write_split(db, split, problem, out / f"{split}.parquet")
+            on_progress("write", written)
+        digests = {name: digest for source in sources for name, digest in source.digests().items()}
+        audit = make_audit(db, section, digests, rows, apart)
+    (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return audit
+
+
+def find_sources(section: DatasetSection) -> list[Source]:
+    """The source and, if there is one, the test source. On the hub the latter is the split `test` of the same revision."""
+    sources = [find_source(section.source, section.revision, section.hub_split)]
+    if section.test_source:
+        sources.append(find_source(section.test_source, section.revision, "test", label="test_source:"))
+    return sources
+
+
+@contextmanager
+def _open_index(out: Path, seed: int) -> Iterator[sqlite3.Connection]:
+    """An index beside the output, where there is room for it, and gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(dir=out, prefix=".index-") as folder,
+        closing(index.create_index(Path(folder) / "rows.sqlite", seed)) as db,
+    ):
+        yield db
+
+
+def _read(
+    source: Source, part: int, section: DatasetSection, problem: TextToSql, counter: TokenCounter | None
+) -> Iterator[list[Measured]]:
+    """The checked and measured rows of a source in batches. Rows of the test are never shortened."""
+    special_tokens = counter.special_tokens if counter else ()
+    shorten = section.too_long == "shorten_context" and part == index.SOURCE
+    for batch in check_rows(source.rows(), problem, section.slice_column, special_tokens):
+        if counter:
+            yield list(measure(batch, counter, section, problem, shorten))
+        else:
+            yield [Measured(row, None) for row in batch]
+
+
+def _sort_out(db: sqlite3.Connection, section: DatasetSection, rows: int, quarantine: Path) -> Apart:
+    """Duplicates, conflicts, the draw and the split."""
+    index.settle_duplicates(db)
+    _stop_if_unusable(db, section, rows, quarantine)
+    if section.test_source:
+        index.drop_tested(db)
+    if section.max_rows:
+        index.draw_rows(db, section.max_rows)
+    apart = split_rows(db, section)
+    _stop_if_unusable(db, section, rows, quarantine)  # rows too long for the test are known only now
+    return apart
+
+
+def _stop_if_unusable(db: sqlite3.Connection, section: DatasetSection, rows: int, quarantine: Path) -> None:
+    if not rows:
+        raise DatasetError(f"{section.source}: holds no rows")
+    bad = count_quarantined(db)
+    if bad / rows > section.max_quarantined:
+        raise DatasetError(
+            f"{section.source}: {bad:,} of {rows:,} rows are unusable ({bad / rows:.1%}; dataset.max_quarantined is "
+            f"{section.max_quarantined:.1%}).\n{_top_reasons(db)}\nAll of them are listed in {quarantine}"
+        )
+    column = section.slice_column
+    if column and not db.execute("SELECT 1 FROM rows WHERE slice IS NOT NULL LIMIT 1").fetchone():
+        raise DatasetError(
+            f"{section.source}: no usable row has a value in column {column!r}, the dataset.slice_column"
+        )
+
+
+def _top_reasons(db: sqlite3.Connection) -> str:
+    return "\n".join(f"  - {kind}: {rows:,} rows, the first is {place}" for kind, rows, place in count_reasons(db)[:5])

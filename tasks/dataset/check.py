@@ -1,0 +1,107 @@
+"""Rows are checked in worker processes: parsing SQL is half of the work of preparing a data set."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from multiprocessing import get_context
+
+from tasks.dataset.example import BadRow, Example, Reason, read_texts
+from tasks.dataset.readers import SourceRow
+from tasks.errors import EnvironmentProblem
+from tasks.problems.text_to_sql import read_row
+from tasks.recipe.sections import TextToSql
+
+BATCH = 512
+SERIAL_BATCHES = 8
+"""So many batches are checked without workers, which take a second to start."""
+KEPT_CHARACTERS = 2000
+"""So much of a bad row is shown in the quarantine file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRow:
+    """A row and what came of it: an example, or the reasons why not and the row's own text."""
+
+    file: str
+    line: int
+    example: Example | None
+    slice: str | None = None
+    reasons: tuple[Reason, ...] = ()
+    raw: str = ""
+
+
+def check_rows(
+    rows: Iterable[SourceRow], problem: TextToSql, slice_column: str | None, special_tokens: Collection[str]
+) -> Iterator[list[CheckedRow]]:
+    """The checked rows in batches, in the order of the rows. Few rows are under way at once, however many there are."""
+    check = partial(check_batch, problem=problem, slice_column=slice_column, special_tokens=tuple(special_tokens))
+    rows = iter(rows)
+    batches = iter(lambda: list(islice(rows, BATCH)), [])
+    first = list(islice(batches, SERIAL_BATCHES))
+    if len(first) < SERIAL_BATCHES:
+        yield from map(check, first)
+    else:
+        yield from _in_workers(check, chain(first, batches))
+
+
+def check_batch(
+    rows: list[SourceRow], problem: TextToSql, slice_column: str | None, special_tokens: tuple[str, ...]
+) -> list[CheckedRow]:
+    """Checks rows in this process."""
+    return [_check(row, problem, slice_column, special_tokens) for row in rows]
+
+
+def _check(row: SourceRow, problem: TextToSql, slice_column: str | None, special_tokens: tuple[str, ...]) -> CheckedRow:
+    if row.values is None:
+        return CheckedRow(row.file, row.line, None, reasons=(row.problem,) if row.problem else (), raw=bounded(row.raw))
+    name, reasons = _slice(row, slice_column)
+    try:
+        example = read_row(problem, row.values, special_tokens)
+    except BadRow as bad:
+        reasons += bad.reasons
+    if reasons:
+        return CheckedRow(row.file, row.line, None, reasons=reasons, raw=bounded(json.dumps(row.values, default=repr)))
+    return CheckedRow(row.file, row.line, example, name)
+
+
+def _slice(row: SourceRow, column: str | None) -> tuple[str | None, tuple[Reason, ...]]:
+    """The value of the slice column as text; none where the row has none."""
+    value = row.values.get(column) if row.values and column else None
+    if column is None or value is None or value == "":
+        return None, ()
+    texts, reasons = read_texts({column: str(value)}, {"slice": column})
+    return texts.get("slice"), tuple(reasons)
+
+
+def bounded(text: str) -> str:
+    """The text, or the opening of a long one."""
+    return text if len(text) <= KEPT_CHARACTERS else f"{text[:KEPT_CHARACTERS]}... ({len(text):,} characters)"
+
+
+def _in_workers(
+    check: Callable[[list[SourceRow]], list[CheckedRow]], batches: Iterable[list[SourceRow]]
+) -> Iterator[list[CheckedRow]]:
+    """Like map(check, batches), in processes. Executor.map would read the whole source before giving its first result."""
+    workers = min(os.cpu_count() or 1, 8)
+    waiting: deque[Future[list[CheckedRow]]] = deque()
+    # Spawned, not forked: the tokenizer and Arrow have threads running here.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            for batch in batches:
+                waiting.append(pool.submit(check, batch))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise EnvironmentProblem(
+                "a process that checks rows was killed; most likely this machine ran out of memory"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

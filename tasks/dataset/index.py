@@ -1,0 +1,113 @@
+"""The rows while they are sorted out: a temporary SQLite file, so that memory does not grow with them.
+
+rows      one line for each usable row: what it asks and answers (digests), its fate, its group and its split
+bad       the rows without an example, one line for each reason
+texts     the fields of each row, apart from `rows`, which is scanned often
+mentions  which names (tables) each row has in common with others
+groups    the sets of rows that stay together, filled by split.py
+"""
+
+import hashlib
+import json
+import sqlite3
+from functools import partial
+from pathlib import Path
+
+from tasks.dataset.example import digest
+from tasks.dataset.lengths import Measured
+
+SOURCE, TEST_SOURCE = 0, 1
+
+_SCHEMA = """
+CREATE TABLE rows (
+    n INTEGER PRIMARY KEY, part INTEGER, file TEXT, line INTEGER, id TEXT, asked TEXT, answered TEXT, slice TEXT,
+    tokens INTEGER, shortened INTEGER, draw INTEGER,
+    fate TEXT,      -- why the row is not used; NULL while it is
+    twin INTEGER,   -- the row that decided so
+    g INTEGER, split TEXT
+);
+CREATE TABLE bad (n INTEGER, kind TEXT, place TEXT);
+CREATE TABLE texts (n INTEGER PRIMARY KEY, fields TEXT);
+CREATE TABLE names (t INTEGER PRIMARY KEY, name TEXT UNIQUE);
+CREATE TABLE mentions (n INTEGER, t INTEGER, PRIMARY KEY (n, t)) WITHOUT ROWID;
+CREATE TABLE groups (g INTEGER PRIMARY KEY, name TEXT, size INTEGER, draw INTEGER, split TEXT);
+"""
+
+
+def create_index(path: Path, seed: int) -> sqlite3.Connection:
+    """An empty index. Its SQL function draw(text) gives the place of a text in the seeded random order."""
+    db = sqlite3.connect(path, isolation_level=None)
+    # It is thrown away afterwards, also after a crash: no journal, no syncing. 64 MB of cache.
+    db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;" + _SCHEMA)
+    db.create_function("draw", 1, partial(_draw, seed), deterministic=True)
+    return db
+
+
+def _draw(seed: int, text: str) -> int:
+    """A random 63-bit number that depends on nothing but seed and text, not on the order of the rows."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:8]) >> 1
+
+
+def add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int) -> None:
+    """Adds rows of the source or the test source, numbered from `first`."""
+    lines, bad, texts, names, mentions = [], [], [], [], []
+    for n, (row, tokens, is_shortened) in enumerate(batch, first):
+        if (example := row.example) is None:
+            bad += [(n, kind, f"{row.file}:{row.line}{detail and f' ({detail})'}") for kind, detail in row.reasons]
+            continue
+        keys = (example.id, digest(example.asked), digest(example.answered))
+        lines.append((n, part, row.file, row.line, *keys, row.slice, tokens, is_shortened, example.id))
+        texts.append((n, json.dumps(example.fields, ensure_ascii=False)))
+        names += [(name,) for name in example.shares]
+        mentions += [(n, name) for name in example.shares]
+    db.execute("BEGIN")
+    db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, draw(?), NULL, NULL, NULL, NULL)", lines)
+    db.executemany("INSERT INTO bad VALUES (?, ?, ?)", bad)
+    db.executemany("INSERT INTO texts VALUES (?, ?)", texts)
+    db.executemany("INSERT OR IGNORE INTO names(name) VALUES (?)", names)
+    db.executemany("INSERT INTO mentions SELECT ?, t FROM names WHERE name = ?", mentions)
+    db.execute("COMMIT")
+
+
+def settle_duplicates(db: sqlite3.Connection) -> None:
+    """Of rows that are the same one stays; rows that answer one question about one schema differently all go.
+
+    Which row stays does not depend on the order of the rows: of copies the one with the first slice, of variants the
+    one with the least id. Each that goes names the row it lost to.
+    """
+    db.executescript("""
+        CREATE INDEX by_id ON rows (part, id);
+        CREATE INDEX by_asked ON rows (part, asked, answered);
+
+        UPDATE rows SET fate = 'exact duplicate', twin = kept.n FROM (
+            SELECT part, id, n, MIN(COALESCE(slice, '')) FROM rows GROUP BY part, id HAVING COUNT(*) > 1
+        ) AS kept WHERE rows.part = kept.part AND rows.id = kept.id AND rows.n <> kept.n;
+
+        UPDATE rows SET fate = 'conflicting answers', twin = (
+            SELECT MIN(other.n) FROM rows AS other
+            WHERE other.part = rows.part AND other.asked = rows.asked AND other.answered <> rows.answered
+        ) WHERE fate IS NULL AND (part, asked) IN (
+            SELECT part, asked FROM rows GROUP BY part, asked HAVING MIN(answered) <> MAX(answered)
+        );
+
+        UPDATE rows SET fate = 'normalised duplicate', twin = kept.n FROM (
+            SELECT part, asked, n, MIN(id) FROM rows WHERE fate IS NULL GROUP BY part, asked HAVING COUNT(*) > 1
+        ) AS kept WHERE rows.fate IS NULL AND rows.part = kept.part AND rows.asked = kept.asked AND rows.n <> kept.n;
+    """)
+
+
+def drop_tested(db: sqlite3.Connection) -> None:
+    """Rows of the source go that ask what a row of the test source asks, about the same schema."""
+    db.execute("""
+        UPDATE rows SET fate = 'asked in the test', twin = test.n FROM rows AS test
+        WHERE rows.part = 0 AND rows.fate IS NULL AND test.part = 1 AND test.fate IS NULL AND rows.asked = test.asked
+    """)
+
+
+def draw_rows(db: sqlite3.Connection, count: int) -> None:
+    """So many rows of the source stay, drawn by seed."""
+    db.execute(
+        """UPDATE rows SET fate = 'not drawn' WHERE part = 0 AND fate IS NULL AND n NOT IN (
+               SELECT n FROM rows WHERE part = 0 AND fate IS NULL ORDER BY draw LIMIT ?)""",
+        [count],
+    )

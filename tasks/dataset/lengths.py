@@ -1,0 +1,84 @@
+"""Lengths in tokens, as the trainer will count them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tasks.dataset.check import CheckedRow, bounded
+from tasks.dataset.example import Example, Reason
+from tasks.errors import RecipeError
+from tasks.problems.text_to_sql import shortened
+from tasks.recipe.sections import DatasetSection, TextToSql
+
+
+class Measured(NamedTuple):
+    """A checked row and its length."""
+
+    row: CheckedRow
+    tokens: int | None
+    shortened: bool = False
+
+
+class TokenCounter:
+    """Counts tokens of prompt and completion under the model's own chat template, as TRL does: the whole conversation
+    is rendered once, without a generation prompt, and the template brings BOS, EOS and turn markers.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Loads the tokenizer. Raises RecipeError when it has no chat template."""
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer.model_max_length = 10**9  # we do the looking out for long rows
+        if not self._tokenizer.chat_template:
+            raise RecipeError("model", [f"chat_template: the tokenizer in {folder} has none; give a file or chatml"])
+
+    @property
+    def special_tokens(self) -> tuple[str, ...]:
+        """What must not stand in the text of a row."""
+        return tuple(self._tokenizer.all_special_tokens)
+
+    def lengths(self, examples: list[Example]) -> list[int]:
+        """Tokens of each example. Raises RecipeError when the chat template refuses the messages."""
+        from jinja2 import TemplateError
+
+        if not examples:
+            return []
+        conversations = [example.prompt + example.completion for example in examples]
+        try:
+            encoded = self._tokenizer.apply_chat_template(conversations, tokenize=True, return_dict=True)
+        except TemplateError as error:
+            raise RecipeError(
+                "model", [f"chat_template: refuses system, user and assistant messages: {error}"]
+            ) from error
+        return [len(ids) for ids in encoded["input_ids"]]
+
+
+def measure(
+    rows: list[CheckedRow], counter: TokenCounter, section: DatasetSection, problem: TextToSql, shorten: bool
+) -> Iterator[Measured]:
+    """The rows with their lengths; those too long with a shorter schema if `shorten`, else without an example."""
+    lengths = iter(counter.lengths([row.example for row in rows if row.example]))
+    for row in rows:
+        tokens = next(lengths) if row.example else None
+        if row.example is None or tokens is None or tokens <= section.max_tokens:
+            yield Measured(row, tokens)
+        else:
+            fits = _shortened(row, counter, section, problem) if shorten else None
+            yield fits or Measured(_without_example(row, row.example, tokens, section), tokens)
+
+
+def _shortened(row: CheckedRow, counter: TokenCounter, section: DatasetSection, problem: TextToSql) -> Measured | None:
+    """The row with as much schema as fits, if any does."""
+    for example in shortened(problem, row.example) if row.example else ():
+        [tokens] = counter.lengths([example])
+        if tokens <= section.max_tokens:
+            return Measured(replace(row, example=example), tokens, shortened=True)
+    return None
+
+
+def _without_example(row: CheckedRow, example: Example, tokens: int, section: DatasetSection) -> CheckedRow:
+    reason = Reason("too long", f"{tokens:,} tokens, dataset.max_tokens is {section.max_tokens:,}")
+    return replace(row, example=None, reasons=(reason,), raw=bounded(json.dumps(example.fields)))

@@ -1,0 +1,145 @@
+"""Splits that share nothing: rows that have a table in common, directly or through other rows, go to one side."""
+
+import sqlite3
+from itertools import chain, combinations
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from tasks.errors import DatasetError
+from tasks.recipe.sections import DatasetSection
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Apart = Literal["tables", "questions"]
+
+
+def split_rows(db: sqlite3.Connection, section: DatasetSection) -> Apart:
+    """Gives each usable row its group and its split; returns what is kept apart.
+
+    Groups are connected by table names. A name is less than a table (WikiSQL has many `table_name_7`), so this keeps
+    apart more than it must, but what it promises is plain: no table name of the test occurs in training.
+    With a test source the test is given; then only train and validation are split, and when all rows of the source hang
+    together (one database) the validation rows are drawn by question.
+
+    Raises:
+        DatasetError: there are fewer groups than splits.
+    """
+    apart: Apart = "tables"
+    wanted = 1 + (section.test_source is None) + (section.validation_share > 0)
+    groups = _connect(db)
+    if groups < wanted and section.test_source:
+        apart = "questions"
+        _mention_questions(db)
+        groups = _connect(db)
+    if groups < wanted:
+        raise DatasetError(_too_few(db, wanted, apart))
+    _assign(db, section)
+    db.executescript("""
+        UPDATE rows SET split = CASE part WHEN 1 THEN 'test' ELSE (SELECT split FROM groups WHERE g = rows.g) END
+        WHERE fate IS NULL;
+        -- A schema cut down to what the answer uses would give the answer away.
+        UPDATE rows SET fate = 'too long for the test', split = NULL WHERE split = 'test' AND shortened;
+        CREATE INDEX by_split ON rows (split, draw);
+    """)
+    _check(db, section)
+    return apart
+
+
+def _check(db: sqlite3.Connection, section: DatasetSection) -> None:
+    """No split that is wanted is empty, and none shares what it must not."""
+    wanted: list[Split] = ["train", "test", "validation"] if section.validation_share else ["train", "test"]
+    filled = {split for (split,) in db.execute("SELECT DISTINCT split FROM rows WHERE split IS NOT NULL")}
+    if empty := [split for split in wanted if split not in filled]:
+        raise DatasetError(
+            f"no usable rows are left for {' and '.join(empty)}; quarantine.jsonl names the others' reasons"
+        )
+    leaks = sum(shared(db, "asked", pair) for pair in combinations(SPLITS, 2))
+    if not section.test_source:
+        leaks += sum(shared(db, "g", pair) for pair in combinations(SPLITS, 2))
+    if leaks:
+        raise RuntimeError(
+            f"{leaks} groups or questions are in two splits: a mistake in tasks/dataset/split.py, please report"
+        )
+
+
+def shared(db: sqlite3.Connection, what: Literal["g", "asked"], splits: tuple[Split, Split]) -> int:
+    """How many groups (g) or normalised questions with their schema (asked) occur in both splits."""
+    query = f"SELECT {what} FROM rows WHERE split = ? INTERSECT SELECT {what} FROM rows WHERE split = ?"
+    [(count,)] = db.execute(f"SELECT COUNT(*) FROM ({query})", splits)
+    return int(count)
+
+
+def _connect(db: sqlite3.Connection) -> int:
+    """Fills `groups` and rows.g with the connected components of the names; returns how many hold rows to be split."""
+    pairs = db.execute("""
+        SELECT first, t FROM mentions
+        JOIN (SELECT n, MIN(t) AS first FROM mentions GROUP BY n) USING (n) JOIN rows USING (n) WHERE fate IS NULL
+    """)
+    edges = np.fromiter(chain.from_iterable(pairs), dtype=np.int32).reshape(-1, 2)
+    [(names,)] = db.execute("SELECT COALESCE(MAX(t), 0) + 1 FROM names")
+    graph = coo_array((np.ones(len(edges), dtype=np.bool_), edges.T), shape=(names, names))
+    _, components = connected_components(graph, directed=False)
+    db.executescript("DROP TABLE IF EXISTS component; CREATE TEMP TABLE component (t INTEGER PRIMARY KEY, g INTEGER)")
+    db.execute("BEGIN")
+    db.executemany("INSERT INTO component VALUES (?, ?)", ((t, int(g)) for t, g in enumerate(components)))
+    db.execute("COMMIT")
+    db.executescript("""
+        UPDATE rows SET g = (SELECT g FROM mentions JOIN component USING (t) WHERE n = rows.n LIMIT 1) WHERE fate IS NULL;
+        DELETE FROM groups;
+        INSERT INTO groups SELECT g, name, size, draw(name), 'train'
+        FROM (SELECT g, MIN(name) AS name FROM component JOIN names USING (t) GROUP BY g)
+        JOIN (SELECT g, SUM(part = 0) AS size FROM rows WHERE fate IS NULL GROUP BY g) USING (g);
+    """)
+    [(groups,)] = db.execute("SELECT COUNT(*) FROM groups WHERE size > 0")
+    return int(groups)
+
+
+def _mention_questions(db: sqlite3.Connection) -> None:
+    """What rows have in common is now their question and schema instead of their tables."""
+    db.executescript("""
+        DELETE FROM names;
+        DELETE FROM mentions;
+        INSERT INTO names(name) SELECT DISTINCT asked FROM rows WHERE fate IS NULL;
+        INSERT INTO mentions SELECT n, t FROM rows JOIN names ON name = asked WHERE fate IS NULL;
+    """)
+
+
+def _assign(db: sqlite3.Connection, section: DatasetSection) -> None:
+    """Fills test and validation with groups in seeded order, each where it still fits; the others are for training.
+
+    A group larger than the share never fits, so the giant that hangs together through common names (`student`) is
+    trained on. What is then missing is filled with the smallest group, if that comes nearer to the share.
+    """
+    [(total,)] = db.execute("SELECT SUM(size) FROM groups")
+    targets: dict[Split, float] = {} if section.test_source else {"test": total * section.test_share}
+    if section.validation_share:
+        targets["validation"] = total * section.validation_share
+    taken = dict.fromkeys(targets, 0)
+    chosen: list[tuple[Split, int]] = []
+    for g, size in db.execute("SELECT g, size FROM groups WHERE size > 0 ORDER BY draw"):
+        fits = next((split for split in targets if taken[split] + size <= targets[split]), None)
+        if fits:
+            taken[fits] += size
+            chosen.append((fits, g))
+    db.execute("BEGIN")
+    db.executemany("UPDATE groups SET split = ? WHERE g = ?", chosen)
+    db.execute("COMMIT")
+    for split, target in targets.items():
+        g, size = db.execute(
+            "SELECT g, size FROM groups WHERE split = 'train' AND size > 0 ORDER BY size, draw"
+        ).fetchone()
+        if taken[split] == 0 or abs(taken[split] + size - target) < target - taken[split]:
+            db.execute("UPDATE groups SET split = ? WHERE g = ?", (split, g))
+
+
+def _too_few(db: sqlite3.Connection, wanted: int, apart: Apart) -> str:
+    names = [name for (name,) in db.execute("SELECT name FROM names ORDER BY name LIMIT 5")]
+    if apart == "questions":
+        return f"too few usable rows are left to split: {wanted} questions that the test does not ask are needed"
+    return (
+        f"the rows cannot be split into {wanted} parts that share no table: they hang together through their tables "
+        f"({', '.join(names)}, ...). Give the rows of the test as dataset.test_source, or schemas that are used apart"
+    )

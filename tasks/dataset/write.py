@@ -1,0 +1,80 @@
+"""The files of a prepared data set."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.dataset.check import CheckedRow, bounded
+from tasks.dataset.split import Split
+from tasks.problems.text_to_sql import FIELDS, messages
+from tasks.recipe.sections import TextToSql
+
+ROW_GROUP = 4096
+
+_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("prompt", _MESSAGES),
+        ("completion", _MESSAGES),
+        ("fields", pa.struct([(name, pa.string()) for name in FIELDS])),
+        ("slice", pa.string()),
+        ("group", pa.string()),
+        ("tokens", pa.int32()),
+    ]
+)
+
+
+def write_split(db: sqlite3.Connection, split: Split, problem: TextToSql, path: Path) -> int:
+    """Writes the rows of a split in their seeded order, and returns how many. The same rows give the same bytes."""
+    cursor = db.execute(
+        """SELECT id, fields, slice, name, tokens FROM rows JOIN texts USING (n) JOIN groups USING (g)
+           WHERE rows.split = ? ORDER BY rows.draw""",
+        [split],
+    )
+    written = 0
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        while records := [_record(row, problem) for row in islice(cursor, ROW_GROUP)]:
+            writer.write_table(pa.Table.from_pylist(records, schema=SCHEMA))
+            written += len(records)
+    return written
+
+
+def write_bad_rows(file: TextIO, rows: Iterable[CheckedRow]) -> None:
+    """One line for each row that has no example: where it stands, all its reasons, and the opening of its text."""
+    for row in rows:
+        reasons = [reason._asdict() for reason in row.reasons]
+        _write_line(file, {"file": row.file, "line": row.line, "reasons": reasons, "row": row.raw})
+
+
+def write_losers(file: TextIO, db: sqlite3.Connection) -> None:
+    """One line for each sound row that is left out because of another row, which is named. Rows not drawn are not listed."""
+    cursor = db.execute("""
+        SELECT rows.file, rows.line, rows.fate, twin.file, twin.line, fields
+        FROM rows JOIN texts USING (n) LEFT JOIN rows AS twin ON twin.n = rows.twin
+        WHERE rows.fate <> 'not drawn' ORDER BY rows.n
+    """)
+    for name, line, fate, twin_file, twin_line, fields in cursor:
+        reason = {"kind": fate, "detail": f"see {twin_file}:{twin_line}" if twin_file else ""}
+        _write_line(file, {"file": name, "line": line, "reasons": [reason], "row": bounded(fields)})
+
+
+def _write_line(file: TextIO, record: dict[str, Any]) -> None:
+    # ASCII: the text of a bad row may be no Unicode at all.
+    file.write(json.dumps(record) + "\n")
+
+
+def _record(row: tuple[Any, ...], problem: TextToSql) -> dict[str, Any]:
+    id_, fields, slice_, group, tokens = row
+    texts = json.loads(fields)
+    prompt, completion = messages(problem, texts)
+    return {
+        "id": id_, "prompt": prompt, "completion": completion, "fields": texts,
+        "slice": slice_, "group": group, "tokens": tokens,
+    }  # fmt: skip

@@ -1,0 +1,82 @@
+"""Deploy: a server with the candidate, checked against what the trainer saw. Never cached: an endpoint is not a result."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from prefect import task
+from prefect.transactions import Transaction, get_transaction
+
+from tasks.artifacts.references import Reference
+from tasks.artifacts.registry import Registry
+from tasks.platforms import platform_of
+from tasks.platforms.contract import Endpoint, EndpointSpec
+from tasks.platforms.parity import check_parity
+from tasks.progress import log
+from tasks.recipe import Platform, Recipe, ServingSection
+from tasks.retrying import RETRIES
+from tasks.train import labels
+
+
+@task(name="deploy-candidate", **RETRIES)
+def deploy_candidate(recipe: Recipe, model: Reference) -> Endpoint:
+    """An endpoint that serves the tuned model; one that already does is taken and kept alive.
+
+    Raises:
+        EndpointFailed: it did not become healthy, or does not answer as its model did. Nothing of it is left running.
+    """
+    endpoint = start_endpoint(recipe, endpoint_name(recipe, model), model.path / "model", model)
+    try:
+        log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, model.path / "probes.json"))
+    except BaseException:
+        # A task that fails was never staged, so its rollback hook does not run: it cleans up after itself.
+        withdraw(recipe.platform, recipe.name, endpoint.name)
+        raise
+    transaction = get_transaction()
+    if transaction is not None:
+        transaction.set("candidate", {"platform": recipe.platform, "recipe": recipe.name, "endpoint": endpoint.name})
+    return endpoint
+
+
+@deploy_candidate.on_rollback
+def _withdraw_candidate(transaction: Transaction) -> None:
+    candidate = transaction.get("candidate")
+    try:
+        withdraw(candidate["platform"], candidate["recipe"], candidate["endpoint"])
+    except Exception:  # Prefect would swallow it silently; the expiry still ends the endpoint
+        log.exception("endpoint %s is left running until it expires: finetune endpoint delete", candidate["endpoint"])
+        raise
+
+
+def start_endpoint(recipe: Recipe, name: str, folder: Path, model: Reference) -> Endpoint:
+    """Starts or finds the endpoint `name` with the model in `folder`, alive for the recipe's `expires_after_hours`."""
+    spec = EndpointSpec(
+        name=name,
+        model=folder,
+        model_digest=model.digest,
+        environment=environment_of(recipe.serving),
+        startup_seconds=recipe.serving.startup_minutes * 60,
+        labels=labels(recipe, model.step_key, timedelta(hours=recipe.serving.expires_after_hours)),
+    )
+    return platform_of(recipe.platform).start_endpoint(spec)
+
+
+def withdraw(platform: Platform, recipe: str, name: str) -> None:
+    """Deletes an endpoint, unless it is the one that serves: judging a champion again must not end it."""
+    champion = Registry().read(recipe).champion
+    if champion is None or champion.endpoint != name:
+        platform_of(platform).delete_endpoint(name)
+        log.info("endpoint %s deleted", name)
+
+
+def endpoint_name(recipe: Recipe, model: Reference, role: str = "") -> str:
+    """`<recipe>-<model digest, 8>`: the same model always has the same endpoint."""
+    return "-".join(filter(None, [recipe.name, role, model.digest[:8]]))
+
+
+def environment_of(serving: ServingSection) -> dict[str, str]:
+    """The server's settings, as its environment."""
+    return {
+        "SERVING_DTYPE": serving.dtype,
+        "SERVING_MAX_BATCH_SIZE": str(serving.max_batch_size),
+        "SERVING_MAX_MODEL_LENGTH": str(serving.max_model_length),
+    }

@@ -1,0 +1,138 @@
+"""Evaluate: the same questions to the base model and to the candidate, scored by what their answers do."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import task
+
+from tasks.artifacts.keys import step_key
+from tasks.artifacts.references import Reference
+from tasks.artifacts.store import Store, home, write_json
+from tasks.caching import cached_by
+from tasks.deploy import endpoint_name, start_endpoint
+from tasks.errors import TryLater
+from tasks.evaluation.answers import Answer, TestRow, collect_answers, read_test_rows
+from tasks.evaluation.scores import Scores, Verdict, compare, summarise
+from tasks.evaluation.statistics import Comparison
+from tasks.platforms import platform_of
+from tasks.platforms.contract import Endpoint
+from tasks.problems.text_to_sql_scores import judge
+from tasks.progress import progress
+from tasks.recipe import Recipe
+from tasks.retrying import RETRIES
+
+ANSWERS_VERSION = 1
+SCORES_VERSION = 1
+
+
+def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
+    """What the answers depend on. How many rows are asked is not part of it: more rows only add answers."""
+    settings = {
+        "max_new_tokens": recipe.evaluation.max_new_tokens,
+        "dtype": recipe.serving.dtype,
+        "max_model_length": recipe.serving.max_model_length,
+    }
+    return step_key("answers", ANSWERS_VERSION, settings, [model.digest, dataset.digest])
+
+
+def scores_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
+    """Which score the gate looks at, and how fast the questions are asked, does not change the scores."""
+    settings = recipe.evaluation.model_dump(mode="json", exclude={"metric", "concurrency", "timeout_seconds"})
+    settings["problem"] = recipe.problem.model_dump(mode="json")
+    return step_key("evaluate", SCORES_VERSION, settings, [answers_key(recipe, model, dataset)])
+
+
+def _candidate_key(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint) -> str:
+    return scores_key(recipe, model, dataset)
+
+
+@task(name="evaluate-base", **cached_by(scores_key), **RETRIES)
+def evaluate_base(recipe: Recipe, model: Reference, dataset: Reference) -> Reference:
+    """Scores of the untuned model, on an endpoint that lives no longer than this task."""
+    found = Store().find("evaluation", scores_key(recipe, model, dataset))
+    if found is not None:
+        return found
+    name = endpoint_name(recipe, model, "base")
+    try:
+        endpoint = start_endpoint(recipe, name, model.path, model)
+        return _evaluate(recipe, model, dataset, endpoint, "base model")
+    finally:
+        platform_of(recipe.platform).delete_endpoint(name)
+
+
+@task(name="evaluate-candidate", **cached_by(_candidate_key), **RETRIES)
+def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint) -> Reference:
+    """Scores of the tuned model behind `endpoint`."""
+    found = Store().find("evaluation", scores_key(recipe, model, dataset))
+    return found or _evaluate(recipe, model, dataset, endpoint, "tuned model")
+
+
+def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint, who: str) -> Reference:
+    store, key = Store(), scores_key(recipe, model, dataset)
+    predictions = home() / "predictions" / answers_key(recipe, model, dataset)[:24] / "predictions.jsonl"
+    verdicts, scores = _score(recipe, endpoint.url, model.digest, dataset, predictions, who)
+    with store.write("evaluation", key) as draft:
+        draft.parents += [model.digest, dataset.digest]
+        shutil.copy(predictions, draft.path / "predictions.jsonl")
+        _write_lines(draft.path / "verdicts.jsonl", verdicts)
+        write_json(draft.path / "scores.json", scores.model_dump(mode="json"))
+    return store.require("evaluation", key)
+
+
+@task(name="score-endpoint", **RETRIES)
+def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> Scores:
+    """Scores of whatever is behind `url`. Never cached: it may be another model tomorrow."""
+    key = step_key("foreign-answers", ANSWERS_VERSION, {"url": url, "model": model}, [dataset.digest])
+    predictions = home() / "predictions" / key[:24] / "predictions.jsonl"
+    _, scores = _score(recipe, url, model, dataset, predictions, "endpoint")
+    predictions.unlink()  # kept only while a run may have to carry on
+    return scores
+
+
+def _score(
+    recipe: Recipe, url: str, model_digest: str, dataset: Reference, predictions: Path, who: str
+) -> tuple[list[Verdict], Scores]:
+    rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
+    answers = _ask(recipe, url, rows, predictions, who)
+    verdicts = judge(recipe.problem, recipe.evaluation, rows, {answer.id: answer.text for answer in answers})
+    scores = summarise(
+        verdicts, answers, recipe.evaluation, dataset_digest=dataset.digest, model_digest=model_digest
+    )
+    return verdicts, scores
+
+
+def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str) -> list[Answer]:
+    """Every answer; those already in `path` are not asked for again.
+
+    Raises:
+        TryLater: some rows got no answer. The next try asks only those.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with progress(f"ask the {who}", f"{who.split()[0]}-evaluation-progress") as update:
+        answers = collect_answers(url, rows, recipe.evaluation, path, lambda done, total: update(done, total))
+    failed = [answer for answer in answers if answer.error]
+    if failed:
+        raise TryLater(f"{len(failed)} of {len(rows)} questions to {url} got no answer: {failed[0].error}")
+    return answers
+
+
+def _write_lines(path: Path, verdicts: Sequence[Verdict]) -> None:
+    path.write_text("".join(verdict.model_dump_json() + "\n" for verdict in verdicts), encoding="utf-8")
+
+
+def read_scores(evaluation: Reference) -> Scores:
+    """The scores in an evaluation artefact."""
+    return Scores.model_validate(json.loads((evaluation.path / "scores.json").read_text(encoding="utf-8")))
+
+
+def read_verdicts(evaluation: Reference) -> list[Verdict]:
+    """The verdict on each row."""
+    with (evaluation.path / "verdicts.jsonl").open(encoding="utf-8") as lines:
+        return [Verdict.model_validate_json(line) for line in lines]
+
+
+def compare_evaluations(metric: str, base: Reference, candidate: Reference) -> Comparison:
+    """The paired comparison on the rows that both were judged on."""
+    return compare(metric, read_verdicts(base), read_verdicts(candidate))

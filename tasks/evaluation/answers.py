@@ -1,0 +1,210 @@
+"""Asks an endpoint the test questions, and keeps every answer the moment it arrives."""
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import httpx
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.errors import DatasetError, EndpointFailed
+from tasks.recipe.sections import EvaluationSection
+
+TEMPERATURE = 0.0
+TRIES = 6
+LONGEST_WAIT_SECONDS = 30.0
+TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class TestRow(BaseModel):
+    """One row of test.parquet: the messages that are sent, and the fields that the answer is judged by."""
+
+    __test__ = False  # not a test class, whatever pytest thinks
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    prompt: list[dict[str, str]]
+    fields: dict[str, str]
+    slice: str | None = None
+
+
+class Answer(BaseModel):
+    """What the endpoint said to one row, or why it said nothing (`error`; the text is empty then)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    text: str = ""
+    asked_at: float = Field(description="Unix time of the request, in seconds.")
+    latency_seconds: float = Field(ge=0, description="Of the try that counted.")
+    prompt_tokens: int = Field(0, ge=0)
+    completion_tokens: int = Field(0, ge=0)
+    finish_reason: str | None = None
+    error: str | None = None
+
+
+def read_test_rows(path: Path, rows: int) -> list[TestRow]:
+    """The first `rows` rows of a test.parquet. They lie there in shuffled order: the first ones are a random sample.
+
+    Raises:
+        DatasetError: the file is missing or not a dataset of this project.
+    """
+    wanted = ["id", "prompt", "fields", "slice"]
+    try:
+        with pq.ParquetFile(path) as file:
+            found: list[TestRow] = []
+            for batch in file.iter_batches(batch_size=min(rows, 1024), columns=wanted):
+                found += [TestRow.model_validate(row) for row in batch.to_pylist()[: rows - len(found)]]
+                if len(found) == rows:
+                    break
+            return found
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(f"{path} is not readable as test rows: {error}. Run prepare again.") from error
+
+
+def collect_answers(
+    url: str,
+    rows: Sequence[TestRow],
+    section: EvaluationSection,
+    path: Path,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """Ask `{url}/v1/chat/completions` for every row that `path` holds no answer to; returns the answers in row order.
+
+    Each answer is appended to `path` (JSON lines) when it arrives, so an interrupted run loses none, and the next one
+    asks only what is missing: rows without an answer and rows whose request failed. `on_progress(done, total)`.
+
+    Raises:
+        EndpointFailed: one request after the other failed and none succeeded. What was answered is kept.
+    """
+    kept = {answer.id: answer for answer in _read_kept(path)}
+    missing = [row for row in rows if row.id not in kept]
+    report = on_progress or (lambda done, total: None)
+    report(len(rows) - len(missing), len(rows))
+    if missing:
+        with path.open("a", encoding="utf-8") as file:
+            run = _Run(url, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows)))
+            kept.update(asyncio.run(run.ask_all(missing)))
+    return [kept[row.id] for row in rows]
+
+
+def _read_kept(path: Path) -> list[Answer]:
+    """The good answers in a file. Failed ones, and a last line that a crash tore, are taken out of it."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    answers = []
+    for line in lines:
+        try:
+            answers.append(Answer.model_validate_json(line))
+        except ValidationError:
+            continue
+    good = [answer for answer in answers if answer.error is None]
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text("".join(answer.model_dump_json() + "\n" for answer in good), encoding="utf-8")
+    os.replace(temporary, path)
+    return good
+
+
+class _Run:
+    """One run through the questions."""
+
+    def __init__(self, url: str, section: EvaluationSection, file: IO[str], on_answer: Callable[[int], None]) -> None:
+        self.url, self.section, self.file, self.on_answer = url.rstrip("/"), section, file, on_answer
+        self.answers: dict[str, Answer] = {}
+        self.failures = 0
+        self.answered = False
+
+    async def ask_all(self, rows: Sequence[TestRow]) -> dict[str, Answer]:
+        """Answers by row id."""
+        waiting = iter(rows)
+        concurrency = min(self.section.concurrency, len(rows))
+        async with (
+            httpx.AsyncClient(
+                timeout=httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds)),
+                limits=httpx.Limits(max_connections=concurrency),
+                trust_env=urlsplit(self.url).hostname not in LOOPBACK,  # no proxy stands between us and ourselves
+            ) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(concurrency):
+                group.create_task(self._ask_in_turn(client, waiting))
+        if self._is_gone():
+            last = next(reversed(self.answers.values()))
+            raise EndpointFailed(
+                f"{self.url} answered none of {self.failures} requests: {last.error}. Look at the endpoint's log; "
+                "the next run goes on where this one stopped."
+            )
+        return self.answers
+
+    async def _ask_in_turn(self, client: httpx.AsyncClient, waiting: Iterator[TestRow]) -> None:
+        for row in waiting:
+            answer = await self._ask(client, row)
+            self.answers[row.id] = answer
+            self.file.write(answer.model_dump_json() + "\n")
+            self.file.flush()
+            self.failures += answer.error is not None
+            self.answered = self.answered or answer.error is None
+            self.on_answer(len(self.answers))
+            if self._is_gone():
+                return
+
+    def _is_gone(self) -> bool:
+        return not self.answered and self.failures >= max(8, self.section.concurrency)
+
+    async def _ask(self, client: httpx.AsyncClient, row: TestRow) -> Answer:
+        body = {"messages": row.prompt, "max_tokens": self.section.max_new_tokens, "temperature": TEMPERATURE}
+        for attempt in range(TRIES):
+            asked_at, start = time.time(), time.perf_counter()
+            wait = min(LONGEST_WAIT_SECONDS, 0.5 * 2**attempt)
+            try:
+                response = await client.post(f"{self.url}/v1/chat/completions", json=body)
+                seconds = time.perf_counter() - start
+                if response.status_code == 200:
+                    return _read_answer(row, response, asked_at, seconds)
+                problem = f"HTTP {response.status_code}: {response.text[:300]}"
+                transient = response.status_code in TRANSIENT_STATUS
+                wait = max(wait, _retry_after(response))
+            except httpx.TimeoutException:
+                seconds, transient = time.perf_counter() - start, False
+                problem = f"no answer within {self.section.timeout_seconds:g} s"
+            except httpx.TransportError as error:
+                seconds, transient, problem = time.perf_counter() - start, True, f"{type(error).__name__}: {error}"
+            if not transient:
+                break
+            if attempt < TRIES - 1:
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds that the server asks for; a date in that header is not read."""
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_WAIT_SECONDS) if asked.isdigit() else 0.0
+
+
+def _read_answer(row: TestRow, response: httpx.Response, asked_at: float, seconds: float) -> Answer:
+    try:
+        body: dict[str, Any] = response.json()
+        choice, usage = body["choices"][0], body.get("usage") or {}
+        return Answer(
+            id=row.id,
+            text=choice["message"]["content"] or "",
+            asked_at=asked_at,
+            latency_seconds=seconds,
+            prompt_tokens=usage.get("prompt_tokens", 0),
+            completion_tokens=usage.get("completion_tokens", 0),
+            finish_reason=choice.get("finish_reason"),
+        )
+    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, ValidationError):
+        problem = f"not a chat completion: {response.text[:300]}"
+        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem)

@@ -1,0 +1,81 @@
+"""Where the ORDER BY of a gold query leaves the order of its rows open.
+
+A query may return rows that tie in any order, and a LIMIT that cuts through such rows returns an accident. Neither may
+be held against a prediction. So the gold is run once more without its LIMIT and with its sort keys shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from tasks.evaluation.sql.compare import Row
+from tasks.evaluation.sql.query import tree_to_sqlite
+
+
+@dataclass(frozen=True)
+class Witness:
+    """`query` returns all rows of the gold, with `added` sort keys behind them. `keys`: where the keys stand in a row."""
+
+    query: str
+    keys: tuple[int, ...]
+    added: int
+    offset: int
+    limit: int | None
+
+    def blocks(self, rows: Sequence[Row]) -> list[int] | None:
+        """Where each run of ties ends in the gold's result; None when its LIMIT cuts through rows that tie."""
+        keys = [tuple(row[i] for i in self.keys) for row in rows]
+        shown = [row[: len(row) - self.added] for row in rows]
+        ends = [i for i in range(1, len(rows) + 1) if i == len(rows) or keys[i] != keys[i - 1]]
+        start = min(self.offset, len(rows))
+        stop = len(rows) if self.limit is None else min(start + self.limit, len(rows))
+        for i, j in zip([0, *ends], ends, strict=False):
+            if (i < start < j or i < stop < j) and len(set(shown[i:j])) > 1:
+                return None
+        return [end - start for end in ends if start < end < stop] + [stop - start]
+
+
+def witness(tree: exp.Expr | None) -> Witness | None:
+    """The witness of an ordered query, or None when it cannot be made (an unusual ORDER BY or LIMIT)."""
+    if not isinstance(tree, exp.Query) or not (order := tree.args.get("order")):
+        return None
+    offset, limit = _count(tree.args.get("offset"), 0), _count(tree.args.get("limit"), None)
+    if offset is None or (limit is None and tree.args.get("limit")):
+        return None
+    query = tree.copy()
+    query.set("limit", None)
+    query.set("offset", None)
+    keys: list[int] = []
+    added: list[exp.Expr] = []
+    for ordered in order.expressions:
+        place = _place(tree, ordered.this)
+        if place is None:
+            added.append(ordered.this.copy())
+            place = -len(added)
+        keys.append(place)
+    if added and (not isinstance(query, exp.Select) or query.args.get("distinct")):
+        return None
+    for key in reversed(added):
+        query = query.select(key, copy=False)
+    return Witness(tree_to_sqlite(query), tuple(keys), len(added), offset, limit)
+
+
+def _place(tree: exp.Query, key: exp.Expr) -> int | None:
+    """Which column of the result a sort key is, by number, alias or the same words."""
+    if any(projection.is_star for projection in tree.selects):
+        return None
+    if isinstance(key, exp.Literal) and not key.is_string:
+        return int(key.this) - 1 if key.this.isdigit() and 0 < int(key.this) <= len(tree.selects) else None
+    for i, projection in enumerate(tree.selects):
+        named = isinstance(key, exp.Column) and not key.table and projection.alias_or_name.lower() == key.name.lower()
+        if named or projection.unalias() == key:
+            return i
+    return None
+
+
+def _count(clause: exp.Expr | None, default: int | None) -> int | None:
+    if clause is None:
+        return default
+    literal = clause.expression
+    return int(literal.this) if isinstance(literal, exp.Literal) and str(literal.this).isdigit() else None

@@ -1,0 +1,49 @@
+"""The program in which hostile SQL runs: one pair in, one outcome out, over an inherited socket.
+
+    python -m tasks.evaluation.sql.worker FILE_DESCRIPTOR
+
+It has no environment to leak, may use little memory and write no byte to a file. A pair that takes longer than the wall
+clock limit kills the process: the kernel does it, so nothing a query does can prevent it.
+"""
+
+import json
+import logging
+import resource
+import signal
+import sys
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+
+from tasks.evaluation.sql.judging import SqlPair, judge_pair
+
+WALL_CLOCK_SECONDS = 5.0
+MEMORY_BYTES = 2**30
+
+
+def serve(connection: Connection) -> None:
+    """Say that this end is up, then judge pairs until the other end hangs up."""
+    connection.send_bytes(b"ready")
+    while True:
+        try:
+            pair = SqlPair(**json.loads(connection.recv_bytes()))
+        except EOFError:
+            return
+        signal.setitimer(signal.ITIMER_REAL, WALL_CLOCK_SECONDS)
+        outcome = judge_pair(pair)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send_bytes(json.dumps(asdict(outcome)).encode())
+
+
+def confine() -> None:
+    """Give up what judging does not need. macOS does not hold a process to its memory limit."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limits = {resource.RLIMIT_AS: MEMORY_BYTES, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
+    for limit, value in limits.items():
+        resource.setrlimit(limit, (value, value))
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+
+
+if __name__ == "__main__":
+    confine()
+    serve(Connection(int(sys.argv[1])))

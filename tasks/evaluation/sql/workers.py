@@ -1,0 +1,133 @@
+"""Worker processes that judge hostile SQL. A worker that is killed is replaced, and only its pair suffers."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
+
+import tasks
+from tasks.errors import EnvironmentProblem
+from tasks.evaluation.sql.judging import SqlOutcome, SqlPair
+
+MOST_WORKERS = 8
+KILLED = "killed: the query takes too long or too much memory"
+
+
+class SqlWorkers:
+    """A pool of worker processes, one for each core. Use it as a context manager."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = count or min(MOST_WORKERS, _cores())
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for _ in range(self.count):
+            self._idle.put(_Worker())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while not self._idle.empty():
+            self._idle.get().stop()
+
+    def judge(self, pair: SqlPair) -> SqlOutcome:
+        """Judge one pair. A prediction that kills its worker is wrong; a gold that does so cannot be judged by."""
+        try:
+            return self._ask(pair)
+        except EOFError:
+            pass
+        try:
+            gold_alone = self._ask(replace(pair, prediction=""))
+        except EOFError:
+            return SqlOutcome(obstacle="killed", detail=KILLED)
+        judged = None if gold_alone.obstacle else False
+        return replace(gold_alone, valid=False, error=KILLED, execution=judged, caseless=judged)
+
+    def judge_all(self, pairs: Sequence[SqlPair]) -> Iterator[SqlOutcome]:
+        """The outcomes, in the order of the pairs."""
+        threads = ThreadPoolExecutor(self.count)
+        try:
+            yield from threads.map(self.judge, pairs)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _ask(self, pair: SqlPair) -> SqlOutcome:
+        with self._borrowed() as worker:
+            return worker.ask(pair)
+
+    @contextmanager
+    def _borrowed(self) -> "Iterator[_Worker]":
+        worker = self._idle.get()
+        try:
+            yield worker
+        finally:
+            self._idle.put(worker)
+
+
+class _Worker:
+    """One process and the socket to it, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+
+    def ask(self, pair: SqlPair) -> SqlOutcome:
+        """Raises EOFError when the process dies over the pair."""
+        connection = self._connection or self._start()
+        try:
+            connection.send_bytes(json.dumps(asdict(pair)).encode())
+            return SqlOutcome(**json.loads(connection.recv_bytes()))
+        except (EOFError, OSError) as problem:
+            self.stop()
+            raise EOFError from problem
+
+    def _start(self) -> Connection:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-P", "-m", "tasks.evaluation.sql.worker", str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._connection = Connection(ours.detach())
+        try:
+            self._connection.recv_bytes()  # it is up
+        except (EOFError, OSError) as problem:
+            self.stop()
+            raise EnvironmentProblem(f"the SQL sandbox does not start; try: {' '.join(command[:-1])} 0") from problem
+        return self._connection
+
+    def stop(self) -> None:
+        """Kill the process, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _environment() -> dict[str, str]:
+    """No secret of ours may be where hostile SQL runs."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    root = Path(tasks.__path__[0]).parent
+    return {**kept, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,89 @@
+"""Prepare: the base model staged, the rows checked, split and written as Parquet. Both are cached by what they are made from."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from prefect import task
+
+from tasks.artifacts import base_model
+from tasks.artifacts.hub import resolve_commit
+from tasks.artifacts.keys import step_key
+from tasks.artifacts.references import Reference
+from tasks.artifacts.store import Store, home
+from tasks.caching import cached_by
+from tasks.dataset.build import build_dataset, find_sources
+from tasks.errors import DatasetError
+from tasks.progress import Update, log, progress
+from tasks.recipe import DatasetSection, ModelSection, Platform, Problem
+from tasks.retrying import RETRIES
+
+DATASET_VERSION = 1
+
+
+def _base_key(section: ModelSection, platform: Platform) -> str:
+    return base_model.staging_key(section)
+
+
+@task(name="stage-base-model", **cached_by(_base_key), **RETRIES)
+def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
+    """The base model, downloaded or converted once per machine."""
+    store, key = Store(), base_model.staging_key(section)
+    found = store.find("base-model", key)
+    if found is not None:
+        return found
+    log.info("staging the base model %s (once per machine)", section.source)
+    return base_model.stage(section, key, store, platform.python)
+
+
+def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:
+    """The bytes of the source, what is done to them, and the tokenizer that measures their length."""
+    content = [source.digests() for source in find_sources(_pinned(section))]
+    settings = {
+        "dataset": section.model_dump(mode="json", exclude={"source", "test_source", "revision", "max_quarantined"}),
+        "problem": problem.model_dump(mode="json"),
+        "content": content,
+    }
+    return step_key("dataset", DATASET_VERSION, settings, [base.digest])
+
+
+@task(name="prepare-dataset", **cached_by(dataset_key), **RETRIES)
+def prepare_dataset(section: DatasetSection, problem: Problem, base: Reference) -> Reference:
+    """Rows in, train, validation and test Parquet out; see tasks.dataset.
+
+    Raises:
+        DatasetError: the rows cannot be used as they are. Where the bad ones are listed stands in the message.
+    """
+    store, key = Store(), dataset_key(section, problem, base)
+    found = store.find("dataset", key)
+    if found is not None:
+        return found
+    with store.write("dataset", key) as draft, progress("prepare", "dataset-progress") as update:
+        draft.parents.append(base.digest)
+        try:
+            build_dataset(_pinned(section), problem, base.path, draft.path, _shown(update))
+        except DatasetError as error:
+            raise DatasetError(_keep_quarantine(str(error), draft.path, key)) from error
+    return store.require("dataset", key)
+
+
+def _pinned(section: DatasetSection) -> DatasetSection:
+    """The section with the commit that its hub revision stands for."""
+    if section.revision is None or Path(section.source).expanduser().exists():
+        return section
+    return section.model_copy(update={"revision": resolve_commit("dataset", section.source, section.revision)})
+
+
+def _shown(update: Update) -> Callable[[str, int], None]:
+    return lambda words, rows: update(0, 0, f"{words} {rows:,} rows")
+
+
+def _keep_quarantine(message: str, draft: Path, key: str) -> str:
+    """A refused data set is not an artefact, but its list of bad rows must outlive the draft."""
+    listed = draft / "quarantine.jsonl"
+    if not listed.exists():
+        return message
+    kept = home() / "quarantine" / f"{key[:12]}.jsonl"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(listed, kept)
+    return message.replace(str(listed), str(kept))

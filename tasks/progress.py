@@ -1,0 +1,86 @@
+"""What a person sees while it works: plain lines, a bar in a terminal, a progress artifact in the UI."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.context import FlowRunContext
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+log = logging.getLogger("finetune")
+console = Console(stderr=True)
+
+
+class Update(Protocol):
+    """Reports how far it is: `done` of `total`, and a few words."""
+
+    def __call__(self, done: float, total: float, words: str = "") -> None:
+        """Cheap enough to be called for every row."""
+
+
+@contextmanager
+def progress(title: str, key: str) -> Iterator[Update]:
+    """Shows one long piece of work. `key` names the artifact: lower case, digits, hyphens."""
+    artifact = _Artifact(key, title)
+    bar = Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
+        console=console,
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with bar:
+        shown = bar.add_task(title, total=None, words="")
+        yield _both(bar, shown, artifact)
+    artifact.finish()
+
+
+def _both(bar: Progress, shown: object, artifact: "_Artifact") -> Update:
+    def update(done: float, total: float, words: str = "") -> None:
+        bar.update(shown, completed=done, total=total, words=words)  # type: ignore[arg-type]
+        artifact.update(done, total, words)
+
+    return update
+
+
+class _Artifact:
+    """A progress artifact, written every few seconds at most. Failing to draw never fails the work."""
+
+    INTERVAL = 10.0  # seconds
+
+    def __init__(self, key: str, title: str) -> None:
+        self.key, self.title = key, title
+        self.id: object | None = None
+        self.written = time.monotonic()
+
+    def update(self, done: float, total: float, words: str) -> None:
+        if time.monotonic() - self.written < self.INTERVAL or not total:
+            return
+        self.written = time.monotonic()
+        percent = 100 * done / total
+        log.info("%s: %.0f %% %s", self.title, percent, words)
+        self._write(percent)
+
+    def finish(self) -> None:
+        if self.id is not None:
+            self._write(100.0)
+
+    def _write(self, percent: float) -> None:
+        if FlowRunContext.get() is None:
+            return
+        try:
+            if self.id is None:
+                self.id = create_progress_artifact(percent, key=self.key, description=self.title)
+            else:
+                update_progress_artifact(self.id, percent)  # type: ignore[arg-type]
+        except Exception as error:  # the UI is a convenience, the work is not
+            log.warning("progress of %s is not shown in the UI: %s", self.title, error)

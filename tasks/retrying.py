@@ -1,0 +1,43 @@
+"""One table says which errors are worth another try. Everything else fails at once."""
+
+import errno
+from typing import Any
+
+import httpx
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import exponential_backoff
+
+from tasks.errors import FinetuneError, TryLater
+
+# The first class that matches decides. Whatever is in neither table is not tried again: it may be a bug, and it may bill.
+_TRANSIENT: tuple[type[BaseException], ...] = (TryLater, httpx.TransportError, ConnectionError, TimeoutError)
+_FINAL: tuple[type[BaseException], ...] = (FinetuneError,)
+_TRANSIENT_ERRNO = {errno.EAGAIN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
+
+
+def worth_retrying(error: BaseException) -> bool:
+    """Throttling, network and capacity: yes. Validation, access, a failed program: no."""
+    if isinstance(error, _TRANSIENT):
+        return True
+    if isinstance(error, _FINAL):
+        return False
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in (429, 502, 503, 504)
+    return isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNO
+
+
+def retry_condition(task: object, task_run: TaskRun, state: State[Any]) -> bool:
+    """`worth_retrying` in the form that Prefect 3.8 takes: a plain function."""
+    try:
+        state.result()
+    except Exception as error:  # whatever it is, it is what is being judged
+        return worth_retrying(error)
+    return False
+
+
+RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": retry_condition,
+}

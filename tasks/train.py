@@ -1,0 +1,89 @@
+"""Train: one job on the recipe's platform, taken up where an earlier run left it, its model put into the store."""
+
+import logging
+import shutil
+from datetime import UTC, datetime, timedelta
+
+from prefect import task
+from prefect.runtime import flow_run
+
+from tasks.artifacts.keys import step_key
+from tasks.artifacts.references import Reference
+from tasks.artifacts.store import Store
+from tasks.caching import cached_by
+from tasks.platforms import platform_of
+from tasks.platforms.contract import Labels, TrainingJob
+from tasks.platforms.jobs import run_job
+from tasks.progress import Update, log, progress
+from tasks.recipe import Recipe
+from tasks.retrying import RETRIES
+
+TRAINING_VERSION = 1
+job_log = logging.getLogger("finetune.job")
+
+
+def training_key(recipe: Recipe, base: Reference, dataset: Reference) -> str:
+    """How often checkpoints are written does not change the model, and neither does the platform's name."""
+    settings = recipe.training.model_dump(mode="json", exclude={"checkpoint_every"})
+    return step_key("train", TRAINING_VERSION, settings, [base.digest, dataset.digest])
+
+
+# Called directly, never submitted: a wait in a thread would swallow the signals that cancel it.
+@task(name="train-model", **cached_by(training_key), **RETRIES)
+def train_model(recipe: Recipe, base: Reference, dataset: Reference) -> Reference:
+    """The fine-tuned model: merged weights, adapter, training.json and probes.
+
+    Raises:
+        JobFailed: the training program failed; its own words are in the message.
+    """
+    store, key = Store(), training_key(recipe, base, dataset)
+    found = store.find("model", key)
+    if found is not None:
+        return found
+    platform = platform_of(recipe.platform)
+    job = _job(recipe, base, dataset, key)
+    with progress("train", "training-progress") as update:
+        name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
+    with store.write("model", key) as draft:
+        draft.parents += [base.digest, dataset.digest]
+        shutil.copytree(platform.job_output(name), draft.path, copy_function=shutil.move, dirs_exist_ok=True)
+    platform.remove_job(name)
+    return store.require("model", key)
+
+
+def _job(recipe: Recipe, base: Reference, dataset: Reference, key: str) -> TrainingJob:
+    seconds = recipe.platform.max_runtime_hours * 3600
+    name = f"{recipe.name}-{key[:12]}"
+    return TrainingJob(
+        name=name,
+        hyperparameters=recipe.training.to_hyperparameters(),
+        channels={"model": base.path, "dataset": dataset.path},
+        checkpoints=name,
+        max_runtime_seconds=seconds,
+        labels=labels(recipe, key, timedelta(seconds=seconds) + timedelta(days=7)),
+    )
+
+
+def labels(recipe: Recipe, key: str, lifetime: timedelta) -> Labels:
+    """What the job or endpoint of this flow run carries."""
+    expires_at = (datetime.now(UTC) + lifetime).replace(microsecond=0)
+    return Labels(recipe=recipe.name, step_key=key, flow_run=str(flow_run.get_id() or "none"), expires_at=expires_at)
+
+
+def _read_line(line: str, update: Update) -> None:
+    """Each line goes to the log of the run; a step also moves the bar."""
+    if line.strip():
+        job_log.info(line)
+    step = parse_step(line)
+    if step:
+        left = float(step.get("seconds_left", 0))
+        words = f"step {step['step']}/{step['steps']}  loss {step['loss']}  {step.get('tokens_per_second', '?')} tokens/s"
+        update(float(step["step"]), float(step["steps"]), f"{words}  {left / 60:.1f} min left")
+
+
+def parse_step(line: str) -> dict[str, str] | None:
+    """The fields of a progress line of the training program, `step=3 steps=40 loss=1.2 ...`; None for other lines."""
+    if not line.startswith("step="):
+        return None
+    fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
+    return fields if {"step", "steps", "loss"} <= fields.keys() else None

@@ -1,0 +1,79 @@
+"""How the server starts, refuses to start, and ends."""
+
+import shutil
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.conftest import START_SECONDS, Server
+
+CHAT = "/v1/chat/completions"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def test_it_is_unhealthy_until_loaded_then_finishes_what_runs_after_sigterm(patient_root):
+    port = free_port()
+    server = Server(patient_root, "--port", str(port))
+    url = f"http://127.0.0.1:{port}"
+    statuses = []
+    deadline = time.monotonic() + START_SECONDS
+    while 200 not in statuses and time.monotonic() < deadline:
+        try:
+            statuses.append(httpx.get(f"{url}/ping", timeout=5).status_code)
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    assert statuses[0] == 503
+    assert server.wait_until_ready() == url
+    assert server.lines == [f"serving model on {url} (engine transformers, float32, 1 threads)"]
+
+    body = {"messages": [{"role": "user", "content": "Go on"}], "temperature": 0, "max_tokens": 300, "stream": True}
+    with httpx.stream("POST", f"{url}{CHAT}", json=body, timeout=60) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/ping")
+        rest = [line for line in lines if line]
+    assert rest[-1] == "data: [DONE]"
+    assert '"finish_reason": "length"' in rest[-2]
+    assert server.process.wait(timeout=30) == 0
+
+
+def test_a_signal_during_the_start_ends_it_at_once(root):
+    server = Server(root)
+    time.sleep(2)
+    started = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=30) in (0, -signal.SIGTERM)  # the latter before Python has read the program
+    assert time.monotonic() - started < 20
+
+
+def refusal(root: Path, *arguments: str, **environment: str) -> str:
+    """The one line that a server prints that does not start."""
+    server = Server(root, *arguments, **environment)
+    assert server.process.wait(timeout=START_SECONDS) != 0
+    server.reader.join()
+    (line,) = server.lines
+    return line
+
+
+def test_it_says_in_one_line_why_it_does_not_start(root, tmp_path):
+    assert refusal(tmp_path) == f"cannot serve: no model in {tmp_path}/model: expected config.json and *.safetensors"
+    damaged = tmp_path / "damaged"
+    shutil.copytree(root, damaged)
+    weights = damaged / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert refusal(damaged).startswith(f"cannot serve {damaged}/model: SafetensorError")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert refusal(root, "--port", str(port)) == f"cannot serve: 127.0.0.1:{port}: Address already in use"
+    assert "SERVING_DTYPE" in refusal(root, SERVING_DTYPE="int4")

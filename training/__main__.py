@@ -1,0 +1,124 @@
+"""The training program.
+
+python -m training                      inside a container: train by the contract under /opt/ml
+python -m training train --root DIR     the same under another root (training/contract.py says what lies where)
+python -m training train --dataset DIR --model DIR --output DIR --set epochs=1 --set batch_size=8
+                                        on plain folders: Parquet files in, a model out, no platform
+python -m training stage --source model.gguf --output DIR [--chat-template chatml]
+                                        make a base model that `train` reads
+"""
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+from training import launch
+from training.contract import Folders, read_settings
+from training.problems import TrainingProblem, describe, write_failure
+from training.stopping import Stopped, StopRequest
+
+CONTAINER_ROOT = Path("/opt/ml")
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; returns the exit code."""
+    options = _parser().parse_args(arguments or ["train"])
+    # A job has no network by contract: nothing may wait for the hub, or tell it anything.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Nothing here is compiled, and without this bitsandbytes loads the whole compiler when it is imported (2 s).
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+    if options.command == "stage":
+        return _stage(options)
+    folders = _folders(options)
+    try:
+        return _train(options, folders, arguments)
+    except Exception as error:
+        return _fail(error, folders)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("training", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train a model")
+    train.add_argument("--root", type=Path, default=CONTAINER_ROOT, help="root of the job's folders")
+    train.add_argument("--dataset", type=Path, help="folder with train.parquet and validation.parquet")
+    train.add_argument("--model", type=Path, help="folder of the base model")
+    train.add_argument("--output", type=Path, help="folder for everything that is made")
+    train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a training setting")
+    stage = commands.add_parser("stage", help="make a base model folder with safetensors and a chat template")
+    stage.add_argument("--source", type=Path, required=True, help="a GGUF file, or a folder in Hugging Face format")
+    stage.add_argument("--output", type=Path, required=True)
+    stage.add_argument("--chat-template", help="a Jinja file, or 'chatml'")
+    return parser
+
+
+def _folders(options: argparse.Namespace) -> Folders:
+    given = [options.dataset, options.model, options.output]
+    if not any(given):
+        return Folders.of_job(options.root)
+    if not all(given):
+        sys.exit("--dataset, --model and --output belong together")
+    return Folders.by_hand(options.dataset, options.model, options.output)
+
+
+def _train(options: argparse.Namespace, folders: Folders, arguments: list[str]) -> int:
+    stop = StopRequest()
+    stop.listen()
+    if not launch.is_worker():
+        (folders.output / "failure").unlink(missing_ok=True)
+    by_contract = options.dataset is None
+    hyperparameters = options.root / "input" / "config" / "hyperparameters.json" if by_contract else None
+    settings = read_settings(hyperparameters, options.set)
+    try:
+        if settings.processes > 1 and not launch.is_worker():
+            launch.launch(settings.processes, arguments or ["train"])
+        else:
+            _quieten()
+            from training.run import run
+
+            run(folders, settings, stop)
+    except Stopped:
+        print("stopped: a restart goes on from the last checkpoint", flush=True)
+    return 0
+
+
+def _quieten() -> None:
+    """No progress bars and no library news in the log of a job: its lines are read by programs."""
+    warnings.simplefilter("ignore", FutureWarning)
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    # An optional hub kernel that a job without a network cannot have.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.CRITICAL)
+
+
+def _fail(error: Exception, folders: Folders) -> int:
+    reason = describe(error)
+    write_failure(folders.output, reason)
+    if not isinstance(error, TrainingProblem):
+        traceback.print_exception(error)
+    print(reason, file=sys.stderr, flush=True)
+    return 1
+
+
+def _stage(options: argparse.Namespace) -> int:
+    _quieten()
+    from training.stage import stage
+
+    try:
+        stage(options.source, options.output, options.chat_template)
+    except TrainingProblem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

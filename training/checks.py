@@ -1,0 +1,134 @@
+"""Is the saved model the one that was trained? Looked at before the model counts as complete."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from training.data import IGNORED, Conversation, Rows, prompt_ids, stop_tokens
+from training.problems import TrainingProblem
+
+PROBES = 4
+SPARE_TOKENS = 8
+TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}
+"""Largest mean divergence of saved from trained, in nats for each answer token: rounding, no more."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A row that is asked before and after the model is saved."""
+
+    messages: Conversation
+    ids: list[int]
+    answer_length: int
+
+    @property
+    def prompt(self) -> list[int]:
+        """Token ids of the prompt."""
+        return self.ids[: len(self.ids) - self.answer_length]
+
+
+def probes(rows: Rows, count: int = PROBES) -> list[Probe]:
+    """The first `count` rows. The splits are stored shuffled, so they are a random sample."""
+    chosen = rows.tokens.select(range(min(count, len(rows))))
+    return [
+        Probe(messages, row["input_ids"], sum(label != IGNORED for label in row["labels"]))
+        for messages, row in zip(rows.prompts, chosen, strict=False)
+    ]
+
+
+@torch.inference_mode()
+def answer_logits(model: PreTrainedModel, probe: Probe) -> torch.Tensor:
+    """Logits from which each token of the answer is drawn: float32 on the CPU, [answer length, vocabulary]."""
+    ids = torch.tensor([probe.ids], device=model.device)
+    logits: torch.Tensor = model(input_ids=ids, use_cache=False, logits_to_keep=probe.answer_length + 1).logits
+    return logits[0, -probe.answer_length - 1 : -1].float().cpu()
+
+
+def answer_loss(model: PreTrainedModel, rows: Sequence[Probe]) -> float:
+    """Mean negative log-likelihood of the answers' tokens, in nats."""
+    total, count = 0.0, 0
+    for row in rows:
+        answer = torch.tensor(row.ids[-row.answer_length :])
+        total += float(cross_entropy(answer_logits(model, row), answer, reduction="sum"))
+        count += row.answer_length
+    return total / count
+
+
+def check_agreement(
+    model: PreTrainedModel, asked: Sequence[Probe], references: Sequence[torch.Tensor], dtype: str
+) -> dict[str, Any]:
+    """Compare `model` with the logits of the trained one. Raises TrainingProblem when they diverge beyond rounding."""
+    saved = torch.cat([answer_logits(model, probe) for probe in asked])
+    trained = torch.cat(list(references))
+    divergence = float(kl_div(log_softmax(saved, -1), log_softmax(trained, -1), log_target=True, reduction="batchmean"))
+    same = float((saved.argmax(-1) == trained.argmax(-1)).float().mean())
+    if not divergence <= TOLERANCE[dtype]:
+        raise TrainingProblem(
+            f"The saved model does not answer as the trained one: they diverge by {divergence:.4g} nats for each token "
+            f"(at most {TOLERANCE[dtype]:.4g} is rounding in {dtype}). Its weights were damaged in merging or saving."
+        )
+    return {"divergence_nats": divergence, "tolerance_nats": TOLERANCE[dtype], "same_next_token": same}
+
+
+def check_prompts(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Probe]) -> dict[str, Any]:
+    """Check that the saved tokenizer renders prompts as they were trained, with one BOS where the model has one."""
+    for probe, ids in zip(asked, prompt_ids(tokenizer, [probe.messages for probe in asked]), strict=True):
+        if ids != probe.prompt:
+            raise TrainingProblem("The saved tokenizer renders a prompt otherwise than it was trained.")
+    bos = tokenizer.bos_token_id
+    adds_bos = bos is not None and tokenizer("a")["input_ids"][:1] == [bos]
+    leading = [_leading(probe.prompt, bos) for probe in asked]
+    if any(count > 1 or (adds_bos and count == 0) for count in leading):
+        raise TrainingProblem(
+            f"Prompts begin with {max(leading)} BOS tokens instead of one: the chat template and the tokenizer disagree."
+        )
+    return {"same_prompt_ids": True, "leading_bos": max(leading)}
+
+
+def _leading(ids: Sequence[int], token: int | None) -> int:
+    count = 0
+    while token is not None and count < len(ids) and ids[count] == token:
+        count += 1
+    return count
+
+
+def check_files(folder: Path) -> dict[str, Any]:
+    """Check that `folder` holds safetensors and a chat template, and no pickled weights."""
+    pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.pkl") for path in folder.glob(pattern))
+    if pickled or not list(folder.glob("*.safetensors")):
+        raise TrainingProblem(f"{folder} must hold safetensors alone; found {', '.join(pickled) or 'none'}")
+    return {"safetensors_only": True}
+
+
+@torch.inference_mode()
+def greedy_answers(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Probe]
+) -> list[list[int]]:
+    """Token ids of the most probable answers, each with its end token where it came within the limit.
+
+    The limit is the longest of the right answers and a little more: an untrained model would never stop.
+    """
+    padded = tokenizer.pad({"input_ids": [probe.prompt for probe in asked]}, padding_side="left", return_tensors="pt")
+    stops = sorted(stop_tokens(tokenizer, model.generation_config))
+    generated = model.generate(
+        **padded.to(model.device),
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=max(probe.answer_length for probe in asked) + SPARE_TOKENS,
+        eos_token_id=stops,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return [_until(row, stops) for row in generated[:, padded["input_ids"].shape[1] :].tolist()]
+
+
+def _until(ids: list[int], stops: Sequence[int]) -> list[int]:
+    """`ids` up to and with the first stop token; all of them where there is none."""
+    for position, token in enumerate(ids):
+        if token in stops:
+            return ids[: position + 1]
+    return ids

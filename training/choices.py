@@ -1,0 +1,110 @@
+"""What `auto` means on this device, with the reason for each choice. A pure function: no GPU is needed to test it."""
+
+import importlib.util
+from dataclasses import dataclass, fields
+from typing import Generic, TypeVar
+
+from training.problems import TrainingProblem
+from training.settings import TrainingSettings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Device:
+    """What is known about the machine."""
+
+    kind: str
+    """cpu or cuda."""
+    name: str
+    bfloat16: bool
+    """Whether it computes in bfloat16 at full speed."""
+    flash_attention: bool
+    """Whether the flash_attn package is installed."""
+
+
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """One resolved setting."""
+
+    value: T
+    because: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """All settings that depend on the device."""
+
+    dtype: Choice[str]
+    attention: Choice[str]
+    gradient_checkpointing: Choice[bool]
+    batching: Choice[str]
+
+    def lines(self) -> list[str]:
+        """One line for each choice, for the log."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self)}
+        return [f"chosen {name}={choice.value} because {choice.because}" for name, choice in chosen.items()]
+
+
+def this_device() -> Device:
+    """The GPU of this process, or the CPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return Device("cpu", f"{torch.get_num_threads()} CPU threads", bfloat16=False, flash_attention=False)
+    return Device(
+        kind="cuda",
+        name=torch.cuda.get_device_name(),
+        bfloat16=torch.cuda.is_bf16_supported(including_emulation=False),
+        flash_attention=importlib.util.find_spec("flash_attn") is not None,
+    )
+
+
+def choose(settings: TrainingSettings, device: Device) -> Choices:
+    """Resolve every `auto`. Raises TrainingProblem for what the device cannot do."""
+    if settings.dtype == "float16" and device.kind == "cpu":
+        raise TrainingProblem("dtype: float16 cannot be trained on a CPU; use auto or float32")
+    if settings.sharding == "fsdp" and device.kind == "cpu":
+        raise TrainingProblem("sharding: fsdp needs GPUs: accelerate ignores it on CPUs. Use sharding: none")
+    dtype = _given(settings.dtype) or _dtype(device)
+    flash = device.kind == "cuda" and device.flash_attention and dtype.value != "float32"
+    if settings.attention == "flash_attention_2" and not flash:
+        raise TrainingProblem("attention: flash_attention_2 needs a GPU, the flash_attn package and a 16-bit dtype")
+    return Choices(
+        dtype=dtype,
+        attention=_given(settings.attention) or _attention(flash),
+        gradient_checkpointing=_checkpointing(settings, device),
+        batching=_given(settings.batching) or _batching(device),
+    )
+
+
+def _given(setting: str) -> Choice[str] | None:
+    return None if setting == "auto" else Choice(setting, "the settings say so")
+
+
+def _dtype(device: Device) -> Choice[str]:
+    if device.kind == "cpu":
+        return Choice("float32", "it trains fastest on CPUs without matrix units")
+    if device.bfloat16:
+        return Choice("bfloat16", f"{device.name} computes in it")
+    return Choice("float16", f"{device.name} has no bfloat16")
+
+
+def _attention(flash: bool) -> Choice[str]:
+    if flash:
+        return Choice("flash_attention_2", "flash_attn is installed")
+    return Choice("sdpa", "PyTorch's own attention runs everywhere")
+
+
+def _checkpointing(settings: TrainingSettings, device: Device) -> Choice[bool]:
+    if settings.gradient_checkpointing != "auto":
+        return Choice(settings.gradient_checkpointing == "on", "the settings say so")
+    if device.kind == "cuda":
+        return Choice(True, "GPU memory is scarcer than computing")
+    return Choice(False, "on a CPU it only costs time")
+
+
+def _batching(device: Device) -> Choice[str]:
+    if device.kind == "cuda":
+        return Choice("packing", "a GPU is fastest with full rows; position ids keep the samples apart")
+    return Choice("length_grouping", "it saves padding; a packed row costs a CPU a dense attention mask")

@@ -1,0 +1,97 @@
+"""The container contract: where a job finds its input and leaves its output.
+
+    input/config/hyperparameters.json   settings, every value a string
+    input/data/dataset/                 train.parquet, and validation.parquet where there is one
+    input/data/model/                   the base model
+    model/                              what the job makes: model/, adapter/, probes.json, training.json
+    checkpoints/                        what a restart resumes from
+    output/failure                      why it failed
+
+SageMaker sets no SM_* variables itself, but its toolkit does: SM_MODEL_DIR, SM_CHANNEL_DATASET and SM_CHANNEL_MODEL
+override the folders where they are set.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+
+from training.problems import TrainingProblem
+from training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of one job."""
+
+    dataset: Path
+    base: Path
+    model: Path
+    checkpoints: Path
+    output: Path
+
+    @classmethod
+    def of_job(cls, root: Path, environment: Mapping[str, str] = os.environ) -> Self:
+        """Folders of a job whose root is `root` (/opt/ml in a container)."""
+        data = root / "input" / "data"
+        return cls(
+            dataset=Path(environment.get("SM_CHANNEL_DATASET", data / "dataset")),
+            base=Path(environment.get("SM_CHANNEL_MODEL", data / "model")),
+            model=Path(environment.get("SM_MODEL_DIR", root / "model")),
+            checkpoints=root / "checkpoints",
+            output=root / "output",
+        )
+
+    @classmethod
+    def by_hand(cls, dataset: Path, base: Path, output: Path) -> Self:
+        """Folders of a run outside any platform: everything it makes goes into `output`."""
+        return cls(dataset, base, output / "model", output / "checkpoints", output / "output")
+
+    @property
+    def merged(self) -> Path:
+        """The model that is served."""
+        return self.model / "model"
+
+    @property
+    def adapter(self) -> Path:
+        """The LoRA matrices alone."""
+        return self.model / "adapter"
+
+    @property
+    def report(self) -> Path:
+        """What was measured. Written last: a model without it is incomplete."""
+        return self.model / "training.json"
+
+
+def read_settings(hyperparameters: Path | None, overrides: list[str]) -> TrainingSettings:
+    """Settings from hyperparameters.json (None: the defaults), with `name=value` overrides on top.
+
+    Raises TrainingProblem with every wrong setting, or when the file is not a flat JSON object of strings.
+    """
+    values = _read_flat(hyperparameters) if hyperparameters else {}
+    for override in overrides:
+        name, separator, value = override.partition("=")
+        if not separator:
+            raise TrainingProblem(f"--set {override}: write it as name=value")
+        values[name.strip()] = value.strip()
+    try:
+        return TrainingSettings.from_hyperparameters(values)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}" for each in error.errors()]
+        raise TrainingProblem("Wrong training settings:\n" + "\n".join(lines)) from error
+
+
+def _read_flat(path: Path) -> dict[str, str]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TrainingProblem(f"{path} is missing: the platform should have written the settings there") from error
+    except json.JSONDecodeError as error:
+        raise TrainingProblem(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise TrainingProblem(f"{path} must hold one flat object whose values are all strings")
+    return values

@@ -1,0 +1,113 @@
+"""Rows into token ids and labels. The loss is on the answer alone: every token of the prompt has the label -100.
+
+Tokenised here in batches and not by TRL row by row, which gives the same ids and labels (a test compares them) and is
+several times faster. The rows of one process must fit in memory: 8 bytes for each token.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from training.problems import TrainingProblem
+
+IGNORED = -100
+BATCH = 1000
+Conversation = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one split: token ids and labels, and the messages they were made from."""
+
+    tokens: Dataset
+    """Columns input_ids and labels."""
+    prompts: list[Conversation]
+    identities: list[str]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row, prompt and answer together."""
+        return [len(ids) for ids in self.tokens["input_ids"]]
+
+
+def read_rows(folder: Path, split: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Rows | None:
+    """Read and tokenise `<split>.parquet`; None where there is no such file or it has no rows.
+
+    Raises TrainingProblem when a row is longer than `max_length` tokens (an answer is never cut), when a prompt is
+    rendered differently once an answer follows, or when an answer does not end with a token that stops the model.
+    """
+    path = folder / f"{split}.parquet"
+    if not path.is_file():
+        return None
+    table = pq.read_table(path, columns=["id", "prompt", "completion"])
+    if table.num_rows == 0:
+        return None
+    prompts, ids, labels = [], [], []
+    for batch in table.to_batches(max_chunksize=BATCH):
+        conversations = batch.column("prompt").to_pylist()
+        answers = batch.column("completion").to_pylist()
+        prompts += conversations
+        for row_ids, row_labels in tokenize(tokenizer, conversations, answers):
+            ids.append(row_ids)
+            labels.append(row_labels)
+    _check(path, ids, labels, tokenizer, max_length)
+    tokens = Dataset.from_dict({"input_ids": ids, "labels": labels})
+    return Rows(tokens, prompts, table.column("id").to_pylist())
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, prompts: list[Conversation], answers: list[Conversation]
+) -> list[tuple[list[int], list[int]]]:
+    """Token ids and labels of each row, under the tokenizer's chat template."""
+    asked = prompt_ids(tokenizer, prompts)
+    whole = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+    answered: list[list[int]] = tokenizer.apply_chat_template(whole, tokenize=True, return_dict=True)["input_ids"]
+    rows = []
+    for prompt, ids in zip(asked, answered, strict=True):
+        if ids[: len(prompt)] != prompt:
+            raise TrainingProblem(
+                "The chat template renders a prompt differently once an answer follows, so the model would be trained "
+                f"on prompts that the server never sends: {tokenizer.decode(prompt)[-200:]!r} became "
+                f"{tokenizer.decode(ids)[-200:]!r}. Give the base model another chat template (model.chat_template)."
+            )
+        rows.append((ids, [IGNORED] * len(prompt) + ids[len(prompt) :]))
+    return rows
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompts: list[Conversation]) -> list[list[int]]:
+    """Token ids of prompts as the server sends them: up to where the answer begins."""
+    rendered = tokenizer.apply_chat_template(prompts, tokenize=True, add_generation_prompt=True, return_dict=True)
+    ids: list[list[int]] = rendered["input_ids"]
+    return ids
+
+
+def stop_tokens(tokenizer: PreTrainedTokenizerBase, generation_config: Any = None) -> set[int]:
+    """Ids that end an answer: the tokenizer's end token and those that the model's generation config adds."""
+    more = getattr(generation_config, "eos_token_id", None)
+    listed = more if isinstance(more, list) else [more]
+    return {token for token in [tokenizer.eos_token_id, *listed] if token is not None}
+
+
+def _check(
+    path: Path, ids: list[list[int]], labels: list[list[int]], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> None:
+    too_long = [len(row) for row in ids if len(row) > max_length]
+    if too_long:
+        raise TrainingProblem(
+            f"{len(too_long)} of {len(ids)} rows of {path.name} are longer than max_length ({max_length} tokens; the "
+            f"longest has {max(too_long)}). Raise training.max_length, or lower dataset.max_tokens and prepare again."
+        )
+    stops = stop_tokens(tokenizer)
+    endless = sum(not stops.intersection(row) for row in labels)
+    if endless:
+        raise TrainingProblem(
+            f"{endless} of {len(labels)} answers of {path.name} do not end with {tokenizer.eos_token!r}, so the model "
+            "would never learn to stop. Its chat template must end a turn with the tokenizer's end token."
+        )

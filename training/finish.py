@@ -1,0 +1,119 @@
+"""From trained weights to a model that can be served: merged, saved, and checked as it lies on the disk."""
+
+import gc
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from training import checks
+from training.clock import Clock
+from training.data import stop_tokens
+from training.job import Job
+from training.merge import Source, merge, with_adapter
+from training.model import load_base, load_tokenizer
+
+JUDGES = {"cpu": 8, "cuda": 64}
+"""Validation rows by which the ways of merging are compared: a few seconds on either device."""
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
+    """Make the model from the checkpoint `trained`; returns how it was merged and what the checks found.
+
+    Raises TrainingProblem when what was saved is not what was trained.
+    """
+    _clear(job)
+    if job.has_adapter:
+        job.folders.adapter.mkdir()
+        for name in ADAPTER_FILES:
+            shutil.copy(trained / name, job.folders.adapter)
+    asked = checks.probes(job.probed)
+    if job.has_adapter and job.settings.merge == "none":
+        return _leave_unmerged(job, asked, clock)
+    with clock.phase("merge"):
+        references, merged = _merge_and_save(job, trained, asked)
+    with clock.phase("check"):
+        model = load_base(job.folders.merged, job.choices.dtype.value, device_map={"": job.device.kind})
+        checked = {
+            "agreement": checks.check_agreement(model, asked, references, job.choices.dtype.value),
+            "files": checks.check_files(job.folders.merged),
+            **_ask(job, model, load_tokenizer(job.folders.merged), asked),
+        }
+    return {"merge": merged, "checks": checked}
+
+
+def _clear(job: Job) -> None:
+    """What an earlier attempt left; the report first, because it says that the rest is complete."""
+    job.folders.model.mkdir(parents=True, exist_ok=True)
+    job.folders.report.unlink(missing_ok=True)
+    for folder in (job.folders.merged, job.folders.adapter):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave_unmerged(job: Job, asked: Sequence[checks.Probe], clock: Clock) -> dict[str, Any]:
+    job.tokenizer.save_pretrained(job.folders.adapter)
+    with clock.phase("check"):
+        model = with_adapter(_source(job), "dequantize" if job.four_bit else "reload")
+        checked = _ask(job, model, job.tokenizer, asked)
+    return {"merge": {"way": "none", "because": "the settings say so"}, "checks": checked}
+
+
+def _source(job: Job) -> Source:
+    return Source(
+        base=job.folders.base,
+        adapter=job.folders.adapter,
+        dtype=job.choices.dtype.value,
+        four_bit=job.four_bit,
+        device=job.device.kind,
+        trust_remote_code=job.settings.trust_remote_code,
+    )
+
+
+def _merge_and_save(
+    job: Job, trained: Path, asked: Sequence[checks.Probe]
+) -> tuple[list[torch.Tensor], dict[str, Any]]:
+    """Save the merged model; returns the trained model's logits for the probes, and how it was merged."""
+    if job.has_adapter:
+        judges = checks.probes(job.validation, JUDGES[job.device.kind]) if job.validation else []
+        merged = merge(_source(job), job.settings.merge, asked, judges)
+        _save(merged.model, job.tokenizer, job.folders.merged)
+        return merged.references, {"way": merged.way, "because": merged.because, "validation_losses": merged.losses}
+    model = load_base(trained, job.training_dtype, device_map={"": job.device.kind})
+    references = [checks.answer_logits(model, probe) for probe in asked]
+    _save(model.to(getattr(torch, job.choices.dtype.value)), job.tokenizer, job.folders.merged)
+    return references, {"way": "none", "because": "all weights were trained"}
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save what a server reads: weights, tokenizer with its template, and the tokens that end an answer."""
+    model.config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.eos_token_id = sorted(stop_tokens(tokenizer, model.generation_config))
+    model.generation_config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    gc.collect()
+
+
+def _ask(
+    job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[checks.Probe]
+) -> dict[str, Any]:
+    """Ask the probes, and leave prompts and answers for the same check at the server."""
+    prompts = checks.check_prompts(tokenizer, asked)
+    answers = checks.greedy_answers(model, tokenizer, asked)
+    stops = stop_tokens(tokenizer, model.generation_config)
+    records = [
+        {
+            "messages": probe.messages,
+            "prompt_token_ids": probe.prompt,
+            "text": tokenizer.decode(ids, skip_special_tokens=True),
+        }
+        for probe, ids in zip(asked, answers, strict=True)
+    ]
+    (job.folders.model / "probes.json").write_text(json.dumps(records, indent=2), encoding="utf-8")
+    stopped = sum(ids[-1] in stops for ids in answers) / len(answers)
+    return {"prompts": prompts, "stopped_share": stopped, "probes": len(records)}

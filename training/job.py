@@ -1,0 +1,65 @@
+"""What a job works with: its folders, settings, device, rows and tokenizer."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from training.choices import Choices, Device, choose, this_device
+from training.contract import Folders
+from training.data import Rows, read_rows
+from training.model import load_tokenizer
+from training.problems import TrainingProblem
+from training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that is known before the model is loaded."""
+
+    folders: Folders
+    settings: TrainingSettings
+    device: Device
+    choices: Choices
+    tokenizer: PreTrainedTokenizerBase
+    train: Rows
+    validation: Rows | None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must not change between a checkpoint and the run that resumes from it."""
+        rows = hashlib.sha256("\n".join(self.train.identities).encode()).hexdigest()
+        return {"settings": self.settings.model_dump(), "rows": rows}
+
+    @property
+    def four_bit(self) -> bool:
+        """Whether the base is quantised while training."""
+        return self.settings.method == "qlora"
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether an adapter is trained, and the base left as it is."""
+        return self.settings.method != "full"
+
+    @property
+    def training_dtype(self) -> str:
+        """Type of the weights. Full fine-tuning updates float32 ones: in 16 bits, small updates would be lost."""
+        return self.choices.dtype.value if self.has_adapter else "float32"
+
+    @property
+    def probed(self) -> Rows:
+        """The rows that the finished model is checked with."""
+        return self.validation or self.train
+
+
+def prepare(folders: Folders, settings: TrainingSettings) -> Job:
+    """Read and check the input. Raises TrainingProblem for what the reader can mend, before the model is loaded."""
+    device = this_device()
+    choices = choose(settings, device)
+    tokenizer = load_tokenizer(folders.base, settings.trust_remote_code)
+    train = read_rows(folders.dataset, "train", tokenizer, settings.max_length)
+    if train is None:
+        raise TrainingProblem(f"{folders.dataset}/train.parquet is missing or empty: there is nothing to train on")
+    validation = read_rows(folders.dataset, "validation", tokenizer, settings.max_length)
+    return Job(folders, settings, device, choices, tokenizer, train, validation)

@@ -1,0 +1,102 @@
+"""Load the base model: as it is, or quantised to 4 bits, and describe the adapter."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from training.problems import TrainingProblem
+from training.settings import TrainingSettings
+
+
+def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of `folder`, which must have a chat template and an end token.
+
+    A missing padding token is set to the unknown token where there is one, and otherwise to the end token.
+    """
+    if not (folder / "config.json").is_file():
+        raise TrainingProblem(
+            f"{folder} holds no model: config.json is missing. GGUF files need `training stage` first."
+        )
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    if tokenizer.chat_template is None:
+        raise TrainingProblem(
+            f"The tokenizer in {folder} has no chat template. Set model.chat_template, e.g. to chatml."
+        )
+    if tokenizer.eos_token is None:
+        raise TrainingProblem(f"The tokenizer in {folder} has no end token, so the model could never stop.")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(
+    folder: Path,
+    dtype: str,
+    four_bit: bool = False,
+    sharded: bool = False,
+    attention: str = "sdpa",
+    device_map: dict[str, Any] | None = None,
+    trust_remote_code: bool = False,
+) -> PreTrainedModel:
+    """The model of `folder`, its weights in `dtype` or in 4-bit NF4 (double quantisation) computing in `dtype`."""
+    options: dict[str, Any] = {}
+    if four_bit:
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=getattr(torch, dtype),
+            # FSDP shards tensors of one dtype, so the packed bytes must look like the other weights.
+            bnb_4bit_quant_storage=getattr(torch, dtype) if sharded else torch.uint8,
+        )
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=getattr(torch, dtype),
+        attn_implementation=attention,
+        device_map=device_map,
+        trust_remote_code=trust_remote_code,
+        **options,
+    )
+    if four_bit:
+        keep_gradients_on_cpu(model)
+    return model
+
+
+def keep_gradients_on_cpu(model: PreTrainedModel) -> None:
+    """Keep 4-bit layers off bitsandbytes' CPU inference kernel, which has no gradient.
+
+    In bitsandbytes 0.50 the first forward in evaluation mode repacks the weights for that kernel and never back, so
+    that from then on no gradient flows through the layer and nothing says so.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def adapter_config(settings: TrainingSettings) -> Any:
+    """The LoRA adapter as PEFT wants it."""
+    from peft import LoraConfig
+
+    names = [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
+    if "lm_head" in names:
+        raise TrainingProblem(
+            "lora_targets must not name lm_head: the loss reads its weight directly, past any adapter"
+        )
+    return LoraConfig(
+        r=settings.lora_r,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules="all-linear" if names == ["all-linear"] else names,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )

@@ -1,0 +1,107 @@
+"""What a running job tells: one `key=value` line for each logged step."""
+
+import math
+import time
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from training.problems import TrainingProblem
+from training.stopping import StopRequest
+
+
+def report(**values: Any) -> None:
+    """Print one line of `key=value` pairs at once: a platform reads metrics from it by regular expression."""
+    print(" ".join(f"{key}={_short(value)}" for key, value in values.items() if value is not None), flush=True)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+class StopAfterStep(TrainerCallback):
+    """Ends the training with a checkpoint after the step in which a stop was asked for."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self.stop = stop
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Called by the trainer."""
+        if state.global_step < state.max_steps and self.stop.came_to_any():
+            self.stop.came = True
+            control.should_evaluate = False
+            control.should_save = True
+            control.should_training_stop = True
+
+
+class ProgressLines(TrainerCallback):
+    """Prints the lines, and refuses a loss that is not a number."""
+
+    def __init__(self) -> None:
+        self._busy_in_all = 0.0
+        self._started = 0.0
+        self._first_step = 0
+        self._step_began = 0.0
+        self._busy = 0.0
+        self._tokens = 0
+        self._first_tokens = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+    ) -> None:
+        """Called by the trainer."""
+        self._started = time.monotonic()
+        self._first_step = state.global_step
+        self._tokens = self._first_tokens = state.num_input_tokens_seen
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Called by the trainer."""
+        self._step_began = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Called by the trainer."""
+        took = time.monotonic() - self._step_began
+        self._busy += took
+        self._busy_in_all += took
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **rest: Any,
+    ) -> None:
+        """Called by the trainer, with the values of a training step or of a validation."""
+        logs = logs or {}
+        if "loss" in logs:
+            self._step(state, logs)
+        elif "eval_loss" in logs and state.is_world_process_zero:
+            report(step=state.global_step, validation_loss=logs["eval_loss"])
+
+    def tokens_per_second(self, state: TrainerState) -> float:
+        """Tokens that are no padding, for each second of training steps of this process's life."""
+        tokens: int = state.num_input_tokens_seen - self._first_tokens
+        return tokens / max(self._busy_in_all, 1e-9)
+
+    def _step(self, state: TrainerState, logs: dict[str, float]) -> None:
+        if not math.isfinite(logs["loss"]):
+            raise TrainingProblem(
+                f"The loss is {logs['loss']} at step {state.global_step}. Lower training.learning_rate, or set "
+                "training.dtype to float32."
+            )
+        speed = (state.num_input_tokens_seen - self._tokens) / max(self._busy, 1e-9)
+        self._tokens, self._busy = state.num_input_tokens_seen, 0.0
+        done = state.global_step - self._first_step
+        each = (time.monotonic() - self._started) / max(done, 1)
+        if state.is_world_process_zero:
+            report(
+                step=state.global_step,
+                steps=state.max_steps,
+                epoch=state.epoch,
+                loss=logs["loss"],
+                learning_rate=logs["learning_rate"],
+                grad_norm=logs.get("grad_norm"),
+                tokens_per_second=round(speed),
+                seconds_left=round(each * (state.max_steps - state.global_step)),
+            )

@@ -1,0 +1,69 @@
+"""One training job from input to finished model: read, load, train, merge, check."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from transformers import PreTrainedModel
+
+from training import checkpoints, report
+from training.clock import Clock
+from training.contract import Folders
+from training.finish import finish
+from training.job import Job, prepare
+from training.model import load_base
+from training.settings import TrainingSettings
+from training.stopping import StopRequest
+from training.trainer import build_trainer
+
+
+def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None:
+    """Train and leave the finished model in `folders.model`.
+
+    Raises TrainingProblem for what the reader can mend, and Stopped when a stop was asked for: what was trained so far
+    lies in a checkpoint. With several processes all train and the first one alone writes and merges.
+    """
+    clock = Clock(stop)
+    with clock.phase("read"):
+        job = prepare(folders, settings)
+        resumed = checkpoints.latest(folders.checkpoints)
+        if resumed:
+            checkpoints.check_same_run(resumed, job.identity)
+    facts = _train(job, resumed, clock)
+    if facts is None:
+        return
+    kind = checkpoints.BEST if settings.keep == "best" and job.validation else checkpoints.STATE
+    trained = checkpoints.latest(folders.checkpoints, kind)
+    assert trained is not None, "the trainer saves at the last step"
+    finished = finish(job, trained, clock)
+    report.write(job, {**facts, "weights_from": trained.name, **finished}, clock.seconds)
+
+
+def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | None:
+    """Train to the last step; what was measured, or None in any process but the first."""
+    with clock.phase("load"):
+        trainer = build_trainer(job, _load(job), clock.stop)
+    first = trainer.is_world_process_zero()
+    if first:
+        print("\n".join(job.choices.lines()), flush=True)
+    with clock.phase("train"):
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    clock.stop.obey()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    return report.training_facts(trainer, resumed) if first else None
+
+
+def _load(job: Job) -> PreTrainedModel:
+    """The base model on this process's device. FSDP places the weights itself."""
+    on_gpu = job.device.kind == "cuda" and job.settings.sharding == "none"
+    return load_base(
+        job.folders.base,
+        job.training_dtype,
+        four_bit=job.four_bit,
+        sharded=job.settings.sharding == "fsdp",
+        attention=job.choices.attention.value,
+        device_map={"": torch.cuda.current_device()} if on_gpu else None,
+        trust_remote_code=job.settings.trust_remote_code,
+    )
