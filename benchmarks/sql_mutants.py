@@ -18,6 +18,9 @@ SWAPS: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.And: exp.Or, exp.Or: exp.And, exp.Max: exp.Min, exp.Min: exp.Max, exp.Sum: exp.Avg, exp.Avg: exp.Sum,
     exp.Union: exp.Intersect, exp.Intersect: exp.Except, exp.Except: exp.Union,
 }  # fmt: skip
+MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
+    exp.EQ: exp.EQ, exp.NEQ: exp.NEQ, exp.GT: exp.LT, exp.LT: exp.GT, exp.GTE: exp.LTE, exp.LTE: exp.GTE,
+}  # fmt: skip
 CLAUSES = ("where", "group", "having", "order", "limit", "distinct")
 
 
@@ -31,7 +34,7 @@ def mutants(query: str, dialect: str, columns: Sequence[str], rng: random.Random
 
 
 def rewrites(query: str, dialect: str) -> list[Change]:
-    """Queries that mean the same: swapped sides, swapped AND, quoted numbers, doubled negation, COUNT(1), an added alias."""
+    """Queries that mean the same: swapped sides, swapped AND, quoted numbers, double negation, COUNT(1), an alias."""
     tree = sqlglot.parse_one(query, read=dialect)
     found = {text: kind for kind, text in _changed(tree, dialect, _node_rewrites)}
     found.pop(tree.sql(dialect=dialect), None)
@@ -107,8 +110,7 @@ def _constant_mutants(node: exp.Literal) -> Iterator[tuple[str, exp.Expr]]:
 
 
 def _node_rewrites(node: exp.Expr) -> Iterator[tuple[str, exp.Expr | None]]:
-    mirrored = {exp.EQ: exp.EQ, exp.NEQ: exp.NEQ, exp.GT: exp.LT, exp.LT: exp.GT, exp.GTE: exp.LTE, exp.LTE: exp.GTE}
-    if other := mirrored.get(type(node)):
+    if isinstance(node, exp.Binary) and (other := MIRRORED.get(type(node))):
         yield "mirrored", other(this=node.right.copy(), expression=node.left.copy())
         yield "double negation", exp.Not(this=exp.Not(this=exp.Paren(this=node.copy())))
     if isinstance(node, exp.And):
@@ -123,6 +125,5 @@ def _node_rewrites(node: exp.Expr) -> Iterator[tuple[str, exp.Expr | None]]:
 
 def _beside_column(node: exp.Literal) -> bool:
     """A number compared with a column: its column's type decides, so quotes change nothing."""
-    parent = node.parent
-    compared = isinstance(parent, exp.EQ | exp.GT | exp.GTE | exp.LT | exp.LTE)
-    return compared and not node.is_string and isinstance(parent.this, exp.Column)
+    compared = isinstance(node.parent, exp.EQ | exp.GT | exp.GTE | exp.LT | exp.LTE)
+    return compared and not node.is_string and isinstance(node.parent.this, exp.Column)  # type: ignore[union-attr]

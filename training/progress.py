@@ -10,6 +10,9 @@ from training.problems import TrainingProblem
 from training.stopping import StopRequest
 
 
+VALIDATION = "eval_loss"  # the trainer's name for it
+
+
 def report(**values: Any) -> None:
     """Print one line of `key=value` pairs at once: a platform reads metrics from it by regular expression."""
     print(" ".join(f"{key}={_short(value)}" for key, value in values.items() if value is not None), flush=True)
@@ -76,8 +79,8 @@ class ProgressLines(TrainerCallback):
         logs = logs or {}
         if "loss" in logs:
             self._step(state, logs)
-        elif "eval_loss" in logs and state.is_world_process_zero:
-            report(step=state.global_step, validation_loss=logs["eval_loss"])
+        elif VALIDATION in logs and state.is_world_process_zero:
+            report(step=state.global_step, validation_loss=logs[VALIDATION])
 
     def tokens_per_second(self, state: TrainerState) -> float:
         """Tokens that are no padding, for each second of training steps of this process's life."""

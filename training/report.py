@@ -6,17 +6,20 @@ import platform
 import resource
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from training.job import Job
-from training.trainer import VALIDATION, JobTrainer
+from training.progress import VALIDATION
+
+if TYPE_CHECKING:
+    from training.trainer import JobTrainer
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
 
 
-def training_facts(trainer: JobTrainer, resumed: Path | None) -> dict[str, Any]:
+def training_facts(trainer: "JobTrainer", resumed: Path | None) -> dict[str, Any]:
     """What the trainer measured. Losses and tokens are of the whole run, also where it was resumed."""
     history = trainer.state.log_history
     parameters = list(trainer.model.parameters())

@@ -15,7 +15,6 @@ from training.job import Job, prepare
 from training.model import load_base
 from training.settings import TrainingSettings
 from training.stopping import StopRequest
-from training.trainer import build_trainer
 
 
 def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None:
@@ -42,6 +41,8 @@ def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None
 
 def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | None:
     """Train to the last step; what was measured, or None in any process but the first."""
+    from training.trainer import build_trainer  # TRL takes seconds to import: not before the input is known to be good
+
     with clock.phase("load"):
         trainer = build_trainer(job, _load(job), clock.stop)
     first = trainer.is_world_process_zero()

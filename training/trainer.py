@@ -17,13 +17,12 @@ from trl import SFTConfig, SFTTrainer
 from training import checkpoints
 from training.job import Job
 from training.model import adapter_config
-from training.progress import ProgressLines, StopAfterStep
+from training.progress import VALIDATION, ProgressLines, StopAfterStep
 from training.settings import TrainingSettings
 from training.stopping import StopRequest
 
 KEPT_CHECKPOINTS = 2
 LOGGED_STEPS = 100  # runs of up to twice as many steps log every step
-VALIDATION = "eval_loss"
 
 
 class EpochOrder(Sampler[int]):
@@ -92,8 +91,12 @@ class JobTrainer(SFTTrainer):
             Trainer._save_checkpoint(self, model, trial)  # past TRL's, which writes a model card each time
 
     def evaluate(self, *args: Any, **rest: Any) -> dict[str, float]:
-        """Validation loss; keeps the weights when it is the lowest so far."""
-        metrics: dict[str, float] = super().evaluate(*args, **rest)
+        """Validation loss; keeps the weights when it is the lowest so far.
+
+        It draws no random numbers from training, so that a validation more or less changes no weight.
+        """
+        with torch.random.fork_rng(devices=[]):
+            metrics: dict[str, float] = super().evaluate(*args, **rest)
         losses = [entry[VALIDATION] for entry in self.state.log_history if VALIDATION in entry]
         if self.keep_best and metrics[VALIDATION] <= min(losses):
             with self._written_whole(checkpoints.BEST, keep=1) as folder:

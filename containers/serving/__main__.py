@@ -62,7 +62,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
-        raise OSError(f"{host}:{port}: {error.strerror}") from error
+        raise OSError(f"{host}:{port}: {os.strerror(error.errno or 0)}") from error
 
 
 async def _serve(settings: ServingSettings, folder: Path, listener: socket.socket) -> int:

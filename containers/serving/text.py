@@ -7,7 +7,7 @@ from tokenizers.decoders import DecodeStream
 
 
 class StopScanner:
-    """Lets text pass up to the first stop string. What may be the beginning of one is held back until it is decided."""
+    """Lets text pass up to the stop string that is complete first. What may be the beginning of one is held back until it is decided."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self.stops = stops
@@ -17,10 +17,11 @@ class StopScanner:
     def feed(self, text: str) -> str:
         """The text that is safe to show now. Sets `found`, after which nothing more comes."""
         text = self._held + text
-        at = min((place for stop in self.stops if (place := text.find(stop)) >= 0), default=None)
-        if at is not None:
+        # The one that is complete first: a later one must not count only because both came in the same piece.
+        found = [(at + len(stop), at) for stop in self.stops if (at := text.find(stop)) >= 0]
+        if found:
             self.found, self._held = True, ""
-            return text[:at]
+            return text[: min(found)[1]]
         cut = len(text) - max((_overlap(text, stop) for stop in self.stops), default=0)
         self._held = text[cut:]
         return text[:cut]

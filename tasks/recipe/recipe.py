@@ -43,9 +43,10 @@ class Recipe(Section):
                 f"dataset.max_tokens ({self.dataset.max_tokens}) is above training.max_length "
                 f"({self.training.max_length}): longer rows would lose their answer"
             )
-        if self.evaluation.max_new_tokens >= self.serving.max_model_length:
+        longest = self.dataset.max_tokens + self.evaluation.max_new_tokens
+        if longest > self.serving.max_model_length:
             broken.append(
-                f"evaluation.max_new_tokens ({self.evaluation.max_new_tokens}) leaves no room for a prompt in "
+                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
         if broken:

@@ -5,6 +5,7 @@ import yaml
 
 from tasks.errors import RecipeError
 from tasks.recipe import Recipe, TrainingSettings, dump_recipe, load_recipe, parse_recipe
+from tasks.recipe.reference import reference
 
 RECIPES = sorted(Path("recipes").glob("*.yaml"))
 DEMO = Path("recipes/demo.yaml")
@@ -44,7 +45,7 @@ def test_every_problem_is_told_at_once_with_path_and_what_is_permitted() -> None
     assert "evaluation.rows: input should be greater than or equal to 1, got 0" in told
     assert "nam: unknown; did you mean name?" in told
     assert "dataset.test_share: input should be a valid number" in told
-    assert "leaves no room" in told, "rules across sections are told even when fields are wrong"
+    assert "do not fit into serving.max_model_length" in told, "rules across sections are told even when fields are wrong"
     assert len(problems) == 6
 
 
@@ -108,3 +109,7 @@ def test_every_field_of_the_form_is_described() -> None:
         return bare
 
     assert fields(Recipe.model_json_schema()) == []
+
+
+def test_the_page_on_recipes_is_what_the_models_say() -> None:
+    assert Path("docs/recipes.md").read_text(encoding="utf-8") == reference()

@@ -249,7 +249,7 @@ def test_a_bad_tgi_request_is_refused_in_tgis_words(client, path):
 
 
 def test_what_is_no_json_object_is_refused(client):
-    for body in (b"{bad", b"[]", b"", b"\xff\xfe", b"[" * 100_000):
+    for body in (b"{bad", b"[]", b'{"\\ud800": 1}', b"", b"\xff\xfe", b"[" * 100_000):
         response = client.post("/v1/chat/completions", content=body, headers={"Content-Type": "application/json"})
         assert response.status_code == 400, body[:10]
         assert response.json()["error"]["type"] == "invalid_request_error"
@@ -260,8 +260,6 @@ def test_what_is_no_json_object_is_refused(client):
 def test_unknown_paths_and_methods(client):
     assert client.get("/nothing").status_code == 404
     assert client.get("/v1/chat/completions").status_code == 405
-    half = client.post("/tokenize", content=b'{"\\ud800": 1}', headers={"Content-Type": "application/json"})
-    assert half.json()["error"]["message"].endswith("?: Extra inputs are not permitted")
     assert client.get("/nothing").json()["error"]["message"] == "GET /nothing: Not Found"
 
 

@@ -89,6 +89,12 @@ def write_tiny_dataset(folder: Path, rows: int) -> Path:
     return folder
 
 
+def tiny_rows(count: int) -> list[dict[str, str]]:
+    """Question, context and answer, as a user would bring them: `count` rows, drawn over all tables."""
+    chosen = random.Random(3).sample(list(itertools.starmap(_messages, _choices())), count)
+    return [{"question": question, "context": context, "answer": answer} for _, context, question, answer in chosen]
+
+
 def _choices() -> list[tuple[str, str, str, str, str]]:
     return [
         (table, wanted, column, comparison, value)

@@ -12,28 +12,35 @@ import random
 import sqlite3
 from dataclasses import dataclass, replace
 
-from tasks.evaluation.sql.query import Condition, QueryFacts, Value, columns_of
+from tasks.evaluation.sql.pools import Pool
+from tasks.evaluation.sql.query import QueryFacts, Value, columns_of
 from tasks.evaluation.sql.schema import Column, Schema
-from tasks.evaluation.sql.values import WORDS, around, meets
+from tasks.evaluation.sql.values import WORDS, around
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How one database is drawn. `variety`: values per column without conditions; 0: every value another."""
+    """How one database is drawn.
+
+    variety: values per column without conditions; 0: every value another. nulls: share of NULL. repeats: share of the
+    rows that repeat another one but for its keys.
+    """
 
     rows: int
     variety: int
     skewed: bool
     nulls: float
+    repeats: float
 
 
 PROFILES = (
-    Profile(rows=9, variety=4, skewed=False, nulls=0.0),
-    Profile(rows=20, variety=8, skewed=True, nulls=0.04),
-    Profile(rows=36, variety=0, skewed=False, nulls=0.0),  # no NULL here: one would blind every NOT IN
+    Profile(rows=9, variety=4, skewed=False, nulls=0.0, repeats=0.2),
+    Profile(rows=20, variety=8, skewed=True, nulls=0.04, repeats=0.1),
+    Profile(rows=36, variety=0, skewed=False, nulls=0.0, repeats=0.0),  # no NULL here: one would blind every NOT IN
 )
+NULLS_AMONG_MISSES = 5  # times as many as elsewhere
 MANY_TABLES = 4
-MOST_ROWS = 150
+MOST_ROWS = 250
 FIRST_DAY = datetime.date(2015, 1, 1)
 
 
@@ -96,39 +103,6 @@ def _linked(schema: Schema, facts: QueryFacts) -> dict[Column, tuple[Column, ...
     return {column: tuple(members) for column, members in groups.items()}
 
 
-class _Pool:
-    """The values of one column: `near` the constants and others; of these, `good` ones meet its conditions, `bad` just miss."""
-
-    def __init__(self, near: list[Value], others: list[Value]) -> None:
-        self.near = near
-        self.values = list(dict.fromkeys([*near, *others]))
-        self.good: list[Value] = []
-        self.bad: list[Value] = []
-        self._left: list[Value] = []
-
-    def for_conditions(self, conditions: list[Condition]) -> "_Pool":
-        """The same values for a column with these conditions."""
-        pool = _Pool(self.near, self.values)
-        if conditions:
-            all_met = [value for value in self.values if all(meets(value, condition) for condition in conditions)]
-            pool.good = all_met or [v for v in self.values if any(meets(v, condition) for condition in conditions)]
-            pool.bad = [v for v in self.near if v not in pool.good] or [v for v in self.values if v not in pool.good]
-        return pool
-
-    def within(self, allowed: list[Value]) -> "_Pool":
-        """Only the values that are also in `allowed`, or all of `allowed` when there are none."""
-        pool = _Pool([], [value for value in self.values if value in allowed] or allowed)
-        pool.good = [value for value in self.good if value in allowed]
-        pool.bad = [value for value in self.bad if value in allowed]
-        return pool
-
-    def next_value(self, rng: random.Random) -> Value:
-        """A value that was not drawn before, as long as there is one."""
-        if not self._left:
-            self._left = rng.sample(self.values, len(self.values))
-        return self._left.pop()
-
-
 class _Draw:
     """One database being drawn."""
 
@@ -138,9 +112,10 @@ class _Draw:
         self.profile = PROFILES[seed % len(PROFILES)]
         self.rows = self.profile.rows // (2 if len(schema.tables) >= MANY_TABLES else 1)
         if self.profile.skewed and facts.group_size:
-            self.rows = max(self.rows, min(MOST_ROWS, 3 * (facts.group_size + 1)))
-        self.pools: dict[Column, _Pool] = {}
+            self.rows = max(self.rows, min(MOST_ROWS, 4 * (facts.group_size + 1)))
+        self.pools: dict[Column, Pool] = {}
         key_columns = _keys(schema, facts, self.groups)
+        self.nullable = {c for c in columns_of(schema) if not schema[c].required and c not in key_columns}
         for column in columns_of(schema):
             self.pools[column] = self._pool(column, key_columns)
         self.keys = {column: self._draw_key(column) for column in columns_of(schema) if column in key_columns}
@@ -163,7 +138,7 @@ class _Draw:
             return "number"
         return "date" if "date" in kinds else "text"
 
-    def _pool(self, column: Column, keys: set[Column]) -> _Pool:
+    def _pool(self, column: Column, keys: set[Column]) -> Pool:
         first = self.groups[column][0]
         if first in self.pools:
             shared = self.pools[first]
@@ -171,9 +146,9 @@ class _Draw:
             kind = self._kind(first)
             conditions = [c for member in self.groups[first] for c in self.facts.conditions.get(member, [])]
             near = list(dict.fromkeys(value for condition in conditions for value in around(condition, kind)))
-            shared = _Pool(near, self._others(first, kind, near, keys))
+            shared = Pool(near, self._others(first, kind, near, keys))
         own = [condition for condition in self.facts.conditions.get(column, []) if condition.operator != "mentions"]
-        return shared.for_conditions(own)
+        return shared.for_conditions(own, column in self.nullable)
 
     def _others(self, column: Column, kind: str, near: list[Value], keys: set[Column]) -> list[Value]:
         """Values that no constant suggests."""
@@ -204,7 +179,10 @@ class _Draw:
     def _draw_rows(self, columns: list[Column]) -> tuple[tuple[Value, ...], ...]:
         keys = {column: self.keys[column] for column in columns if column in self.keys}
         count = min([self.rows, *(len(values) for values in keys.values())])
-        drawn = (self._draw_row(columns) for _ in range(count))
+        drawn: list[list[Value]] = []
+        for _ in range(count):
+            repeat = drawn and self.random.random() < self.profile.repeats
+            drawn.append(self.random.choice(drawn) if repeat else self._draw_row(columns))
         return tuple(
             tuple(keys[column][i] if column in keys else value for column, value in zip(columns, row, strict=True))
             for i, row in enumerate(drawn)
@@ -234,14 +212,16 @@ class _Draw:
 
     def _draw_bound(self, column: Column, met: bool) -> Value:
         pool = self.pools[column]
+        if not met and self.random.random() < NULLS_AMONG_MISSES * self.profile.nulls and column in self.nullable:
+            return None
         return self.random.choice(pool.good if met or not pool.bad else pool.bad)
 
     def _draw_value(self, column: Column) -> Value:
-        if self.random.random() < self.profile.nulls and not self.schema[column].required:
+        if self.random.random() < self.profile.nulls and column in self.nullable:
             return None
         pool = self.pools[column]
         if self.profile.skewed and self.random.random() < 0.5:
-            return self.random.choice(pool.values[:3])
+            return pool.skewed_value(self.random)
         if self.profile.variety or len(self.groups[column]) > 1:
             return self.random.choice(pool.values)
         return pool.next_value(self.random)

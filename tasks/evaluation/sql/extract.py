@@ -2,16 +2,20 @@
 
 import re
 
-_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"```(?:[ \t]*\w*[ \t]*\n)?(.*?)(?:```|\Z)", re.DOTALL)
 _STARTS = (
-    re.compile(r"^[ \t]*(?:\([ \t]*)*(?:SELECT\b|WITH\s+(?:RECURSIVE\s+)?\S+\s+AS\b)", re.MULTILINE),
+    re.compile(r"^[ \t]*(?:\([ \t]*)*(?:SELECT\b|WITH\s+(?:RECURSIVE\s+)?\S+\s*(?:\([^()]*\)\s*)?AS\b)", re.MULTILINE),
     re.compile(r"\bSELECT\b"),
-    re.compile(r"^[ \t]*(?:\([ \t]*)*(?:select\b|with\s+(?:recursive\s+)?\S+\s+as\b)", re.MULTILINE | re.IGNORECASE),
-    re.compile(r"\bselect\b(?=.*\bfrom\b)", re.DOTALL | re.IGNORECASE),
+    re.compile(
+        r"^[ \t]*(?:\([ \t]*)*(?:select\b|with\s+(?:recursive\s+)?\S+\s*(?:\([^()]*\)\s*)?as\b)",
+        re.MULTILINE | re.IGNORECASE,
+    ),
+    re.compile(r"\bselect\b", re.IGNORECASE),
 )
 """The likeliest beginnings of a query first: in prose, "select" and "with" are words."""
-_STATEMENT = re.compile(r"""(?:[^;'"`\n]|'(?:[^']|'')*+'|"[^"]*+"|`[^`]*+`|\n(?!\s*\n)|['"`])*+""")
+_STATEMENT = re.compile(
+    r"""(?:[^;'"`\n]|'(?:[^']|'')*+(?:'|\Z)|"[^"]*+(?:"|\Z)|`[^`]*+(?:`|\Z)|\n(?![ \t]*\n))*+"""  # linear in the text
+)
 
 
 def extract_sql(text: str) -> str:
@@ -19,7 +23,7 @@ def extract_sql(text: str) -> str:
 
     A query ends at a semicolon or a blank line outside of quotes. A text that holds no query is returned as it is.
     """
-    text = _THOUGHTS.sub("", text).strip()
+    text = text.rpartition("</think>")[2].strip()
     fenced = [block for block in _FENCE.findall(text) if _start(block) is not None]
     text = (fenced[0] if fenced else text).strip()
     start = _start(text)

@@ -17,6 +17,7 @@ from tasks.evaluation.sql.schema import UnreadableSchema, read_schema
 
 Obstacle = Literal["schema_unreadable", "gold_fails", "gold_empty", "gold_arbitrary", "killed"]
 MOST_TRIES = 4
+MOST_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,12 @@ def judge_pair(pair: SqlPair) -> SqlOutcome:
     tree = parse_query(pair.gold, pair.dialect)
     facts = query_facts(tree, schema)
     database = cache(lambda seed: make_database(schema, facts, seed))
-    gold, prediction = (to_sqlite(query, pair.dialect) for query in (pair.gold, pair.prediction))
-    error = _error(database(0), prediction)
+    gold, prediction = to_sqlite(pair.gold, pair.dialect), pair.prediction
+    if len(prediction) > MOST_CHARACTERS:
+        error: str | None = f"longer than {MOST_CHARACTERS:,} characters"
+    else:
+        prediction = to_sqlite(prediction, pair.dialect)
+        error = _error(database(0), prediction)
     strict = _Trial(gold, None if error else prediction, tree, caseless=False)
     try:
         strict.run(database, pair.databases)

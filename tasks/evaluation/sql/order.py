@@ -15,25 +15,22 @@ from tasks.evaluation.sql.query import tree_to_sqlite
 
 @dataclass(frozen=True)
 class Witness:
-    """`query` returns all rows of the gold, with `added` sort keys behind them. `keys`: where the keys stand in a row."""
+    """`query` returns all rows of the gold, and its sort keys. `keys`: where in a row the keys stand."""
 
     query: str
     keys: tuple[int, ...]
-    added: int
     offset: int
     limit: int | None
 
     def blocks(self, rows: Sequence[Row]) -> list[int] | None:
         """Where each run of ties ends in the gold's result; None when its LIMIT cuts through rows that tie."""
         keys = [tuple(row[i] for i in self.keys) for row in rows]
-        shown = [row[: len(row) - self.added] for row in rows]
         ends = [i for i in range(1, len(rows) + 1) if i == len(rows) or keys[i] != keys[i - 1]]
         start = min(self.offset, len(rows))
         stop = len(rows) if self.limit is None else min(start + self.limit, len(rows))
-        for i, j in zip([0, *ends], ends, strict=False):
-            if (i < start < j or i < stop < j) and len(set(shown[i:j])) > 1:
-                return None
-        return [end - start for end in ends if start < end < stop] + [stop - start]
+        if not {start, stop} <= {0, *ends}:
+            return None
+        return [end - start for end in ends if start < end <= stop]
 
 
 def witness(tree: exp.Expr | None) -> Witness | None:
@@ -58,7 +55,7 @@ def witness(tree: exp.Expr | None) -> Witness | None:
         return None
     for key in reversed(added):
         query = query.select(key, copy=False)
-    return Witness(tree_to_sqlite(query), tuple(keys), len(added), offset, limit)
+    return Witness(tree_to_sqlite(query), tuple(keys), offset, limit)
 
 
 def _place(tree: exp.Query, key: exp.Expr) -> int | None:

@@ -18,7 +18,18 @@ OPERATORS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.Like: "like", exp.ILike: "like",
 }  # fmt: skip
 MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
-NEGATED = {"=": "<>", "<>": "=", ">": "<=", "<=": ">", "<": ">=", ">=": "<", "like": "not like", "in": "not in"}
+OPERATORS_ON_NUMBERS = {"=", "<>", ">", ">=", "<", "<=", "in", "not in"}
+NEGATED = {
+    "=": "<>",
+    "<>": "=",
+    ">": "<=",
+    "<=": ">",
+    "<": ">=",
+    ">=": "<",
+    "like": "not like",
+    "in": "not in",
+    "null": "not null",
+}
 
 
 class _BacktickSQLite(SQLite):
@@ -146,6 +157,9 @@ class _Reader:
         elif isinstance(node, exp.Between):
             self._read_comparison(node.this, ">=", node.args["low"], node)
             self._read_comparison(node.this, "<=", node.args["high"], node)
+        elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
+            if isinstance(node.this, exp.Column) and (column := self._column(node.this)):
+                self._add(column, Condition(self._negated("null", node), ()))
         elif isinstance(node, exp.In):
             self._read_membership(node)
         elif isinstance(node, exp.SetOperation):
@@ -188,7 +202,7 @@ class _Reader:
         conditions = self.facts.conditions.setdefault(column, [])
         if condition not in conditions:
             conditions.append(condition)
-        if condition.operator not in ("mentions", "like", "not like") and _numbers(condition.values):
+        if condition.operator in OPERATORS_ON_NUMBERS and _numbers(condition.values):
             self.facts.numeric.add(column)
 
     def _link(self, left: Column | None, right: Column | None) -> None:

@@ -63,12 +63,15 @@ class Sandbox:
         end = time.thread_time() + DEADLINE_SECONDS
         self._connection.set_progress_handler(lambda: time.thread_time() > end, STEPS_BETWEEN_LOOKS)
         try:
-            rows = self._connection.execute(query).fetchmany(MOST_ROWS + 1)
+            cursor = self._connection.execute(query)
+            rows = cursor.fetchmany(MOST_ROWS + 1)
         except MemoryError:
             raise QueryFailed(f"needs more than {MOST_BYTES >> 20} MiB") from None
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as problem:
             late = time.thread_time() > end
             raise QueryFailed(f"stopped after {DEADLINE_SECONDS} s" if late else str(problem)[:300]) from None
+        if cursor.description is None:
+            raise QueryFailed("holds no query")
         if len(rows) > MOST_ROWS:
             raise QueryFailed(f"returns more than {MOST_ROWS:,} rows")
         return rows

@@ -21,9 +21,9 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 def meets(value: Value, condition: Condition) -> bool:
     """Whether a value fulfils a condition, as SQLite would compare it in a column of that value's kind."""
-    if value is None:
-        return False
     kind, targets = condition.operator, condition.values
+    if value is None or kind in ("null", "not null"):
+        return (value is None) == (kind == "null")
     if kind in _ORDER:
         left, right = _comparable(value, targets[0])
         return _ORDER[kind](left, right)

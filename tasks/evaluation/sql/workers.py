@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -45,11 +46,11 @@ class SqlWorkers:
         """Judge one pair. A prediction that kills its worker is wrong; a gold that does so cannot be judged by."""
         try:
             return self._ask(pair)
-        except EOFError:
+        except _Died:
             pass
         try:
             gold_alone = self._ask(replace(pair, prediction=""))
-        except EOFError:
+        except _Died:
             return SqlOutcome(obstacle="killed", detail=KILLED)
         judged = None if gold_alone.obstacle else False
         return replace(gold_alone, valid=False, error=KILLED, execution=judged, caseless=judged)
@@ -64,7 +65,12 @@ class SqlWorkers:
 
     def _ask(self, pair: SqlPair) -> SqlOutcome:
         with self._borrowed() as worker:
-            return worker.ask(pair)
+            try:
+                return worker.ask(pair)
+            except _Died as death:
+                if death.used_up_its_time:
+                    raise
+                return worker.ask(pair)  # it may have been killed from outside, for want of memory, say
 
     @contextmanager
     def _borrowed(self) -> "Iterator[_Worker]":
@@ -75,6 +81,13 @@ class SqlWorkers:
             self._idle.put(worker)
 
 
+class _Died(Exception):
+    """A worker process ended over a pair."""
+
+    def __init__(self, status: int | None) -> None:
+        self.used_up_its_time = status == -signal.SIGPROF
+
+
 class _Worker:
     """One process and the socket to it, started when it is first needed."""
 
@@ -83,14 +96,13 @@ class _Worker:
         self._connection: Connection | None = None
 
     def ask(self, pair: SqlPair) -> SqlOutcome:
-        """Raises EOFError when the process dies over the pair."""
+        """Raises _Died when the process dies over the pair."""
         connection = self._connection or self._start()
         try:
             connection.send_bytes(json.dumps(asdict(pair)).encode())
             return SqlOutcome(**json.loads(connection.recv_bytes()))
         except (EOFError, OSError) as problem:
-            self.stop()
-            raise EOFError from problem
+            raise _Died(self.stop()) from problem
 
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
@@ -111,15 +123,20 @@ class _Worker:
             raise EnvironmentProblem(f"the SQL sandbox does not start; try: {' '.join(command[:-1])} 0") from problem
         return self._connection
 
-    def stop(self) -> None:
-        """Kill the process, if there is one."""
+    def stop(self) -> int | None:
+        """End the process, if there is one. Returns how it ended: minus the signal, if it had ended by one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        if self._process is not None:
+        if self._process is None:
+            return None
+        try:
+            status = self._process.wait(timeout=1)  # it ends by itself when we hang up
+        except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
-            self._process = None
+            status = self._process.wait()
+        self._process = None
+        return status
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,72 @@
+"""docs/recipes.md, written from the models themselves: `python -m tasks.recipe.reference > docs/recipes.md`."""
+
+from typing import Any
+
+from tasks.recipe.recipe import Recipe
+
+_HEAD = """# Recipes
+
+A recipe is one YAML file that determines one fine-tuning. `recipes/` holds some; the first comment of each is its command.
+Any field can be overridden: `finetune run recipes/demo.yaml --set training.epochs=2 --set evaluation.rows=100`. The recipe
+as it was resolved is saved with each run (`finetune runs`). Every problem in a recipe is told at once.
+
+This page is written by `python -m tasks.recipe.reference` from the models that check a recipe.
+"""
+
+
+def reference() -> str:
+    """Markdown: one table for each section."""
+    schema = Recipe.model_json_schema()
+    pages = [_HEAD, _table("Top level", _scalars(schema))]
+    for name, field in schema["properties"].items():
+        section = _section(schema, field)
+        if section is not None:
+            pages.append(_table(f"`{name}`", _scalars(section), section.get("description", "")))
+    return "\n".join(pages)
+
+
+def _section(schema: dict[str, Any], field: dict[str, Any]) -> dict[str, Any] | None:
+    target = field.get("$ref")
+    if target is None:
+        return None
+    section: dict[str, Any] = schema["$defs"][target.split("/")[-1]]
+    return section
+
+
+def _scalars(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    required = section.get("required", [])
+    fields = {name: field for name, field in section["properties"].items() if "$ref" not in field}
+    return {name: field | {"required": name in required} for name, field in fields.items()}
+
+
+def _table(title: str, fields: dict[str, dict[str, Any]], description: str = "") -> str:
+    rows = [f"| `{name}` | {_permitted(field)} | {_default(field)} | {_words(field)} |" for name, field in fields.items()]
+    head = "| field | values | default | what it does |\n| --- | --- | --- | --- |"
+    return "\n".join([f"## {title}", "", *([description, ""] if description else []), head, *rows, ""])
+
+
+def _permitted(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        return ", or ".join(_permitted(choice) for choice in field["anyOf"])
+    if "enum" in field:
+        return ", ".join(field["enum"])
+    if "const" in field:
+        return str(field["const"])
+    limits = {"minimum": "≥ ", "exclusiveMinimum": "> ", "maximum": "≤ ", "exclusiveMaximum": "< "}
+    bounds = [f"{sign}{field[name]:g}" for name, sign in limits.items() if name in field]
+    return ", ".join([{"null": "empty"}.get(field["type"], field["type"]), *bounds])
+
+
+def _default(field: dict[str, Any]) -> str:
+    if field["required"]:
+        return "needed"
+    default = field.get("default")
+    return "" if default is None else f"`{str(default).splitlines()[0]}`" + (" …" if "\n" in str(default) else "")
+
+
+def _words(field: dict[str, Any]) -> str:
+    return str(field.get("description", "")).replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

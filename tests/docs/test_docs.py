@@ -1,0 +1,68 @@
+"""What the pages and help texts tell a reader to type is typed here."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from flows.cli import app
+
+PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md")), *sorted(Path("examples").glob("*/README.md"))]
+CLI = typer.main.get_command(app)
+
+
+def commands_of(command: TyperCommand | TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], TyperCommand | TyperGroup]]:
+    if isinstance(command, TyperGroup):
+        for name, below in command.commands.items():
+            yield from commands_of(below, (*path, name))
+    else:
+        yield path, command
+
+
+def parse(line: str) -> None:
+    """Raises a usage error when `finetune ...` is not a command line that we understand."""
+    command, arguments = CLI, shlex.split(line, comments=True)[1:]
+    context = typer.Context(CLI)
+    while isinstance(command, TyperGroup):
+        _, found, arguments = command.resolve_command(context, arguments)
+        assert found is not None
+        command = found
+    command.make_context(command.name, arguments)
+
+
+COMMANDS = list(commands_of(CLI))
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
+def test_every_help_text_has_an_example_that_can_be_typed(path: tuple[str, ...], command: TyperCommand | TyperGroup) -> None:
+    examples = re.findall(r"^\s*Example: (finetune .*)$", command.help or "", re.MULTILINE)
+    assert examples, f"{' '.join(path)} has no example"
+    for example in examples:
+        assert example.startswith("finetune " + " ".join(path))
+        parse(example)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_command_on_a_page_can_be_typed(page: Path) -> None:
+    makefile = Path("Makefile").read_text(encoding="utf-8")
+    for line in re.findall(r"^(?:\$ )?(\S*(?:finetune|make) .*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        program, *rest = shlex.split(line, comments=True)
+        if program.endswith("finetune"):
+            parse(line)
+        elif program == "make":
+            assert re.search(rf"^{rest[0]}:", makefile, re.MULTILINE), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_recipes_named_in_the_readme_are_those_that_ship() -> None:
+    named = set(re.findall(r"\(recipes/([\w-]+\.yaml)\)", Path("README.md").read_text(encoding="utf-8")))
+    assert named == {path.name for path in Path("recipes").glob("*.yaml")}

@@ -1,0 +1,65 @@
+"""A Prefect server for the session, and a home of its own for every test."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+from tasks.platforms.process import ProcessRunner
+from tasks.recipe import Recipe, parse_recipe
+from tests.support.tiny_model import build_tiny_model, tiny_rows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_server() -> Iterator[None]:
+    """Started for real: a release of FastAPI that breaks it is noticed here, and nowhere else."""
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("FINETUNE_HOME", str(folder))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # For commands that a test starts: they report to the session's server instead of starting their own.
+    monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
+    monkeypatch.setenv("PREFECT_LOCAL_STORAGE_PATH", str(tmp_path / "results"))
+    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path / "results"}):
+        yield folder
+    runner = ProcessRunner(folder)
+    for endpoint in runner.endpoints():
+        runner.delete_endpoint(endpoint.name)
+    for job in (folder / "jobs").glob("*"):
+        runner.stop_job(job.name)
+
+
+@pytest.fixture
+def content(tmp_path: Path, tiny_model: Path) -> dict[str, Any]:
+    """A recipe of seconds, as YAML would hold it: a real model, really trained and served."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in tiny_rows(60)), encoding="utf-8")
+    return {
+        "name": "tiny",
+        "problem": {"kind": "text-to-sql"},
+        "dataset": {"source": str(rows), "max_tokens": 400},
+        "model": {"source": str(tiny_model)},
+        "training": {"method": "full", "max_steps": 3, "max_length": 400, "batch_size": 2, "learning_rate": 1e-3},
+        "serving": {"max_model_length": 512, "expires_after_hours": 0.2},
+        "evaluation": {"rows": 6, "max_new_tokens": 16, "databases": 2},
+        "gate": {"min_gain": -1},
+    }
+
+
+@pytest.fixture
+def recipe(content: dict[str, Any]) -> Recipe:
+    return parse_recipe(content, "tiny")

@@ -1,0 +1,133 @@
+"""The whole flow with a real small model: made once, found again, made again when it was damaged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.finetune import Outcome, finetune
+from tasks.artifacts.registry import Registry
+from tasks.artifacts.runs import latest_recipe, list_runs
+from tasks.errors import DatasetError, JobFailed
+from tasks.evaluate import read_scores
+from tasks.platforms.process import ProcessRunner
+from tasks.recipe import Recipe, parse_recipe
+
+
+def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:
+    content = recipe.model_dump(mode="json")
+    content[section] |= fields
+    return parse_recipe(content, "changed")
+
+
+def predictions_of(home: Path) -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in (home / "predictions").rglob("*.jsonl")}
+
+
+def ask(outcome: Outcome) -> str:
+    assert outcome.endpoint is not None
+    body = {"model": "x", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
+    reply = httpx.post(f"{outcome.endpoint.url}/v1/chat/completions", json=body, timeout=60)
+    return str(reply.raise_for_status().json()["choices"][0]["message"]["content"])
+
+
+def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it(home: Path, recipe: Recipe) -> None:
+    first = finetune(recipe)
+    assert first.promoted
+    assert read_scores(first.base_evaluation).n == read_scores(first.evaluation).n == 6
+    assert {path.name for path in (first.model.path / "adapter").parent.iterdir()} >= {"model", "training.json"}
+    ask(first)
+    champion = Registry().read("tiny").champion
+    assert champion is not None
+    assert champion.model == first.model
+    assert not list((home / "checkpoints").glob("*")), "a finished job keeps no checkpoints"
+    asked, jobs = predictions_of(home), sorted((home / "jobs").iterdir())
+
+    second = finetune(recipe)
+    assert second.model_dump(exclude={"endpoint"}) == first.model_dump(exclude={"endpoint"})
+    assert second.endpoint is not None
+    assert first.endpoint is not None
+    assert second.endpoint.url == first.endpoint.url, "the endpoint that ran was taken, not started again"
+    assert predictions_of(home) == asked
+    assert sorted((home / "jobs").iterdir()) == jobs
+    assert len(Registry().read("tiny").history) == 1, "deciding the same again is no news"
+    assert [run.result for run in list_runs()] == ["promoted", "promoted"]
+    assert latest_recipe("tiny") == recipe
+
+
+def test_a_changed_evaluation_is_scored_again_without_training_or_asking(home: Path, recipe: Recipe) -> None:
+    first = finetune(recipe)
+    asked, jobs = predictions_of(home), sorted((home / "jobs").iterdir())
+    second = finetune(changed(recipe, "evaluation", databases=3))
+    assert second.model == first.model
+    assert second.evaluation != first.evaluation
+    assert (predictions_of(home), sorted((home / "jobs").iterdir())) == (asked, jobs)
+
+    third = finetune(changed(recipe, "evaluation", rows=8))
+    assert read_scores(third.evaluation).n == 8
+    for path, text in asked.items():
+        assert path.read_text(encoding="utf-8").startswith(text), "the rows that were answered are not asked again"
+
+
+@pytest.mark.parametrize("damage", ["tampered", "deleted"])
+def test_a_damaged_model_is_trained_again_and_is_the_same(home: Path, recipe: Recipe, damage: str) -> None:
+    first = finetune(recipe)
+    weights = first.model.path / "model" / "model.safetensors"
+    if damage == "tampered":
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    else:
+        weights.unlink()
+    second = finetune(recipe)
+    assert second.promoted
+    assert len(list((home / "jobs").iterdir())) == 2
+    assert weights_of(second) == weights_of(first) != b"", "trained with one seed, the weights are the same to the bit"
+
+
+def weights_of(outcome: Outcome) -> bytes:
+    return (outcome.model.path / "model" / "model.safetensors").read_bytes()
+
+
+def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path, recipe: Recipe) -> None:
+    outcome = finetune(changed(recipe, "gate", min_score=0.99))
+    assert not outcome.promoted
+    assert outcome.endpoint is None
+    assert ProcessRunner(home).endpoints() == []
+    record = Registry().read("tiny")
+    assert record.champion is None
+    assert [entry.decision.passed for entry in record.history] == [False]
+    assert "below the minimum" in " ".join(outcome.reasons)
+
+
+def test_a_champion_that_is_judged_again_and_refused_serves_on(home: Path, recipe: Recipe) -> None:
+    first = finetune(recipe)
+    second = finetune(changed(recipe, "gate", min_score=0.99))
+    assert not second.promoted
+    ask(first)
+
+
+def test_a_new_champion_ends_the_endpoint_of_the_one_before(home: Path, recipe: Recipe) -> None:
+    finetune(recipe)
+    second = finetune(changed(recipe, "training", seed=1))
+    assert second.endpoint is not None
+    assert [endpoint.name for endpoint in ProcessRunner(home).endpoints()] == [second.endpoint.name]
+
+
+def test_a_failed_job_is_told_in_the_words_of_its_program_and_leaves_nothing_running(home: Path, recipe: Recipe) -> None:
+    with pytest.raises(JobFailed, match=r"(?s)job tiny-\w+-1 failed: .*log: "):
+        finetune(changed(recipe, "training", lora_targets="no_such_layer", method="lora"))
+    assert ProcessRunner(home).endpoints() == []
+    assert "JobFailed" in list_runs()[-1].result
+
+
+def test_too_many_bad_rows_stop_the_run_and_their_list_is_kept(home: Path, recipe: Recipe) -> None:
+    source = Path(recipe.dataset.source)
+    source.write_text(source.read_text() + "".join(f'{{"question": {n}}}\n' for n in range(20)))
+    with pytest.raises(DatasetError) as caught:
+        finetune(recipe)
+    listed = next((home / "quarantine").glob("*.jsonl"))
+    assert str(listed) in str(caught.value)
+    assert len([json.loads(line) for line in listed.read_text().splitlines()]) >= 20

@@ -1,0 +1,128 @@
+"""Killed, interrupted, cancelled: the same command carries on, and nothing is done or asked twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from tasks.platforms import detached
+
+pytestmark = pytest.mark.slow
+
+
+def command(recipe: Path, *overrides: str) -> list[str]:
+    settings = [part for override in overrides for part in ("--set", override)]
+    return [sys.executable, "-m", "flows.cli", "run", str(recipe), "--json", *settings]
+
+
+def start(recipe: Path, *overrides: str) -> "subprocess.Popen[str]":
+    # Its own session, as a terminal's job has its own group: signals meant for it do not reach pytest.
+    return subprocess.Popen(
+        command(recipe, *overrides), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def finish(recipe: Path, *overrides: str) -> dict[str, Any]:
+    result = subprocess.run(command(recipe, *overrides), capture_output=True, text=True, check=False, timeout=500)
+    assert result.returncode == 0, result.stderr
+    outcome: dict[str, Any] = json.loads(result.stdout)
+    return outcome
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]", seconds: float = 300) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def job_folders(home: Path) -> list[Path]:
+    return sorted((home / "jobs").glob("*"))
+
+
+def steps_done(home: Path) -> int:
+    logs = [folder / "log.txt" for folder in job_folders(home)]
+    return sum(line.startswith("step=") for log in logs if log.exists() for line in log.read_text().splitlines())
+
+
+def ids(path: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def file(tmp_path: Path, content: dict[str, Any]) -> Path:
+    content["training"] |= {"max_steps": 60, "checkpoint_every": 5}
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def weights(outcome: dict[str, Any]) -> bytes:
+    return (Path(outcome["model"]["uri"]) / "model" / "model.safetensors").read_bytes()
+
+
+def test_everything_killed_in_training_then_resumed_ends_with_the_same_weights(
+    home: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = start(file)
+    wait_for(lambda: steps_done(home) >= 12, flow)
+    os.killpg(flow.pid, signal.SIGKILL)
+    os.killpg(int((job_folders(home)[0] / "group").read_text()), signal.SIGKILL)
+    resumed = finish(file)
+    assert [folder.name[-2:] for folder in job_folders(home)] == ["-1", "-2"]
+    report = json.loads((Path(resumed["model"]["uri"]) / "training.json").read_text())
+    assert report["resumed_from_step"] == 10
+    assert report["steps"] == 60
+
+    monkeypatch.setenv("FINETUNE_HOME", str(home.parent / "another home"))
+    assert weights(finish(file)) == weights(resumed)
+
+
+def test_a_killed_flow_finds_its_running_job(home: Path, file: Path) -> None:
+    flow = start(file)
+    wait_for(lambda: steps_done(home) >= 1, flow)
+    os.killpg(flow.pid, signal.SIGKILL)
+    assert detached.is_running(job_folders(home)[0]), "the job outlives the flow"
+    finish(file)
+    assert len(job_folders(home)) == 1, "it was attached to, not started again"
+
+
+def test_an_interrupted_flow_stops_its_job(home: Path, file: Path) -> None:
+    flow = start(file)
+    wait_for(lambda: steps_done(home) >= 6, flow)
+    flow.send_signal(signal.SIGINT)
+    flow.communicate(timeout=120)
+    assert flow.returncode != 0
+    folder = job_folders(home)[0]
+    assert not detached.is_running(folder)
+    assert detached.ending(folder)["exit_code"] == 0, "it wrote a checkpoint and ended in good order"  # type: ignore[index]
+    assert list((home / "checkpoints").glob("*/*"))
+    ours = [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])]
+    assert ours == []
+
+
+def test_killed_in_the_evaluation_no_answered_row_is_asked_again(home: Path, file: Path, content: dict[str, Any]) -> None:
+    content["evaluation"] |= {"rows": 12, "concurrency": 1, "max_new_tokens": 64}
+    content["training"] |= {"max_steps": 2}
+    file.write_text(yaml.safe_dump(content))
+    flow = start(file)
+    answers = lambda: [p for p in (home / "predictions").rglob("*.jsonl") if p.read_text().count("\n") >= 3]  # noqa: E731
+    wait_for(lambda: bool(answers()), flow)
+    os.killpg(flow.pid, signal.SIGKILL)
+    path = answers()[0]
+    kept = path.read_text().splitlines()
+    outcome = finish(file)
+    now = path.read_text().splitlines()
+    assert now[: len(kept) - 1] == kept[:-1], "answers, with the time they were asked at, stand as they were"
+    assert len(set(ids(path))) == len(ids(path)) == 12
+    assert outcome["promoted"]
