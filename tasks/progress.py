@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 log = logging.getLogger("finetune")
+log.setLevel(logging.INFO)  # in a worker too, where nobody else sets it
 console = Console(stderr=True)
 
 

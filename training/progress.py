@@ -9,7 +9,6 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from training.problems import TrainingProblem
 from training.stopping import StopRequest
 
-
 VALIDATION = "eval_loss"  # the trainer's name for it
 
 

@@ -118,7 +118,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    if isinstance(error.body, dict) and "inputs" in error.body:
+    if request.url.path == "/invocations" and isinstance(error.body, dict) and "inputs" in error.body:
         request.state.record.dialect = "tgi"
     problems = [_problem(problem) for problem in error.errors()]
     message = "; ".join(f"{field}: {text}" for field, text in problems)
@@ -131,9 +131,10 @@ def _problem(problem: dict[str, Any]) -> tuple[str, str]:
     path = [str(part) for part in problem["loc"] if part not in ("body", "tgi", "openai")]
     if problem["type"] == "json_invalid":
         return "body", f"not JSON, at character {path[-1]}: {context['error']}"
-    if not path and "field" not in context:
+    if not path and problem["type"] in ("missing", "model_attributes_type"):
         return "body", "send a JSON object, with Content-Type: application/json"
-    return ".".join([*path, *([context["field"]] if "field" in context else [])]), problem["msg"]
+    field = ".".join([*path, *([context["field"]] if "field" in context else [])])
+    return field or "body", problem["msg"]
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:

@@ -17,17 +17,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from containers.serving.bodies import (
-    Body,
-    NewTokens,
-    RepetitionPenalty,
-    Seed,
-    Stops,
-    Temperature,
-    Text,
-    TopK,
-    TopP,
-)  # fmt: skip
+from containers.serving.bodies import Body, NewTokens, RepetitionPenalty, Seed, Stops, Temperature, Text, TopK, TopP
 from containers.serving.engine import Sampling
 from containers.serving.errors import ApiError
 from containers.serving.service import Job, Piece, Service
@@ -111,7 +101,7 @@ class TokenizeBody(Body):
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         if (self.messages is None) == (self.prompt is None):
-            raise ValueError("give either messages or prompt")
+            raise PydanticCustomError("either", "give either messages or prompt")
         return self
 
 
@@ -129,42 +119,30 @@ class Reply:
 
     def usage(self, completion_tokens: int) -> dict[str, int]:
         """Tokens read and generated; the end-of-sequence token counts."""
-        total = self.prompt_tokens + completion_tokens
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": total,
-        }
+        counts = {"prompt_tokens": self.prompt_tokens, "completion_tokens": completion_tokens}
+        return {**counts, "total_tokens": sum(counts.values())}
 
     def whole(self, pieces: list[Piece]) -> dict[str, Any]:
         """The reply without a stream."""
         message = {"role": "assistant", "content": "".join(piece.text for piece in pieces)}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(pieces[-1])}
-        usage = self.usage(len(pieces))
-        return {**self.head, "object": "chat.completion", "choices": [choice], "usage": usage}
-
-    def chunk(self, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
-        """One event of a stream."""
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return {**self.head, "object": "chat.completion.chunk", "choices": [choice]}
+        return {**self.head, "object": "chat.completion", "choices": [choice], "usage": self.usage(len(pieces))}
 
     async def events(self, pieces: AsyncGenerator[Piece], include_usage: bool) -> AsyncIterator[str]:
         """All events of a stream, [DONE] at the end."""
-        usage_so_far: dict[str, None] = {"usage": None} if include_usage else {}
+        head = {**self.head, "object": "chat.completion.chunk", **({"usage": None} if include_usage else {})}
         tokens = 0
-        yield _event({**self.chunk({"role": "assistant", "content": ""}), **usage_so_far})
+        yield _event({**head, "choices": _delta({"role": "assistant", "content": ""})})
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
                     tokens += 1
                     if piece.text:
-                        yield _event({**self.chunk({"content": piece.text}), **usage_so_far})
+                        yield _event({**head, "choices": _delta({"content": piece.text})})
                     if piece.finish:
-                        yield _event({**self.chunk({}, _finish_reason(piece)), **usage_so_far})
+                        yield _event({**head, "choices": _delta({}, _finish_reason(piece))})
             if include_usage:
-                yield _event(
-                    {**self.head, "object": "chat.completion.chunk", "choices": [], "usage": self.usage(tokens)}
-                )
+                yield _event({**head, "choices": [], "usage": self.usage(tokens)})
         except ApiError as error:  # the status is already sent
             yield _event(error.body("openai"))
         # OpenAI's clients need this line. The `text_generation` client fails on it: use its generate_stream instead.
@@ -210,5 +188,10 @@ def _finish_reason(piece: Piece) -> str:
     return "length" if piece.finish == "length" else "stop"
 
 
+def _delta(delta: dict[str, str], finish_reason: str | None = None) -> list[dict[str, Any]]:
+    return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
+
+
 def _event(content: dict[str, Any]) -> str:
-    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n"
+    # All in ASCII: some clients take U+2028 and its like for the end of a line.
+    return f"data: {json.dumps(content)}\n\n"

@@ -14,17 +14,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field
 
-from containers.serving.bodies import (
-    Body,
-    NewTokens,
-    RepetitionPenalty,
-    Seed,
-    Stops,
-    Temperature,
-    Text,
-    TopK,
-    TopP,
-)  # fmt: skip
+from containers.serving.bodies import Body, NewTokens, RepetitionPenalty, Seed, Stops, Temperature, Text, TopK, TopP
 from containers.serving.engine import Sampling
 from containers.serving.errors import ApiError
 from containers.serving.service import Job, Piece, Service
@@ -129,7 +119,7 @@ async def _events(body: GenerateBody, job: Job, pieces: AsyncGenerator[Piece], s
                 event = {"index": len(so_far), "token": _token(piece, service), "generated_text": None, "details": None}
                 if piece.finish:
                     event |= {"generated_text": _text(body, so_far), "details": _details(job, so_far)}
-                yield f"data:{json.dumps(event, ensure_ascii=False)}\n\n"
+                yield f"data:{json.dumps(event)}\n\n"
     except ApiError as error:  # the status is already sent
         yield f"data:{json.dumps(error.body('tgi'))}\n\n"
 

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 import torch
@@ -104,7 +104,10 @@ class TransformersEngine:
 
     def _enqueue(self, sequence: Sequence) -> None:
         with self._changed:
-            if len(self._waiting) >= self.max_queue:
+            if self._closing:
+                raise GenerationFailed("the server is shutting down")
+            free = self.max_batch_size - self.running  # places that the thread has not come to fill yet
+            if len(self._waiting) >= self.max_queue + free:
                 raise QueueFull(f"{self.max_queue} requests wait already; try again later")
             self._waiting.append(sequence)
             self._changed.notify()
@@ -117,13 +120,22 @@ class TransformersEngine:
 
     def _run(self) -> None:
         while not self._closing:
-            for sequence in [each for each in self._batch.sequences if each.cancelled]:
-                self._batch.leave(sequence)
-            if group := self._next_group():
-                self._guarded(lambda: self._batch.join(group), group)
-            if self._batch.sequences:
-                self._guarded(self._batch.step, [])
+            group = self._next_group()
+            try:
+                self._turn(group)
+            except Exception as error:  # out of memory above all: it ends the sequences concerned, and not the server
+                log.exception("a step failed; its sequences are given up")
+                self._fail({*group, *self._batch.sequences}, f"the engine failed: {type(error).__name__}: {error}")
+                self._batch = Batch(self.model, self._batch.eos)
         self._fail([*self._batch.sequences, *self._waiting], "the server is shutting down")
+
+    def _turn(self, group: list[Sequence]) -> None:
+        for sequence in [each for each in self._batch.sequences if each.cancelled]:
+            self._batch.leave(sequence)
+        if group:
+            self._batch.join(group)
+        if self._batch.sequences:
+            self._batch.step()
 
     def _next_group(self) -> list[Sequence]:
         """Waiting sequences to take in now. Waits for one when there is nothing else to do."""
@@ -135,15 +147,6 @@ class TransformersEngine:
             while self._waiting and len(group) < places and fits_group(group, self._waiting[0]):
                 group.append(self._waiting.popleft())
         return group
-
-    def _guarded(self, work: Callable[[], None], joining: list[Sequence]) -> None:
-        """Whatever goes wrong, out of memory above all, ends the sequences concerned and not the server."""
-        try:
-            work()
-        except Exception as error:
-            log.exception("a step failed; its sequences are given up")
-            self._fail({*joining, *self._batch.sequences}, f"the engine failed: {type(error).__name__}: {error}")
-            self._batch = Batch(self.model, self._batch.eos)
 
     def _fail(self, sequences: Iterable[Sequence], message: str) -> None:
         for sequence in sequences:

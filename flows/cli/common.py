@@ -29,7 +29,7 @@ def set_up_logging(debug: bool) -> None:
     handler.addFilter(lambda record: debug or record.name != "finetune.job")
     logger = logging.getLogger("finetune")
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.propagate = False  # Prefect's console handler on the root logger would say it again
 
 
 def print_json(value: Any) -> None:

@@ -1,16 +1,13 @@
 """The registry: per recipe name the champion, and every decision with its reasons."""
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.artifacts.references import Reference
-from tasks.artifacts.store import home, write_json
+from tasks.artifacts.store import home, locked, write_json
 from tasks.evaluation.gate import Decision
 
 
@@ -59,7 +56,7 @@ class Registry:
 
     def record(self, recipe: str, entry: Entry) -> Entry | None:
         """Adds a decision, unless the last one was the same, and returns the champion that it replaced, if any."""
-        with self._locked(recipe):
+        with locked(self.root / f".{recipe}.lock"):
             record = self.read(recipe)
             if record.history and record.history[-1].same_as(entry):
                 return None
@@ -67,13 +64,6 @@ class Registry:
             changed = Record(champion=champion, history=[*record.history, entry])
             write_json(self._file(recipe), changed.model_dump(mode="json"))
             return record.champion if entry.decision.passed else None
-
-    @contextmanager
-    def _locked(self, recipe: str) -> Iterator[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / f".{recipe}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _file(self, recipe: str) -> Path:
         return self.root / f"{recipe}.json"

@@ -1,5 +1,6 @@
 """The artefact store: folders named by step key, complete only when their manifest is there and true."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -65,9 +66,12 @@ class Store:
 
     def _publish(self, kind: Kind, key: str, draft: Draft) -> None:
         files = digest_files(draft.path)
+        with locked(self.root / ".lock"):
+            if self.find(kind, key) is None:  # otherwise somebody else made the same thing meanwhile
+                self._move_in(kind, key, draft, files)
+
+    def _move_in(self, kind: Kind, key: str, draft: Draft, files: dict[str, dict[str, Any]]) -> None:
         folder = self.folder(kind, key)
-        if self.find(kind, key) is not None:
-            return  # somebody else made the same thing meanwhile
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft.path.chmod(0o755)  # mkdtemp makes it private; containers read it as another user
@@ -111,6 +115,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ArtifactDamaged(f"there is no complete artefact in {folder} ({error})") from error
     return manifest
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process or thread at a time. The lock goes with whoever holds it, killed or not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import binomtest
+
+if TYPE_CHECKING:
+    from scipy.stats._result_classes import BinomTestResult
 
 
 class Proportion(BaseModel):
@@ -24,7 +26,7 @@ class Proportion(BaseModel):
         """Wilson's interval (1927), by scipy."""
         if n == 0:
             return cls(successes=0, n=0, value=0.0, low=0.0, high=1.0)
-        interval = binomtest(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
+        interval = _binomial_test(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
         return cls(successes=successes, n=n, value=successes / n, low=interval.low, high=interval.high)
 
     @classmethod
@@ -63,7 +65,7 @@ class Comparison(BaseModel):
         return cls(
             n=n, both=both, only_first=only_first, only_second=only_second, neither=neither,
             difference=(only_second - only_first) / n if n else 0.0, low=low, high=high,
-            p_value=float(binomtest(only_second, differing).pvalue) if differing else 1.0,
+            p_value=float(_binomial_test(only_second, differing).pvalue) if differing else 1.0,
         )  # fmt: skip
 
 
@@ -90,3 +92,9 @@ def _difference_interval(both: int, plus: int, minus: int, neither: int) -> tupl
 
 def _length(a: float, b: float, phi: float) -> float:
     return math.sqrt(max(a * a - 2 * phi * a * b + b * b, 0.0))
+
+
+def _binomial_test(successes: int, n: int) -> "BinomTestResult":
+    from scipy.stats import binomtest  # takes a second, which a command line that asks for no score need not wait
+
+    return binomtest(successes, n)

@@ -1,4 +1,4 @@
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,11 +74,8 @@ def test_a_damaged_artefact_counts_as_absent_and_is_made_again(store: Store, dam
 
 
 def test_two_who_write_the_same_artefact_end_with_one(store: Store) -> None:
-    threads = [threading.Thread(target=write, args=(store,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: write(store), range(24))) == [None] * 24
     assert store.find("dataset", KEY) is not None
     assert len(list((store.root / "dataset").iterdir())) == 1
 

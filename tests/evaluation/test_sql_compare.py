@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.evaluation.sql.compare import cuts, plain_rows, same_rows, says_nothing
@@ -7,6 +7,7 @@ CELLS = st.one_of(st.none(), st.integers(-3, 3), st.sampled_from(["", "a", "A", 
 ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=8)
 
 
+@settings(deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_rows_agree_with_themselves_in_any_order(rows: list[tuple[object, ...]], rng: object) -> None:
     mixed = list(rows)
@@ -16,6 +17,7 @@ def test_rows_agree_with_themselves_in_any_order(rows: list[tuple[object, ...]],
     assert same_rows(rows, rows, list(range(1, len(rows) + 1)))
 
 
+@settings(deadline=None)
 @given(ROWS, ROWS, ROWS)
 def test_agreement_is_symmetric_and_transitive(
     a: list[tuple[object, ...]], b: list[tuple[object, ...]], c: list[tuple[object, ...]]
@@ -24,6 +26,7 @@ def test_agreement_is_symmetric_and_transitive(
     assert not (same_rows(a, b) and same_rows(b, c)) or same_rows(a, c)
 
 
+@settings(deadline=None)
 @given(ROWS.filter(bool))
 def test_a_missing_or_repeated_row_is_noticed(rows: list[tuple[object, ...]]) -> None:
     assert not same_rows(rows, rows[1:])
@@ -49,6 +52,7 @@ def test_ties_are_where_results_of_one_query_differ() -> None:
     assert not same_rows(first, [("b",), ("a",), ("c",), ("d",)], blocks)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_a_result_alone_has_no_ties(rows: list[tuple[object, ...]]) -> None:
     assert cuts([rows, rows]) == list(range(1, len(rows) + 1))

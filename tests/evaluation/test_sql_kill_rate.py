@@ -12,19 +12,19 @@ FLOOR = 0.92  # measured: see benchmarks/evaluator_kill_rate.py; some mutants ha
 
 def test_wrong_queries_are_found_out_and_harmless_rewrites_are_not_refused() -> None:
     rows = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
-    found = measure(random.Random(11).sample(rows, 80), "sqlite")
+    found = measure(random.Random(11).sample(rows, 50), "sqlite")
     assert found.not_evaluable == {}
-    assert found.mutants > 400
+    assert found.mutants > 250
     assert found.killed is not None
     assert found.killed >= FLOOR, found.killed_by_kind
-    assert found.rewrites > 150
+    assert found.rewrites > 100
     assert found.refused == []
 
 
 def test_fewer_databases_find_out_less() -> None:
     """So the rate above is the databases' doing."""
     rows = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
-    sample = random.Random(12).sample(rows, 40)
+    sample = random.Random(12).sample(rows, 20)
     one, five = measure(sample, "sqlite", databases=1), measure(sample, "sqlite", databases=5)
     assert one.killed is not None
     assert five.killed is not None

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.errors import EnvironmentProblem
 from tasks.evaluation.sql import worker
 from tasks.evaluation.sql.judging import SqlOutcome, SqlPair
 from tasks.evaluation.sql.workers import SqlWorkers
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU times from /proc")
 
 CONTEXT = "CREATE TABLE people (name TEXT, age INTEGER)"
 GOLD = "SELECT name FROM people WHERE age > 30"
@@ -109,14 +112,14 @@ def test_an_attack_is_refused_at_once_and_leaves_no_file(
 def test_an_exhausting_query_is_stopped(workers: SqlWorkers, attack: str) -> None:
     before = cpu_seconds_of_children()
     outcome = judge(workers, attack)
-    assert cpu_seconds_of_children() - before < worker.CPU_SECONDS + 2
+    assert cpu_seconds_of_children() - before < worker.CPU_SECONDS + 4
     assert (outcome.valid, outcome.execution, outcome.obstacle) == (False, False, None)
 
 
 def test_a_query_that_escapes_the_deadline_is_killed_and_the_next_pair_is_judged(workers: SqlWorkers) -> None:
     before = cpu_seconds_of_children()
     outcome = judge(workers, ESCAPES_THE_DEADLINE)
-    assert worker.CPU_SECONDS <= cpu_seconds_of_children() - before < worker.CPU_SECONDS + 2
+    assert worker.CPU_SECONDS <= cpu_seconds_of_children() - before < worker.CPU_SECONDS + 4
     assert (outcome.valid, outcome.execution, outcome.obstacle) == (False, False, None)
     assert outcome.error
     assert "killed" in outcome.error
@@ -140,16 +143,21 @@ def test_the_same_bomb_would_run_for_long_without_the_sandbox() -> None:
     assert plain.execute("CREATE TABLE loot (a)")
 
 
-def test_workers_that_are_killed_are_replaced() -> None:
-    pairs = [SqlPair(CONTEXT, GOLD, GOLD, "sqlite", 3)] * 40
-    with SqlWorkers(2) as pool:
+def test_a_worker_that_is_killed_is_replaced_and_its_pair_is_judged_again() -> None:
+    pairs = [SqlPair(CONTEXT, GOLD, GOLD, "sqlite", 3)] * 20
+    with SqlWorkers(1) as pool:
         outcomes = pool.judge_all(pairs)
         assert next(outcomes).execution
-        for pid in _children():
-            os.kill(pid, 9)
-        rest = list(outcomes)
-    assert len(rest) == 39
-    assert all(outcome.execution for outcome in rest)
+        [before] = _children()
+        os.kill(before, 9)
+        assert [outcome.execution for outcome in outcomes] == [True] * 19
+        assert _children() != [before]
+
+
+def test_a_sandbox_that_does_not_start_is_not_taken_for_a_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with SqlWorkers(1) as pool, pytest.raises(EnvironmentProblem, match="does not start"):
+        judge(pool, GOLD)
 
 
 def test_no_worker_outlives_its_pool_and_none_knows_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.evaluation.statistics import Comparison, Proportion
@@ -21,6 +21,7 @@ def test_the_wilson_interval_of_the_tutorials_score() -> None:
     assert (round(score.low, 3), round(score.high, 3)) == (0.757, 0.808)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_an_interval_holds_its_value_and_mirrors(counts: tuple[int, int]) -> None:
     successes, n = counts
@@ -61,6 +62,7 @@ def test_the_p_value_is_the_exact_mcnemar_test() -> None:
     assert Comparison.of(table(50, 0, 0, 50)).p_value == 1.0
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_exchanging_the_models_turns_the_comparison_round(pairs: list[tuple[bool, bool]]) -> None:
     there, back = Comparison.of(pairs), Comparison.of([(b, a) for a, b in pairs])

@@ -1,12 +1,6 @@
 """Real servers, each a process of its own, with a tiny model whose answers depend on every token of the prompt."""
 
 import json
-import os
-import queue
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +8,10 @@ import pytest
 import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from tests.serving.running_server import Server
 from tests.support.tiny_model import tiny_tokenizer
 
 torch.set_num_threads(1)  # models this small only lose by more
-
-START_SECONDS = 120  # a busy machine takes 15
 
 
 def lively_model(folder: Path, window: int) -> Path:
@@ -43,44 +36,6 @@ def lively_model(folder: Path, window: int) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
-
-
-class Server:
-    """A running `python -m containers.serving` and what it printed."""
-
-    def __init__(self, root: Path, *arguments: str, **environment: str) -> None:
-        quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "containers.serving", "--root", str(root), "--port", "0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **quiet, **environment},
-            cwd=Path(__file__).parents[2],
-        )
-        self.lines: list[str] = []
-        self._new: queue.Queue[str | None] = queue.Queue()
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip())
-            self._new.put(line)
-        self._new.put(None)
-
-    def wait_until_ready(self) -> str:
-        """The server's address, from the line it prints."""
-        while (line := self._new.get(timeout=START_SECONDS)) is not None:
-            if line.startswith("serving "):
-                return line.split(" on ")[1].split(" ")[0]
-        raise AssertionError("the server ended: " + "\n".join(self.lines))
-
-    def stop(self) -> int:
-        """SIGTERM, and the exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=40)
 
 
 @pytest.fixture(scope="session")

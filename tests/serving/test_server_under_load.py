@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serving.conftest import Server
+from tests.serving.running_server import Server
 
 LONG = {"messages": [{"role": "user", "content": "Go on"}], "temperature": 0, "max_tokens": 50_000}
 SHORT = {"messages": [{"role": "user", "content": "Go on"}], "temperature": 0, "max_tokens": 5}
@@ -96,6 +96,7 @@ async def test_a_full_queue_refuses_and_a_busy_server_stays_healthy(small_url):
     pytest.importorskip("prometheus_client")
     async with httpx.AsyncClient(base_url=small_url, timeout=60) as client:
         running = [asyncio.create_task(client.post(CHAT, json=LONG)) for _ in range(5)]
+        await until(client, "serving_running", 2)
         await until(client, "serving_waiting", 3)
         refused = await client.post(CHAT, json=LONG)
         assert refused.status_code == 429

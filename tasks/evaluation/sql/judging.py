@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -17,7 +17,6 @@ from tasks.evaluation.sql.schema import UnreadableSchema, read_schema
 
 Obstacle = Literal["schema_unreadable", "gold_fails", "gold_empty", "gold_arbitrary", "killed"]
 MOST_TRIES = 4
-MOST_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -57,25 +56,29 @@ def judge_pair(pair: SqlPair) -> SqlOutcome:
     tree = parse_query(pair.gold, pair.dialect)
     facts = query_facts(tree, schema)
     database = cache(lambda seed: make_database(schema, facts, seed))
-    gold, prediction = to_sqlite(pair.gold, pair.dialect), pair.prediction
-    if len(prediction) > MOST_CHARACTERS:
-        error: str | None = f"longer than {MOST_CHARACTERS:,} characters"
-    else:
-        prediction = to_sqlite(prediction, pair.dialect)
-        error = _error(database(0), prediction)
+    gold, prediction = to_sqlite(pair.gold, pair.dialect), to_sqlite(pair.prediction, pair.dialect)
+    error = _error(database(0), prediction)
+    outcome = SqlOutcome(valid=not error, error=error)
     strict = _Trial(gold, None if error else prediction, tree, caseless=False)
     try:
         strict.run(database, pair.databases)
     except QueryFailed as problem:
-        return SqlOutcome(valid=not error, error=error, obstacle="gold_fails", detail=str(problem))
+        return replace(outcome, obstacle="gold_fails", detail=str(problem))
     if strict.obstacle:
-        return SqlOutcome(valid=not error, error=error, obstacle=strict.obstacle)
-    caseless = strict.agree
-    if not caseless and not error:
-        blind = _Trial(gold, prediction, tree, caseless=True)
-        blind.run(database, pair.databases)
-        caseless = blind.agree and not blind.obstacle
-    return SqlOutcome(valid=not error, error=error, execution=strict.agree, caseless=caseless)
+        return replace(outcome, obstacle=strict.obstacle)
+    caseless = strict.agree or (not error and _agrees_caseless(gold, prediction, tree, database, pair.databases))
+    return replace(outcome, execution=strict.agree, caseless=caseless)
+
+
+def _agrees_caseless(
+    gold: str, prediction: str, tree: exp.Expr | None, database: Callable[[int], Database], wanted: int
+) -> bool:
+    trial = _Trial(gold, prediction, tree, caseless=True)
+    try:
+        trial.run(database, wanted)
+    except QueryFailed:
+        return False
+    return trial.agree and trial.obstacle is None
 
 
 def _error(database: Database, prediction: str) -> str | None:

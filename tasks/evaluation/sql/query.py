@@ -12,6 +12,8 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from tasks.evaluation.sql.schema import Column, Schema
 
+MOST_CHARACTERS = 20_000
+
 Value = str | int | float | None
 
 OPERATORS: dict[type[exp.Expr], str] = {
@@ -62,7 +64,9 @@ class QueryFacts:
 
 
 def parse_query(query: str, dialect: str) -> exp.Expr | None:
-    """The syntax tree of one statement, or None when sqlglot cannot read it."""
+    """The syntax tree of one statement, or None when sqlglot cannot read it or it is longer than any query is."""
+    if len(query) > MOST_CHARACTERS:
+        return None
     try:
         statements = [statement for statement in sqlglot.parse(query, read=dialect) if statement is not None]
     except Exception:  # a model's output can meet any hole in a parser, and nothing depends on its kind

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from tasks.evaluation.sql.compare import Row
 from tasks.evaluation.sql.databases import Database, fill
+from tasks.evaluation.sql.query import MOST_CHARACTERS
 
 DEADLINE_SECONDS = 0.5
 MOST_ROWS = 20_000
@@ -34,7 +35,7 @@ _FUNCTION_NAMES = """
 _FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 100_000,
-    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 50_000,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 2 * MOST_CHARACTERS,
     sqlite3.SQLITE_LIMIT_COLUMN: 200,
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 200,
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50,
