@@ -97,9 +97,7 @@ def _score(
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
     answers = _ask(recipe, url, rows, predictions, who)
     verdicts = judge(recipe.problem, recipe.evaluation, rows, {answer.id: answer.text for answer in answers})
-    scores = summarise(
-        verdicts, answers, recipe.evaluation, dataset_digest=dataset.digest, model_digest=model_digest
-    )
+    scores = summarise(verdicts, answers, recipe.evaluation, dataset_digest=dataset.digest, model_digest=model_digest)
     return verdicts, scores
 
 

@@ -31,7 +31,9 @@ def publish_training(model: Reference) -> None:
 def publish_evaluation(metric: str, base: Reference, evaluation: Reference) -> None:
     """The scores of both models, side by side."""
     comparison = compare_evaluations(metric, base, evaluation)
-    _publish("evaluation-report", lambda: evaluation_report(metric, read_scores(base), read_scores(evaluation), comparison))
+    _publish(
+        "evaluation-report", lambda: evaluation_report(metric, read_scores(base), read_scores(evaluation), comparison)
+    )
 
 
 def publish_scores(endpoint: str, scores: Scores) -> None:

@@ -77,7 +77,9 @@ def _read_line(line: str, update: Update) -> None:
     step = parse_step(line)
     if step:
         left = float(step.get("seconds_left", 0))
-        words = f"step {step['step']}/{step['steps']}  loss {step['loss']}  {step.get('tokens_per_second', '?')} tokens/s"
+        words = (
+            f"step {step['step']}/{step['steps']}  loss {step['loss']}  {step.get('tokens_per_second', '?')} tokens/s"
+        )
         update(float(step["step"]), float(step["steps"]), f"{words}  {left / 60:.1f} min left")
 
 

@@ -30,7 +30,7 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """What must not change between a checkpoint and the run that resumes from it."""
         rows = hashlib.sha256("\n".join(self.train.identities).encode()).hexdigest()
-        return {"settings": self.settings.model_dump(), "rows": rows}
+        return {"settings": self.settings.model_dump(exclude={"checkpoint_every"}), "rows": rows}
 
     @property
     def four_bit(self) -> bool:

@@ -14,7 +14,8 @@ from rich.logging import RichHandler
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show Prefect's log, and a trace when something fails.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; may be repeated."),
 ]
 
 out = Console(soft_wrap=True)

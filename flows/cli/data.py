@@ -22,7 +22,9 @@ def check(
     context: Annotated[str, typer.Option(help="Column of the schema.")] = "context",
     answer: Annotated[str, typer.Option(help="Column of the SQL.")] = "answer",
     dialect: Annotated[str, typer.Option(help="How the SQL is spelt: sqlite, mysql, postgres or duckdb.")] = "sqlite",
-    output: Annotated[Path, typer.Option(help="Folder for the splits, quarantine.jsonl and audit.json.")] = Path("data-check"),
+    output: Annotated[Path, typer.Option(help="Folder for the splits, quarantine.jsonl and audit.json.")] = Path(
+        "data-check"
+    ),
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,

@@ -44,7 +44,8 @@ def run(
 def evaluate(
     recipe: RecipeFile,
     endpoint: Annotated[
-        str | None, typer.Option(help="Name of an endpoint, or URL of any that speaks OpenAI's chat API. Default: the champion's.")
+        str | None,
+        typer.Option(help="Name of an endpoint, or URL of any that speaks OpenAI's chat API. Default: the champion's."),
     ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
@@ -75,7 +76,9 @@ def show_outcome(outcome: "Outcome") -> None:
     metric = outcome.metric
     comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
     out.print(f"Gain in {metric}: {gain(comparison)}\n", highlight=False)
-    out.print("Promoted:" if outcome.promoted else "Refused:", style="bold green" if outcome.promoted else "bold yellow")
+    out.print(
+        "Promoted:" if outcome.promoted else "Refused:", style="bold green" if outcome.promoted else "bold yellow"
+    )
     for reason in outcome.reasons:
         out.print(f"  {reason}", highlight=False)
     out.print(f"\nModel        {outcome.model.uri}", highlight=False)

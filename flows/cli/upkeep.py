@@ -8,9 +8,7 @@ from rich.table import Table
 from flows.cli.common import Debug, Json, out, print_json, set_up_logging
 
 
-def runs(
-    last: Annotated[int, typer.Option(help="Show so many, the newest last.")] = 20, as_json: Json = False
-) -> None:
+def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last.")] = 20, as_json: Json = False) -> None:
     """Show what ran, how it ended, and where its record is.
 
     Example: finetune runs --last 5

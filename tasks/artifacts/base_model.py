@@ -68,7 +68,9 @@ def locate(section: ModelSection) -> Path | None:
     if path.exists():
         return path.absolute()
     if source.startswith((".", "/", "~")) or source.count("/") != 1:
-        raise RecipeError("model.source", [f"{source}: there is no such file or folder (a hub id looks like owner/name)"])
+        raise RecipeError(
+            "model.source", [f"{source}: there is no such file or folder (a hub id looks like owner/name)"]
+        )
     if not section.revision:
         problem = f"{source} is taken for a hub id and needs model.revision: a commit, or a branch or tag whose commit is looked up"
         raise RecipeError("model.revision", [problem])
@@ -79,7 +81,9 @@ def _in_package(source: str) -> Path:
     name, _, file = source.removeprefix("package:").partition("/")
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        problem = f"{source}: the Python package {name} is not installed here; `make install` installs the one of the demo"
+        problem = (
+            f"{source}: the Python package {name} is not installed here; `make install` installs the one of the demo"
+        )
         raise RecipeError("model.source", [problem])
     folder = Path(spec.submodule_search_locations[0])
     if not (folder / file).is_file():

@@ -9,7 +9,9 @@ from tasks.errors import EnvironmentProblem
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def resolve_commit(kind: Literal["model", "dataset"], name: str, revision: str, token_variable: str = "HF_TOKEN") -> str:
+def resolve_commit(
+    kind: Literal["model", "dataset"], name: str, revision: str, token_variable: str = "HF_TOKEN"
+) -> str:
     """The commit behind `revision`; asks the hub only when it is not a commit already.
 
     Raises:

@@ -57,7 +57,9 @@ def _installed(name: str) -> bool:
 
 def _accelerator(python: str) -> Finding:
     """Asked in a process of its own: the orchestrator never imports torch."""
-    code = "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'none, the CPU is used')"
+    code = (
+        "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'none, the CPU is used')"
+    )
     result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     found = result.stdout.strip() or "torch cannot be imported"
     return Finding(what="GPU", found=found, ok=result.returncode == 0, advice="" if found else result.stderr[-200:])
@@ -66,16 +68,22 @@ def _accelerator(python: str) -> Finding:
 def _memory() -> Finding:
     free = psutil.virtual_memory().available / _GIB
     ok = free >= 4
-    return Finding(what="memory", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "the demo takes about 4 GiB")
+    return Finding(
+        what="memory", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "the demo takes about 4 GiB"
+    )
 
 
 def _disk() -> Finding:
     home().mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home()).free / _GIB
     ok = free >= 5
-    return Finding(what="disk", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "finetune sweep, or set FINETUNE_HOME")
+    return Finding(
+        what="disk", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "finetune sweep, or set FINETUNE_HOME"
+    )
 
 
 def _home() -> Finding:
     ok = os.access(home(), os.W_OK)
-    return Finding(what="home", found=str(home()), ok=ok, advice="" if ok else "set FINETUNE_HOME to a folder you may write to")
+    return Finding(
+        what="home", found=str(home()), ok=ok, advice="" if ok else "set FINETUNE_HOME to a folder you may write to"
+    )

@@ -40,7 +40,9 @@ def _scalars(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _table(title: str, fields: dict[str, dict[str, Any]], description: str = "") -> str:
-    rows = [f"| `{name}` | {_permitted(field)} | {_default(field)} | {_words(field)} |" for name, field in fields.items()]
+    rows = [
+        f"| `{name}` | {_permitted(field)} | {_default(field)} | {_words(field)} |" for name, field in fields.items()
+    ]
     head = "| field | values | default | what it does |\n| --- | --- | --- | --- |"
     return "\n".join([f"## {title}", "", *([description, ""] if description else []), head, *rows, ""])
 

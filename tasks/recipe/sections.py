@@ -46,7 +46,8 @@ class DatasetSection(Section):
         description="File or folder of JSONL, JSON, CSV or Parquet, or a hub id such as b-mc2/sql-create-context.",
     )
     revision: str | None = Field(
-        None, description="Commit, branch or tag of the hub data set; a hub id needs one. The commit it stands for is recorded."
+        None,
+        description="Commit, branch or tag of the hub data set; a hub id needs one. The commit it stands for is recorded.",
     )
     hub_split: str = Field("train", description="Split of the hub data set that holds the rows.")
     test_source: str | None = Field(
@@ -85,7 +86,8 @@ class ModelSection(Section):
         description="Hub id, local folder, or package:<import name>/<file>.gguf for weights that a Python package ships.",
     )
     revision: str | None = Field(
-        None, description="Commit, branch or tag of the hub model; a hub id needs one. The commit it stands for is recorded."
+        None,
+        description="Commit, branch or tag of the hub model; a hub id needs one. The commit it stands for is recorded.",
     )
     chat_template: str | None = Field(
         None, description="File with a Jinja chat template, or 'chatml'. Needed when the base model has none."

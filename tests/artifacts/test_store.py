@@ -41,9 +41,13 @@ def test_the_digest_is_of_the_content_and_not_of_the_key(store: Store) -> None:
 
 
 def test_a_failed_step_leaves_nothing(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), store.write("dataset", KEY) as draft:
-        (draft.path / "half").write_text("half")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with store.write("dataset", KEY) as draft:
+            (draft.path / "half").write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert store.find("dataset", KEY) is None
     assert list((store.root / "drafts").iterdir()) == []
 
@@ -80,11 +84,15 @@ def test_two_who_write_the_same_artefact_end_with_one(store: Store) -> None:
     assert len(list((store.root / "dataset").iterdir())) == 1
 
 
-_json = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s))
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
+)
 
 
 @given(settings=st.dictionaries(st.text(), _json), upstream=st.lists(st.text()))
-def test_a_step_key_depends_on_content_and_not_on_order_of_keys(settings: dict[str, object], upstream: list[str]) -> None:
+def test_a_step_key_depends_on_content_and_not_on_order_of_keys(
+    settings: dict[str, object], upstream: list[str]
+) -> None:
     key = step_key("train", 1, settings, upstream)
     assert key == step_key("train", 1, dict(reversed(settings.items())), upstream)
     assert key != step_key("train", 2, settings, upstream)

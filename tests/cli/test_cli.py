@@ -92,7 +92,9 @@ def test_data_check_keeps_the_good_rows_and_names_each_bad_one(home: Path, tmp_p
     assert all(entry["file"].endswith("rows.jsonl") and entry["reasons"] for entry in listed)
     assert len({str(entry["reasons"]) for entry in listed}) == len(bad), "each kind is named as what it is"
 
-    lenient = finetune("data", "check", str(file), "--output", str(out), "--set", "dataset.max_quarantined=0.5", "--json")
+    lenient = finetune(
+        "data", "check", str(file), "--output", str(out), "--set", "dataset.max_quarantined=0.5", "--json"
+    )
     assert lenient.returncode == 0, lenient.stderr
     audit = json.loads((out / "audit.json").read_text())
     assert json.loads(lenient.stdout) == audit

@@ -15,7 +15,9 @@ PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md")), *sorted(Path("ex
 CLI = typer.main.get_command(app)
 
 
-def commands_of(command: TyperCommand | TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], TyperCommand | TyperGroup]]:
+def commands_of(
+    command: TyperCommand | TyperGroup, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], TyperCommand | TyperGroup]]:
     if isinstance(command, TyperGroup):
         for name, below in command.commands.items():
             yield from commands_of(below, (*path, name))
@@ -38,7 +40,9 @@ COMMANDS = list(commands_of(CLI))
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
-def test_every_help_text_has_an_example_that_can_be_typed(path: tuple[str, ...], command: TyperCommand | TyperGroup) -> None:
+def test_every_help_text_has_an_example_that_can_be_typed(
+    path: tuple[str, ...], command: TyperCommand | TyperGroup
+) -> None:
     examples = re.findall(r"^\s*Example: (finetune .*)$", command.help or "", re.MULTILINE)
     assert examples, f"{' '.join(path)} has no example"
     for example in examples:

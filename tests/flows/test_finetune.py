@@ -116,7 +116,9 @@ def test_a_new_champion_ends_the_endpoint_of_the_one_before(home: Path, recipe: 
     assert [endpoint.name for endpoint in ProcessRunner(home).endpoints()] == [second.endpoint.name]
 
 
-def test_a_failed_job_is_told_in_the_words_of_its_program_and_leaves_nothing_running(home: Path, recipe: Recipe) -> None:
+def test_a_failed_job_is_told_in_the_words_of_its_program_and_leaves_nothing_running(
+    home: Path, recipe: Recipe
+) -> None:
     with pytest.raises(JobFailed, match=r"(?s)job tiny-\w+-1 failed: .*log: "):
         finetune(changed(recipe, "training", lora_targets="no_such_layer", method="lora"))
     assert ProcessRunner(home).endpoints() == []

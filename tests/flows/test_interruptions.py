@@ -111,7 +111,9 @@ def test_an_interrupted_flow_stops_its_job(home: Path, file: Path) -> None:
     assert ours == []
 
 
-def test_killed_in_the_evaluation_no_answered_row_is_asked_again(home: Path, file: Path, content: dict[str, Any]) -> None:
+def test_killed_in_the_evaluation_no_answered_row_is_asked_again(
+    home: Path, file: Path, content: dict[str, Any]
+) -> None:
     content["evaluation"] |= {"rows": 12, "concurrency": 1, "max_new_tokens": 64}
     content["training"] |= {"max_steps": 2}
     file.write_text(yaml.safe_dump(content))

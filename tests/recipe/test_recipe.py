@@ -45,7 +45,9 @@ def test_every_problem_is_told_at_once_with_path_and_what_is_permitted() -> None
     assert "evaluation.rows: input should be greater than or equal to 1, got 0" in told
     assert "nam: unknown; did you mean name?" in told
     assert "dataset.test_share: input should be a valid number" in told
-    assert "do not fit into serving.max_model_length" in told, "rules across sections are told even when fields are wrong"
+    assert "do not fit into serving.max_model_length" in told, (
+        "rules across sections are told even when fields are wrong"
+    )
     assert len(problems) == 6
 
 
@@ -88,7 +90,7 @@ def test_a_file_that_is_no_recipe_is_told_in_one_line(tmp_path: Path, content: s
 
 
 def test_a_misspelt_file_name_suggests_the_right_one() -> None:
-    with pytest.raises(RecipeError, match="did you mean recipes/demo.yaml"):
+    with pytest.raises(RecipeError, match=r"did you mean recipes/demo\.yaml"):
         load_recipe(Path("recipes/dmeo.yaml"))
 
 
