@@ -73,9 +73,11 @@ def served(model: Path) -> Iterator[str]:
         if not line:
             raise SystemExit(f"the server ended with status {process.wait()}")
         print(f"{line}, ready after {time.monotonic() - started:.1f} s")
-        yield line.split(" on ")[1].split(" ")[0]
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+        try:
+            yield line.split(" on ")[1].split(" ")[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
 
 
 async def ask(client: httpx.AsyncClient, messages: list[dict[str, str]], new_tokens: int) -> Answer:

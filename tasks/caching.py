@@ -1,6 +1,6 @@
 """Prefect's cache, made honest: keys that name everything, records that are worth as much as the artefact behind them."""
 
-import json
+import hashlib
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -31,12 +31,7 @@ def cached_by(key_of: Callable[..., str]) -> dict[str, Any]:
     """Task options: cached under `key_of(**parameters)`, in this home only."""
 
     def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-        return f"{context.task.name}-{key_of(**parameters)}-{_home_key()}"
+        place = hashlib.sha256(str(home()).encode()).hexdigest()[:12]
+        return f"{context.task.name}-{key_of(**parameters)}-{place}"
 
     return {"cache_key_fn": cache_key, "persist_result": True, "result_serializer": VerifiedReferences()}
-
-
-def _home_key() -> str:
-    import hashlib
-
-    return hashlib.sha256(json.dumps(str(home())).encode()).hexdigest()[:12]

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -42,6 +43,8 @@ def guarded(command: Callable[[], Any]) -> None:
     """Runs `command`. Errors of tasks.errors become one message; others keep their trace, because they are bugs."""
     from tasks.errors import FinetuneError
 
+    # An exit in good order, so that the Prefect server which was started for this run ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         command()
     except FinetuneError as error:
