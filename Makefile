@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 	$(BIN)/finetune run recipes/demo.yaml
 
 test: $(INSTALLED)
-	$(BIN)/pytest -m "not gpu and not live and not docker"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not gpu and not live and not docker"
 
 test-quick: $(INSTALLED)
 	$(BIN)/pytest

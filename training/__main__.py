@@ -78,6 +78,8 @@ def _train(options: argparse.Namespace, folders: Folders, arguments: list[str]) 
         if settings.processes > 1 and not launch.is_worker():
             launch.launch(settings.processes, arguments or ["train"])
         else:
+            if settings.processes == 1:  # otherwise PyTorch shows all GPUs, which TRL refuses in a single process
+                os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
             _quieten()
             from training.run import run
 

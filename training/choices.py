@@ -21,6 +21,8 @@ class Device:
     """Whether it computes in bfloat16 at full speed."""
     flash_attention: bool
     """Whether the flash_attn package is installed."""
+    count: int = 1
+    """Number of GPUs."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def this_device() -> Device:
         name=torch.cuda.get_device_name(),
         bfloat16=torch.cuda.is_bf16_supported(including_emulation=False),
         flash_attention=importlib.util.find_spec("flash_attn") is not None,
+        count=torch.cuda.device_count(),
     )
 
 
@@ -66,6 +69,8 @@ def choose(settings: TrainingSettings, device: Device) -> Choices:
         raise TrainingProblem("dtype: float16 cannot be trained on a CPU; use auto or float32")
     if settings.sharding == "fsdp" and device.kind == "cpu":
         raise TrainingProblem("sharding: fsdp needs GPUs: accelerate ignores it on CPUs. Use sharding: none")
+    if device.kind == "cuda" and settings.processes > device.count:
+        raise TrainingProblem(f"processes: {settings.processes} need as many GPUs, and there are {device.count}")
     dtype = _given(settings.dtype) or _dtype(device)
     flash = device.kind == "cuda" and device.flash_attention and dtype.value != "float32"
     if settings.attention == "flash_attention_2" and not flash:

@@ -1,6 +1,5 @@
 """From trained weights to a model that can be served: merged, saved, and checked as it lies on the disk."""
 
-import gc
 import json
 import shutil
 from collections.abc import Sequence
@@ -38,11 +37,12 @@ def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
     with clock.phase("merge"):
         references, merged = _merge_and_save(job, trained, asked)
     with clock.phase("check"):
-        model = load_base(job.folders.merged, job.choices.dtype.value, device_map={"": job.device.kind})
+        model = _load(job, job.folders.merged, job.choices.dtype.value)
+        tokenizer = load_tokenizer(job.folders.merged, job.settings.trust_remote_code)
         checked = {
             "agreement": checks.check_agreement(model, asked, references, job.choices.dtype.value),
             "files": checks.check_files(job.folders.merged),
-            **_ask(job, model, load_tokenizer(job.folders.merged), asked),
+            **_ask(job, model, tokenizer, asked),
         }
     return {"merge": merged, "checks": checked}
 
@@ -83,10 +83,14 @@ def _merge_and_save(
         merged = merge(_source(job), job.settings.merge, asked, judges)
         _save(merged.model, job.tokenizer, job.folders.merged)
         return merged.references, {"way": merged.way, "because": merged.because, "validation_losses": merged.losses}
-    model = load_base(trained, job.training_dtype, device_map={"": job.device.kind})
+    model = _load(job, trained, job.training_dtype)
     references = [checks.answer_logits(model, probe) for probe in asked]
     _save(model.to(getattr(torch, job.choices.dtype.value)), job.tokenizer, job.folders.merged)
     return references, {"way": "none", "because": "all weights were trained"}
+
+
+def _load(job: Job, folder: Path, dtype: str) -> PreTrainedModel:
+    return load_base(folder, dtype, device_map={"": job.device.kind}, trust_remote_code=job.settings.trust_remote_code)
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -96,7 +100,6 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
     model.generation_config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    gc.collect()
 
 
 def _ask(

@@ -68,17 +68,19 @@ def merge(source: Source, wanted: str, asked: Sequence[Probe], judges: Sequence[
     """
     ways, because = _candidates(source, wanted, bool(judges))
     losses: dict[str, float] = {}
-    for way in ways:
-        adapted = with_adapter(source, way)
-        if len(ways) > 1:
-            losses[way] = answer_loss(adapted, judges)
-    best: Way = min(ways, key=lambda way: losses[way]) if losses else ways[0]
-    if best != ways[-1]:
-        del adapted
-        gc.collect()
-        adapted = with_adapter(source, best)
+    best = ways[0]
+    if len(ways) > 1:
+        losses = {way: _loss(source, way, judges) for way in ways}
+        best = min(ways, key=lambda way: losses[way])
+    adapted = with_adapter(source, best)
     references = [answer_logits(adapted, probe) for probe in asked]
     return Merged(_fold(adapted, best, source.adapter), best, because, losses, references)
+
+
+def _loss(source: Source, way: Way, judges: Sequence[Probe]) -> float:
+    loss = answer_loss(with_adapter(source, way), judges)
+    gc.collect()  # modules refer to each other, and a GPU may not hold two models
+    return loss
 
 
 def _fold(adapted: Any, way: Way, adapter: Path) -> PreTrainedModel:

@@ -1,5 +1,7 @@
 """One training job from input to finished model: read, load, train, merge, check."""
 
+import gc
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None
     facts = _train(job, resumed, clock)
     if facts is None:
         return
+    gc.collect()  # the trainer and its model refer to each other
+    torch.cuda.empty_cache()
     kind = checkpoints.BEST if settings.keep == "best" and job.validation else checkpoints.STATE
     trained = checkpoints.latest(folders.checkpoints, kind)
     assert trained is not None, "the trainer saves at the last step"
@@ -57,14 +61,15 @@ def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | Non
 
 
 def _load(job: Job) -> PreTrainedModel:
-    """The base model on this process's device. FSDP places the weights itself."""
+    """The base model on this process's GPU, if any. FSDP shards it afterwards: each process first holds all of it."""
     on_gpu = job.device.kind == "cuda" and job.settings.sharding == "none"
+    gpu = int(os.environ.get("LOCAL_RANK", 0))
     return load_base(
         job.folders.base,
         job.training_dtype,
         four_bit=job.four_bit,
         sharded=job.settings.sharding == "fsdp",
         attention=job.choices.attention.value,
-        device_map={"": torch.cuda.current_device()} if on_gpu else None,
+        device_map={"": gpu} if on_gpu else None,
         trust_remote_code=job.settings.trust_remote_code,
     )

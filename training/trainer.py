@@ -179,7 +179,10 @@ def _arguments(job: Job) -> SFTConfig:
 
 
 def _sharding(settings: TrainingSettings) -> dict[str, Any]:
-    """FSDP 2: the weights of each layer are spread over the processes; checkpoints hold them whole."""
+    """FSDP 2: the weights of each layer are spread over the processes; checkpoints hold them whole.
+
+    Tried with two processes on CPUs (tests/training/fsdp_worker.py), never yet on GPUs.
+    """
     if settings.sharding == "none":
         return {}
     return {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}

@@ -1,6 +1,6 @@
 """A real, tiny language model and rows for it: made in a second, nothing downloaded.
 
-The model is a Llama of two layers with random weights; its tokenizer is a BPE of 1,024 tokens trained on the rows below.
+The model is a Llama of two layers with random weights; its tokenizer is a small BPE trained on the rows below.
 It learns by full fine-tuning in seconds. LoRA on random weights barely learns: assert mechanics there, not losses.
 """
 

@@ -57,6 +57,7 @@ def test_every_choice_gives_its_reason_in_one_line() -> None:
         (TrainingSettings(attention="flash_attention_2", dtype="float32"), H100, "16-bit"),
         (TrainingSettings(dtype="float16"), CPU, "float16"),
         (TrainingSettings(sharding="fsdp", processes=2), CPU, "fsdp"),
+        (TrainingSettings(processes=4), A10G, "there are 1"),
     ],
 )
 def test_what_the_device_cannot_do_is_refused(settings: TrainingSettings, device: Device, word: str) -> None:
