@@ -47,7 +47,7 @@ def test_it_is_unhealthy_until_loaded_then_finishes_what_runs_after_sigterm(pati
         lines = stream.iter_lines()
         next(lines)
         server.process.send_signal(signal.SIGTERM)
-        first(None, url, 10)  # nothing new is accepted
+        first(None, url, 20)  # nothing new is accepted
         rest = [line for line in lines if line]
     assert rest[-1] == "data: [DONE]"
     assert '"finish_reason": "length"' in rest[-2]

@@ -67,8 +67,8 @@ async def gauge(client: httpx.AsyncClient, name: str) -> float:
 
 
 async def until(client: httpx.AsyncClient, name: str, value: float) -> None:
-    """Wait for a gauge to reach a value, for 20 seconds."""
-    deadline = time.monotonic() + 20
+    """Wait for a gauge to reach a value, for a minute."""
+    deadline = time.monotonic() + 60
     while (now := await gauge(client, name)) != value:
         assert time.monotonic() < deadline, f"{name} is {now} and not {value}"
         await asyncio.sleep(0.05)

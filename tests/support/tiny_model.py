@@ -32,7 +32,7 @@ VALUES = ("Oslo", "Lima", "Delft", "Kyoto", "12", "1987", "250", "7")
 
 
 def build_tiny_model(folder: Path, seed: int = 0) -> Path:
-    """Save the model (129 thousand float32 weights), its tokenizer and ChatML template in `folder`; returns `folder`."""
+    """Save the model (105 thousand float32 weights), its tokenizer and ChatML template in `folder`, which it returns."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
