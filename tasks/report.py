@@ -73,7 +73,12 @@ def percent(score: Proportion | None) -> str:
     """`62.5 % (48.4 to 74.8, n = 48)`."""
     if score is None or score.n == 0:
         return "no rows"
-    return f"{score.value * 100:.1f} % ({score.low * 100:.1f} to {score.high * 100:.1f}, n = {score.n})"
+    return with_interval(score).removesuffix(")") + f", n = {score.n})"
+
+
+def with_interval(score: Proportion) -> str:
+    """`62.5 % (48.4 to 74.8)`, for a table that has a column for n."""
+    return f"{score.value * 100:.1f} % ({score.low * 100:.1f} to {score.high * 100:.1f})"
 
 
 def gain(comparison: Comparison) -> str:

@@ -96,12 +96,11 @@ def show_outcome(outcome: "Outcome") -> None:
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:
-    from tasks.report import percent
+    from tasks.report import with_interval
 
-    table = Table(title="Scores with 95 % intervals", title_justify="left")
-    table.add_column("metric")
-    for who in scores:
-        table.add_column(who)
-    for metric in next(iter(scores.values())).metrics:
-        table.add_row(metric, *(percent(each.metrics.get(metric)) for each in scores.values()))
+    table = Table("metric", "n", *scores, title="Scores, with 95 % intervals", title_justify="left")
+    *_, last = scores.values()
+    for metric, proportion in last.metrics.items():
+        cells = (with_interval(each.metrics[metric]) for each in scores.values())
+        table.add_row(metric, str(proportion.n), *cells)
     return table
