@@ -1,4 +1,4 @@
-"""Write ``rows.jsonl`` from the hand-written files under ``schemas/``.
+"""Write ``rows.jsonl``, and of it ``easy.jsonl``, from the hand-written files under ``schemas/``.
 
 Each ``schemas/NAME.sql`` holds one database: its CREATE TABLE statements, one a line, and then pairs of a comment
 (the question) and a query (the answer). Run ``python examples/text-to-sql/make_rows.py`` after editing them.
@@ -7,14 +7,21 @@ Each ``schemas/NAME.sql`` holds one database: its CREATE TABLE statements, one a
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # the folder's name is no package name
+
+from shapes import level_of  # noqa: E402
+
 SCHEMAS = HERE / "schemas"
 ROWS = HERE / "rows.jsonl"
+EASY = HERE / "easy.jsonl"
 
 Row = dict[str, str]
 
@@ -36,6 +43,16 @@ class Schema:
         """One row for each pair, in the order of the file."""
         for question, answer in self.pairs:
             yield {"question": question, "context": self.context, "answer": answer}
+
+    def easy_rows(self) -> Iterator[Row]:
+        """The rows of level easy, each with the one table that it asks: little to read, for a demo of minutes."""
+        for question, answer in self.pairs:
+            if level_of(answer) == "easy":
+                yield {"question": question, "context": self._table_of(answer), "answer": answer}
+
+    def _table_of(self, answer: str) -> str:
+        name = re.search(r"\bFROM (\w+)", answer)
+        return next(table for table in self.tables if name and table.startswith(f"CREATE TABLE {name[1]} ("))
 
 
 def read_schema(path: Path) -> Schema:
@@ -82,20 +99,21 @@ def check(schema: Schema) -> None:
         database.close()
 
 
-def render() -> str:
-    """The text of ``rows.jsonl``: schemas in turn, so that the rows of one schema stay together."""
+def render(rows_of: Callable[[Schema], Iterator[Row]] = Schema.rows) -> str:
+    """The text of a file: schemas in turn, so that the rows of one schema stay together."""
     lines: list[str] = []
     for schema in read_schemas():
         check(schema)
-        lines += [json.dumps(row, ensure_ascii=False) for row in schema.rows()]
+        lines += [json.dumps(row, ensure_ascii=False) for row in rows_of(schema)]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Rewrite ``rows.jsonl``."""
-    text = render()
-    ROWS.write_text(text, encoding="utf-8", newline="\n")
-    print(f"{ROWS.name}: {text.count(chr(10))} rows")
+    """Rewrite both files."""
+    for path, rows_of in ((ROWS, Schema.rows), (EASY, Schema.easy_rows)):
+        text = render(rows_of)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        print(f"{path.name}: {text.count(chr(10))} rows")
 
 
 if __name__ == "__main__":

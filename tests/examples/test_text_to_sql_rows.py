@@ -8,6 +8,7 @@ import re
 import sqlite3
 import sys
 from collections import Counter, defaultdict
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -94,6 +95,19 @@ def missing_literals(row: Row) -> list[str]:
 def test_rows_are_what_make_rows_writes() -> None:
     """Nobody edits the rows by hand: the schema files are the source."""
     assert (HERE / "rows.jsonl").read_bytes() == make_rows.render().encode()
+
+
+def test_easy_rows_are_the_easy_ones_with_the_table_they_ask() -> None:
+    text = (HERE / "easy.jsonl").read_text(encoding="utf-8")
+    assert text == make_rows.render(make_rows.Schema.easy_rows)
+    easy = [json.loads(line) for line in text.splitlines()]
+    full = {row["question"]: row for row in ROWS if shapes.level_of(row["answer"]) == "easy"}
+    assert {row["question"] for row in easy} == set(full)
+    for row in easy:
+        assert row["context"] in full[row["question"]]["context"]
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.executescript(row["context"])
+            database.execute(row["answer"])
 
 
 def test_there_are_enough_rows_and_schemas() -> None:
