@@ -32,7 +32,7 @@ class Probe:
         return self.ids[: len(self.ids) - self.answer_length]
 
 
-def probes(rows: Rows, count: int = PROBES) -> list[Probe]:
+def probes(rows: Rows, count: int) -> list[Probe]:
     """The first `count` rows. The splits are stored shuffled, so they are a random sample."""
     chosen = rows.tokens.select(range(min(count, len(rows))))
     return [
@@ -49,14 +49,17 @@ def answer_logits(model: PreTrainedModel, probe: Probe) -> torch.Tensor:
     return logits[0, -probe.answer_length - 1 : -1].float().cpu()
 
 
-def answer_loss(model: PreTrainedModel, rows: Sequence[Probe]) -> float:
-    """Mean negative log-likelihood of the answers' tokens, in nats."""
+def answer_loss(model: PreTrainedModel, rows: Sequence[Probe], keep: int = 0) -> tuple[float, list[torch.Tensor]]:
+    """Mean negative log-likelihood of the answers' tokens, in nats, and the logits of the first `keep` rows."""
     total, count = 0.0, 0
+    kept: list[torch.Tensor] = []
     for row in rows:
-        answer = torch.tensor(row.ids[-row.answer_length :])
-        total += float(cross_entropy(answer_logits(model, row), answer, reduction="sum"))
+        logits = answer_logits(model, row)
+        total += float(cross_entropy(logits, torch.tensor(row.ids[-row.answer_length :]), reduction="sum"))
         count += row.answer_length
-    return total / count
+        if len(kept) < keep:
+            kept.append(logits)
+    return total / count, kept
 
 
 def check_agreement(

@@ -31,11 +31,12 @@ def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
         job.folders.adapter.mkdir()
         for name in ADAPTER_FILES:
             shutil.copy(trained / name, job.folders.adapter)
-    asked = checks.probes(job.probed)
+    rows = checks.probes(job.probed, JUDGES[job.device.kind])
+    asked = rows[: checks.PROBES]
     if job.has_adapter and job.settings.merge == "none":
         return _leave_unmerged(job, asked, clock)
     with clock.phase("merge"):
-        references, merged = _merge_and_save(job, trained, asked)
+        references, merged = _merge_and_save(job, trained, rows)
     with clock.phase("check"):
         model = _load(job, job.folders.merged, job.choices.dtype.value)
         tokenizer = load_tokenizer(job.folders.merged, job.settings.trust_remote_code)
@@ -74,17 +75,14 @@ def _source(job: Job) -> Source:
     )
 
 
-def _merge_and_save(
-    job: Job, trained: Path, asked: Sequence[checks.Probe]
-) -> tuple[list[torch.Tensor], dict[str, Any]]:
+def _merge_and_save(job: Job, trained: Path, rows: Sequence[checks.Probe]) -> tuple[list[torch.Tensor], dict[str, Any]]:
     """Save the merged model; returns the trained model's logits for the probes, and how it was merged."""
     if job.has_adapter:
-        judges = checks.probes(job.validation, JUDGES[job.device.kind]) if job.validation else []
-        merged = merge(_source(job), job.settings.merge, asked, judges)
+        merged = merge(_source(job), job.settings.merge, rows, can_judge=job.validation is not None)
         _save(merged.model, job.tokenizer, job.folders.merged)
         return merged.references, {"way": merged.way, "because": merged.because, "validation_losses": merged.losses}
     model = _load(job, trained, job.training_dtype)
-    references = [checks.answer_logits(model, probe) for probe in asked]
+    references = [checks.answer_logits(model, probe) for probe in rows[: checks.PROBES]]
     _save(model.to(getattr(torch, job.choices.dtype.value)), job.tokenizer, job.folders.merged)
     return references, {"way": "none", "because": "all weights were trained"}
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel
 
-from training.checks import Probe, answer_logits, answer_loss
+from training.checks import PROBES, Probe, answer_loss
 from training.model import load_base
 from training.problems import TrainingProblem
 
@@ -42,7 +42,7 @@ class Merged:
     model: PreTrainedModel
     way: Way
     because: str
-    losses: dict[str, float]
+    losses: dict[Way, float]
     """Answer loss of each way that was tried, in nats for each token."""
     references: list[torch.Tensor]
 
@@ -61,26 +61,27 @@ def with_adapter(source: Source, way: Way) -> Any:
     return PeftModel.from_pretrained(base, source.adapter).eval()
 
 
-def merge(source: Source, wanted: str, asked: Sequence[Probe], judges: Sequence[Probe]) -> Merged:
-    """Merge the way that is `wanted`; for auto, the way with the lower loss on the `judges`.
+def merge(source: Source, wanted: str, rows: Sequence[Probe], can_judge: bool) -> Merged:
+    """Merge the way that is `wanted`; for auto, the way with the lower loss on `rows`, if they `can_judge`.
 
     Losses are taken before merging, which changes them by rounding alone (checks.check_agreement sees to that).
     """
-    ways, because = _candidates(source, wanted, bool(judges))
-    losses: dict[str, float] = {}
-    best = ways[0]
-    if len(ways) > 1:
-        losses = {way: _loss(source, way, judges) for way in ways}
-        best = min(ways, key=lambda way: losses[way])
-    adapted = with_adapter(source, best)
-    references = [answer_logits(adapted, probe) for probe in asked]
-    return Merged(_fold(adapted, best, source.adapter), best, because, losses, references)
-
-
-def _loss(source: Source, way: Way, judges: Sequence[Probe]) -> float:
-    loss = answer_loss(with_adapter(source, way), judges)
-    gc.collect()  # modules refer to each other, and a GPU may not hold two models
-    return loss
+    ways, because = _candidates(source, wanted, can_judge)
+    asked = rows if len(ways) > 1 else rows[:PROBES]
+    adapted: Any = None
+    tried: dict[Way, tuple[float, list[torch.Tensor]]] = {}
+    for way in ways:
+        adapted = None  # before the next one: a GPU may not hold two models
+        gc.collect()
+        adapted = with_adapter(source, way)
+        tried[way] = answer_loss(adapted, asked, keep=PROBES)
+    best = min(ways, key=lambda way: tried[way][0])
+    if best != ways[-1]:
+        adapted = None
+        gc.collect()
+        adapted = with_adapter(source, best)
+    losses = {way: loss for way, (loss, _) in tried.items()} if len(ways) > 1 else {}
+    return Merged(_fold(adapted, best, source.adapter), best, because, losses, references=tried[best][1])
 
 
 def _fold(adapted: Any, way: Way, adapter: Path) -> PreTrainedModel:

@@ -65,7 +65,7 @@ def test_the_artefact_is_whole(jobs: Any, tiny_rows: Path, method: str) -> None:
     assert model.generation_config.eos_token_id == [tokenizer.eos_token_id]
     rows = read_rows(tiny_rows, "validation", tokenizer, 512)
     assert rows is not None
-    assert check_prompts(tokenizer, probes(rows)) == {"same_prompt_ids": True, "leading_bos": 0}
+    assert check_prompts(tokenizer, probes(rows, 4)) == {"same_prompt_ids": True, "leading_bos": 0}
 
 
 def test_probes_hold_what_a_server_is_asked(jobs: Any) -> None:
