@@ -26,8 +26,14 @@ def command(recipe: Path, *overrides: str) -> list[str]:
 
 def start(recipe: Path, *overrides: str) -> "subprocess.Popen[str]":
     # Its own session, as a terminal's job has its own group: signals meant for it do not reach pytest.
+    # A test run that was started in the background ignores SIGINT, and its children would inherit that.
     return subprocess.Popen(
-        command(recipe, *overrides), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(recipe, *overrides),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
