@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tasks.artifacts.store import home, write_json
+from tasks.artifacts.store import home, locked, write_json
 from tasks.errors import EndpointFailed
 from tasks.platforms import detached
 from tasks.platforms.contract import Endpoint, EndpointSpec, JobState, ReadLine, TrainingJob
@@ -29,12 +29,12 @@ class ProcessRunner:
 
     def start_job(self, job: TrainingJob) -> None:
         """Lays out the contract's folders and starts the training program."""
+        with locked(self.root / "jobs.lock"):  # of two who start the same job, one wins and the other follows
+            if not self._job(job.name).exists():
+                self._start_job(job)
+
+    def _start_job(self, job: TrainingJob) -> None:
         folder = self._job(job.name)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            folder.mkdir()  # atomic: of two who start the same job, one wins and the other follows
-        except FileExistsError:
-            return
         root = self._lay_out(folder, job)
         write_json(folder / "job.json", job.model_dump(mode="json"))
         command = [self.python, "-u", "-m", "training", "train", "--root", str(root)]
@@ -59,6 +59,10 @@ class ProcessRunner:
 
     def describe_job(self, name: str) -> JobState:
         """Completed means that the program said so by leaving training.json, its last file."""
+        with locked(self.root / "jobs.lock"):  # one that is just being started is not taken for a dead one
+            return self._describe_job(name)
+
+    def _describe_job(self, name: str) -> JobState:
         folder = self._job(name)
         if not folder.exists():
             return JobState(status="absent")

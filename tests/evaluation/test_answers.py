@@ -219,6 +219,8 @@ def test_a_run_that_is_killed_loses_no_answer_it_had(endpoint: Endpoint, tmp_pat
         cwd=root,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(root)},
+        # A test run that was started in the background ignores SIGINT, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (path.exists() and path.read_bytes().count(b"\n") >= 8):
         assert process.poll() is None
