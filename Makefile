@@ -8,16 +8,17 @@ export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-quick lint format install lock clean
+.PHONY: demo test test-slow lint format install lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/finetune run recipes/demo.yaml
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n 2 --dist loadfile -m "not gpu and not live and not docker"
+	$(BIN)/pytest -n 2 --dist loadfile
 
-test-quick: $(INSTALLED)
-	$(BIN)/pytest
+# The tests of minutes too: jobs and flows killed and carried on, several processes.
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -m slow
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
