@@ -9,8 +9,8 @@ from tasks.artifacts.registry import Registry
 from tasks.errors import EndpointFailed
 from tasks.evaluate import score_endpoint
 from tasks.evaluation.scores import Scores
-from tasks.platforms.contract import Endpoint
-from tasks.platforms.process import ProcessRunner
+from tasks.platforms import platforms_in_use
+from tasks.platforms.contract import Endpoint, Platform
 from tasks.prepare import prepare_dataset, stage_base_model
 from tasks.recipe import Recipe
 
@@ -38,13 +38,13 @@ def _resolve(recipe: Recipe, endpoint: str | None) -> tuple[str, str]:
     champion = Registry().read(recipe.name).champion
     if endpoint is None and champion is None:
         raise EndpointFailed(f"{recipe.name} has no champion yet: name an endpoint, or run the recipe first")
-    found = find_endpoint(endpoint or champion.endpoint)  # type: ignore[union-attr]
+    found, _ = find_endpoint(endpoint or champion.endpoint)  # type: ignore[union-attr]
     return found.url, found.model_digest
 
 
-def find_endpoint(name: str) -> Endpoint:
-    """The endpoint of that name. Raises EndpointFailed, naming those that run, when there is none."""
-    running = {endpoint.name: endpoint for endpoint in ProcessRunner().endpoints()}
+def find_endpoint(name: str) -> tuple[Endpoint, Platform]:
+    """The endpoint of that name, and where it runs. Raises EndpointFailed, naming those that run, when there is none."""
+    running = {each.name: (each, platform) for platform in platforms_in_use() for each in platform.endpoints()}
     if name in running:
         return running[name]
     near = difflib.get_close_matches(name, running, n=1, cutoff=0.4)

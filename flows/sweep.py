@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from prefect import flow
 
 from tasks.artifacts.store import home
-from tasks.platforms.process import ProcessRunner
+from tasks.platforms import platforms_in_use
 from tasks.progress import log
 
 _DRAFT_LIFETIME = timedelta(days=1)  # no step writes an artefact for longer
@@ -16,7 +16,7 @@ _DRAFT_LIFETIME = timedelta(days=1)  # no step writes an artefact for longer
 def sweep() -> list[str]:
     """Deletes what has outlived its expiry, and says what it was. Safe to run at any time, as often as you like."""
     now = datetime.now(UTC)
-    swept = ProcessRunner().sweep(now)
+    swept = [line for platform in platforms_in_use() for line in platform.sweep(now)]
     for draft in sorted((home() / "artifacts" / "drafts").glob("*")):
         if datetime.fromtimestamp(draft.stat().st_mtime, UTC) + _DRAFT_LIFETIME < now:
             shutil.rmtree(draft, ignore_errors=True)

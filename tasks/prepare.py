@@ -14,6 +14,7 @@ from tasks.artifacts.store import Store, home
 from tasks.caching import cached_by
 from tasks.dataset.build import build_dataset, find_sources
 from tasks.errors import DatasetError
+from tasks.platforms import platform_of
 from tasks.progress import Update, log, progress
 from tasks.recipe import DatasetSection, ModelSection, Platform, Problem
 from tasks.retrying import RETRIES
@@ -33,7 +34,7 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
     if found is not None:
         return found
     log.info("staging the base model %s (once per machine)", section.source)
-    return base_model.stage(section, key, store, platform.python)
+    return base_model.stage(section, key, store, platform_of(platform).convert_model)
 
 
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:

@@ -17,9 +17,9 @@ def list_endpoints(as_json: Json = False) -> None:
 
     Example: finetune endpoint list
     """
-    from tasks.platforms.process import ProcessRunner
+    from tasks.platforms import platforms_in_use
 
-    endpoints = ProcessRunner().endpoints()
+    endpoints = [endpoint for platform in platforms_in_use() for endpoint in platform.endpoints()]
     if as_json:
         print_json([endpoint.model_dump(mode="json") for endpoint in endpoints])
         return
@@ -48,7 +48,7 @@ def call(
     from tasks.artifacts.runs import latest_recipe
     from tasks.problems.text_to_sql import messages
 
-    endpoint = find_endpoint(name)
+    endpoint, _ = find_endpoint(name)
     recipe = latest_recipe(endpoint.labels.recipe)
     prompt = [{"role": "user", "content": question}]
     if recipe is not None and context:
@@ -69,8 +69,7 @@ def delete(name: Name) -> None:
     Example: finetune endpoint delete demo-1a2b3c4d
     """
     from flows.evaluate import find_endpoint
-    from tasks.platforms.process import ProcessRunner
 
-    find_endpoint(name)
-    ProcessRunner().delete_endpoint(name)
+    _, platform = find_endpoint(name)
+    platform.delete_endpoint(name)
     out.print(f"{name} deleted", highlight=False)

@@ -3,8 +3,7 @@
 import importlib.util
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tasks.artifacts.hub import resolve_commit
@@ -18,10 +17,12 @@ STEP_VERSION = 1
 _WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt", "*.py", "LICENSE*"]
 
 
-def stage(section: ModelSection, key: str, store: Store, python: str | None = None) -> Reference:
-    """The base model in the store: safetensors, config, tokenizer with a chat template.
+Convert = Callable[[Path, Path, str | None], None]
+"""Makes a model folder (second) of a GGUF file or a folder (first), with a chat template: `Platform.convert_model`."""
 
-    `python` runs the conversion of a GGUF file, which needs the training extra.
+
+def stage(section: ModelSection, key: str, store: Store, convert: Convert) -> Reference:
+    """The base model in the store: safetensors, config, tokenizer with a chat template.
 
     Raises:
         RecipeError: there is no such model, or it has no chat template and none is named.
@@ -33,7 +34,7 @@ def stage(section: ModelSection, key: str, store: Store, python: str | None = No
             source = draft.path.with_name(draft.path.name + "-download")
             _download(section, source)
         try:
-            _convert(section, source, draft.path, python)
+            convert(source, draft.path, section.chat_template)
         finally:
             if source.name.endswith("-download"):
                 shutil.rmtree(source, ignore_errors=True)
@@ -111,15 +112,3 @@ def _download(section: ModelSection, folder: Path) -> None:
 
 def _commit(section: ModelSection) -> str:
     return resolve_commit("model", section.source, section.revision or "", section.token_variable)
-
-
-def _convert(section: ModelSection, source: Path, output: Path, python: str | None) -> None:
-    command = [python or sys.executable, "-m", "training", "stage", "--source", str(source), "--output", str(output)]
-    if section.chat_template:
-        command += ["--chat-template", section.chat_template]
-    root = Path(__file__).resolve().parents[2]
-    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    result = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}, check=False)
-    if result.returncode:
-        words = (result.stderr or result.stdout).strip().splitlines()
-        raise EnvironmentProblem(f"cannot stage {section.source}: {words[-1] if words else 'no output'}")

@@ -1,10 +1,26 @@
 """Where jobs and endpoints run."""
 
+from tasks.artifacts.store import home
 from tasks.platforms.contract import Platform
 from tasks.platforms.process import ProcessRunner
+from tasks.recipe import DockerPlatform
 from tasks.recipe import Platform as PlatformSection
 
 
 def platform_of(section: PlatformSection) -> Platform:
     """The platform that a recipe's section names."""
+    if isinstance(section, DockerPlatform):
+        from tasks.platforms.docker import DockerRunner  # docker-py is not needed by those who do without
+
+        return DockerRunner(section)
     return ProcessRunner(python=section.python)
+
+
+def platforms_in_use() -> list[Platform]:
+    """Those that may hold something of ours: what is listed, found by name and swept is looked for in all of them."""
+    used: list[Platform] = [ProcessRunner()]
+    if (home() / "docker").exists():
+        from tasks.platforms.docker import DockerRunner
+
+        used.append(DockerRunner())
+    return used

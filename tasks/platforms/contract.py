@@ -75,6 +75,13 @@ class Endpoint(Frozen):
 class Platform(Protocol):
     """Where jobs and endpoints run. Every call may be repeated without doing anything twice."""
 
+    def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
+        """Makes `output` a model folder that jobs and servers read, from a GGUF file or a folder.
+
+        Raises:
+            EnvironmentProblem: it cannot be done here, or not with this source.
+        """
+
     def start_job(self, job: TrainingJob) -> None:
         """Starts it, unless a job of that name was ever started."""
 

@@ -1,18 +1,20 @@
 """The embedded platform: jobs and endpoints are processes on this machine. Needs no Docker and no account."""
 
+import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
 from tasks.artifacts.store import home, locked, write_json
-from tasks.errors import EndpointFailed
+from tasks.errors import EndpointFailed, EnvironmentProblem
 from tasks.platforms import detached
 from tasks.platforms.contract import Endpoint, EndpointSpec, JobState, ReadLine, TrainingJob
+from tasks.platforms.folders import ended_state, last_line, lay_out
+from tasks.platforms.health import wait_until_healthy
 
 _JOB_GRACE = 120.0  # seconds between SIGTERM and SIGKILL, as SageMaker gives a job
 _ENDPOINT_GRACE = 30.0  # and a server
@@ -24,6 +26,18 @@ class ProcessRunner:
     def __init__(self, root: Path | None = None, python: str | None = None) -> None:
         self.root = root or home()
         self.python = python or sys.executable
+
+    def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
+        """Runs `python -m training stage` in a process of its own."""
+        command = [self.python, "-m", "training", "stage", "--source", str(source), "--output", str(output)]
+        if chat_template:
+            command += ["--chat-template", chat_template]
+        path = os.pathsep.join(filter(None, [str(detached.ROOT), os.environ.get("PYTHONPATH")]))
+        environment = os.environ | {"PYTHONPATH": path}
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if result.returncode:
+            words = (result.stderr or result.stdout).strip().splitlines()
+            raise EnvironmentProblem(f"cannot stage {source}: {words[-1] if words else 'no output'}")
 
     # jobs
 
@@ -43,18 +57,12 @@ class ProcessRunner:
 
     def _lay_out(self, folder: Path, job: TrainingJob) -> Path:
         root = folder / "opt-ml"
-        for part in ("input/config", "input/data", "model", "output/data"):
-            (root / part).mkdir(parents=True)
+        lay_out(root, job)
         for channel, source in job.channels.items():
             (root / "input/data" / channel).symlink_to(source.absolute())
         checkpoints = self.root / "checkpoints" / job.checkpoints
         checkpoints.mkdir(parents=True, exist_ok=True)
         (root / "checkpoints").symlink_to(checkpoints)
-        hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
-        modes = {name: {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"} for name in job.channels}
-        write_json(root / "input/config/hyperparameters.json", job.hyperparameters)
-        write_json(root / "input/config/inputdataconfig.json", modes)
-        write_json(root / "input/config/resourceconfig.json", hosts)
         return root
 
     def describe_job(self, name: str) -> JobState:
@@ -70,13 +78,7 @@ class ProcessRunner:
         if detached.is_running(folder):
             return JobState(status="running", log=log)
         ending = detached.ending(folder) or {"exit_code": None, "reason": None}
-        if (self.job_output(name) / "training.json").exists() and ending["exit_code"] in (0, None):
-            return JobState(status="completed", log=log)
-        if ending["reason"] == "deadline":
-            return JobState(status="stopped", failure="it reached its longest running time", log=log)
-        if ending["exit_code"] == 0 or ending["reason"] == "stopped":
-            return JobState(status="stopped", failure="it was stopped before its end", log=log)
-        return JobState(status="failed", failure=self._failure(folder, ending["exit_code"]), log=log)
+        return ended_state(folder / "opt-ml", ending["exit_code"], ending["reason"], folder / "log.txt")
 
     def follow_job(self, name: str, read_line: ReadLine) -> JobState:
         """Reads the log until the job ends."""
@@ -121,12 +123,9 @@ class ProcessRunner:
         return self._healthy(endpoint, folder, spec.startup_seconds)
 
     def _healthy(self, endpoint: Endpoint, folder: Path, seconds: float) -> Endpoint:
-        give_up = time.monotonic() + seconds
         try:
-            while time.monotonic() < give_up and detached.is_running(folder):
-                if _answers_ping(endpoint.url):
-                    return endpoint
-                time.sleep(0.1)
+            if wait_until_healthy(f"{endpoint.url}/ping", seconds, lambda: detached.is_running(folder)):
+                return endpoint
         except BaseException:
             detached.stop(folder, _ENDPOINT_GRACE)
             raise
@@ -134,7 +133,7 @@ class ProcessRunner:
         detached.stop(folder, _ENDPOINT_GRACE)
         what = "ended while it was starting" if ended else f"was not healthy after {seconds:.0f} s"
         log = folder / "log.txt"
-        raise EndpointFailed(f"endpoint {endpoint.name} {what}: {_last_line(log)} (log: {log})")
+        raise EndpointFailed(f"endpoint {endpoint.name} {what}: {last_line(log)} (log: {log})")
 
     def endpoints(self) -> list[Endpoint]:
         """Those whose process lives."""
@@ -184,32 +183,9 @@ class ProcessRunner:
             return None
         return endpoint if detached.is_running(folder) else None
 
-    def _failure(self, folder: Path, exit_code: int | None) -> str:
-        words = folder / "opt-ml" / "output" / "failure"
-        if words.exists():
-            return words.read_text(encoding="utf-8", errors="replace").strip()
-        if exit_code is None or exit_code < 0:
-            return "it was killed" + ("" if exit_code is None else f" by signal {-exit_code}")
-        return f"exit code {exit_code}: {_last_line(folder / 'log.txt')}"
-
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def _answers_ping(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/ping", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except FileNotFoundError:
-        return "no output"
-    return lines[-1][:500] if lines else "no output"

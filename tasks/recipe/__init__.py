@@ -7,6 +7,7 @@ from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from tasks.recipe.recipe import Recipe
 from tasks.recipe.sections import (
     DatasetSection,
+    DockerPlatform,
     EvaluationSection,
     GateSection,
     ModelSection,
@@ -20,6 +21,7 @@ from training.settings import TrainingSettings
 
 __all__ = [
     "DatasetSection",
+    "DockerPlatform",
     "EvaluationSection",
     "GateSection",
     "ModelSection",

@@ -5,10 +5,11 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tasks.errors import RecipeError
@@ -101,7 +102,7 @@ def _set(content: dict[str, Any], keys: list[str], value: object) -> None:
 
 def _describe(details: ErrorDetails) -> str:
     """One problem in plain words, for example `training.epocs: unknown; did you mean epochs?`."""
-    location = [str(part) for part in details["loc"]]
+    location = _without_tags(details["loc"])
     path = ".".join(location) or "recipe"
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
@@ -110,10 +111,28 @@ def _describe(details: ErrorDetails) -> str:
         return f"{path}: missing; {_description(location)}"
     if kind == "literal_error":
         return f"{path}: {details['input']!r} is not one of {context['expected']}"
+    if kind == "union_tag_invalid":
+        return f"{path}.kind: {context['tag']!r} is not one of {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"{path}.kind: missing; it says which kind of {location[-1]} this is"
     message = details["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return f"{path}: {message}" if location else message
     return f"{path}: {message[0].lower()}{message[1:]}, got {details['input']!r}"
+
+
+def _without_tags(location: Sequence[int | str]) -> list[str]:
+    """The path as it stands in the file: where a section may be of several kinds, pydantic names the kind too."""
+    path, fields = [], dict(Recipe.model_fields)
+    parts = [str(part) for part in location]
+    while parts:
+        path.append(parts.pop(0))
+        models = _models_in(fields[path[-1]].annotation) if path[-1] in fields else []
+        if len(models) > 1 and parts:
+            models = [model for model in models if model.model_fields["kind"].default == parts[0]]
+            parts = parts[1:]
+        fields = dict(models[0].model_fields) if models else {}
+    return path
 
 
 def _suggestion(location: list[str]) -> str:
@@ -122,21 +141,21 @@ def _suggestion(location: list[str]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; permitted are {', '.join(names)}"
 
 
-def _fields_at(location: Iterable[str]) -> dict[str, Any]:
-    """The fields of the model that a path leads to."""
-    model: type[BaseModel] = Recipe
+def _fields_at(location: Iterable[str]) -> dict[str, FieldInfo]:
+    """The fields of the section that a path leads to; of all its kinds, where it may be of several."""
+    fields = dict(Recipe.model_fields)
     for part in location:
-        field = model.model_fields.get(part)
-        below = _model_in(field.annotation) if field else None
-        if below is not None:
-            model = below
-    return dict(model.model_fields)
+        models = _models_in(fields[part].annotation) if part in fields else []
+        fields = {name: field for model in models for name, field in model.model_fields.items()} or fields
+    return fields
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if get_origin(annotation) in (Union, UnionType):
-        annotation = next((a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), None)
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a field's type permits."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _description(location: list[str]) -> str:

@@ -49,6 +49,11 @@ class Recipe(Section):
                 f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
+        real = self.evaluation.real_databases
+        if real and "{database}" in real.source and self.problem.database is None:
+            broken.append(
+                "evaluation.real_databases.source holds {database}, but problem.database names no column for it"
+            )
         if broken:
             raise ValueError("; ".join(broken))
         return self

@@ -1,5 +1,6 @@
 """docs/recipes.md, written from the models themselves: `python -m tasks.recipe.reference > docs/recipes.md`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from tasks.recipe.recipe import Recipe
@@ -18,24 +19,28 @@ def reference() -> str:
     """Markdown: one table for each section."""
     schema = Recipe.model_json_schema()
     pages = [_HEAD, _table("Top level", _scalars(schema))]
-    for name, field in schema["properties"].items():
-        section = _section(schema, field)
-        if section is not None:
-            pages.append(_table(f"`{name}`", _scalars(section), section.get("description", "")))
+    pages += _sections(schema, schema)
     return "\n".join(pages)
 
 
-def _section(schema: dict[str, Any], field: dict[str, Any]) -> dict[str, Any] | None:
-    target = field.get("$ref")
-    if target is None:
-        return None
-    section: dict[str, Any] = schema["$defs"][target.split("/")[-1]]
-    return section
+def _sections(schema: dict[str, Any], above: dict[str, Any], path: str = "") -> Iterator[str]:
+    """A table for each section below another, and for those below it. A field that may be one of several has several."""
+    for name, field in above["properties"].items():
+        for target in _targets(field):
+            section = schema["$defs"][target.split("/")[-1]]
+            kind = f": {section['title']}" if len(_targets(field)) > 1 else ""
+            yield _table(f"`{path}{name}`{kind}", _scalars(section), section.get("description", ""))
+            yield from _sections(schema, section, f"{path}{name}.")
+
+
+def _targets(field: dict[str, Any]) -> list[str]:
+    """Which sections a field may hold; none for a plain value."""
+    return [part["$ref"] for part in (field, *field.get("anyOf", ()), *field.get("oneOf", ())) if "$ref" in part]
 
 
 def _scalars(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
     required = section.get("required", [])
-    fields = {name: field for name, field in section["properties"].items() if "$ref" not in field}
+    fields = {name: field for name, field in section["properties"].items() if not _targets(field)}
     return {name: field | {"required": name in required} for name, field in fields.items()}
 
 

@@ -1,0 +1,77 @@
+"""The Docker engine: connected to once, its errors told as ours."""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+import requests
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+
+from tasks.errors import EndpointFailed, EnvironmentProblem, FinetuneError, TryLater
+
+NO_GPU = (
+    "this Docker engine cannot give a container a GPU. Install the NVIDIA Container Toolkit, then run "
+    "`nvidia-ctk runtime configure --runtime=docker` and restart the engine; or leave platform.gpus out"
+)
+NO_SPACE = "the disk of the Docker engine is full. Next: docker system df, then docker image prune"
+_PASSING = (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError, requests.exceptions.Timeout)
+
+
+@functools.cache
+def connect() -> docker.DockerClient:
+    """The engine that DOCKER_HOST names, or the usual socket.
+
+    Raises:
+        EnvironmentProblem: none answers there, or this user may not ask it.
+    """
+    try:
+        return docker.from_env(timeout=60)
+    except DockerException as error:
+        raise EnvironmentProblem(_unreachable(error)) from error
+
+
+def _unreachable(error: DockerException) -> str:
+    if "PermissionError" in str(error):
+        next_step = "this user may not use it: add the user to the group docker, and log in again"
+    else:
+        next_step = "start it (systemctl start docker), set DOCKER_HOST, or run with --platform process"
+    return f"no Docker engine answers: {str(error)[:200]}\n  {next_step}"
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Errors of the engine, as ours: what passes by itself is TryLater, the rest says what to mend."""
+    try:
+        yield
+    except FinetuneError:
+        raise
+    except _PASSING as error:
+        raise TryLater(f"the Docker engine went away while {doing}: {error}") from error
+    except ImageNotFound as error:
+        raise EnvironmentProblem(f"{doing}: {_words(error)}. Next: docker pull it, or leave the image out") from error
+    except BuildError as error:
+        raise EnvironmentProblem(f"{doing}: {error}") from error
+    except APIError as error:
+        raise _translated(error, doing) from error
+    except DockerException as error:
+        raise TryLater(f"the Docker engine failed while {doing}: {error}") from error
+
+
+def _translated(error: APIError, doing: str) -> FinetuneError:
+    words = _words(error)
+    if "could not select device driver" in words or "Unknown runtime specified nvidia" in words:
+        return EnvironmentProblem(NO_GPU)
+    if "no space left on device" in words:
+        return EnvironmentProblem(f"{doing}: {NO_SPACE}")
+    if "port is already allocated" in words:
+        return TryLater(f"{doing}: {words}")
+    if "executable file not found" in words or "no such file or directory" in words:
+        return EndpointFailed(f"{doing}: the image lacks python3 or its own program: {words}")
+    if error.is_server_error():
+        return TryLater(f"{doing}: {words}")
+    return EnvironmentProblem(f"{doing}: {words}")
+
+
+def _words(error: APIError) -> str:
+    return str(error.explanation or error)[:500]

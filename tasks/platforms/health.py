@@ -1,0 +1,23 @@
+"""Waiting for a server to come up."""
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+
+def wait_until_healthy(url: str, seconds: float, runs: Callable[[], bool]) -> bool:
+    """Asks `url` until it answers 200. False when the server ends (`runs` says no) or `seconds` have passed."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up and runs():
+        if _answers(url):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
