@@ -11,6 +11,7 @@ python -m training stage --source model.gguf --output DIR [--chat-template chatm
 import argparse
 import logging
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -123,4 +124,7 @@ def _stage(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    # Python gives signals back to the system while it ends: a second SIGTERM would turn a good end into a bad one.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(code)

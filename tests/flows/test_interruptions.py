@@ -120,7 +120,7 @@ def test_an_interrupted_flow_stops_its_job(home: Path, file: Path) -> None:
 def test_killed_in_the_evaluation_no_answered_row_is_asked_again(
     home: Path, file: Path, content: dict[str, Any]
 ) -> None:
-    content["evaluation"] |= {"rows": 12, "concurrency": 1, "max_new_tokens": 64}
+    content["evaluation"] |= {"rows": 8, "concurrency": 1, "max_new_tokens": 64}
     content["training"] |= {"max_steps": 2}
     file.write_text(yaml.safe_dump(content))
     flow = start(file)
@@ -132,5 +132,5 @@ def test_killed_in_the_evaluation_no_answered_row_is_asked_again(
     outcome = finish(file)
     now = path.read_text().splitlines()
     assert now[: len(kept) - 1] == kept[:-1], "answers, with the time they were asked at, stand as they were"
-    assert len(set(ids(path))) == len(ids(path)) == 12
+    assert len(set(ids(path))) == len(ids(path)) == 8
     assert outcome["promoted"]
