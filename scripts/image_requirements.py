@@ -1,4 +1,4 @@
-"""Writes containers/{training,serving}/requirements.txt: what an image needs, with the versions of requirements.lock.
+"""Writes containers/{training,serving,orchestrator}/requirements.txt: what an image needs, with the versions of requirements.lock.
 
     .venv/bin/python scripts/image_requirements.py
 
@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALSO = {
     "training": ["datasets", "transformers", "pydantic", "pyarrow", "jinja2"],
     "serving": ["fastapi", "transformers", "pydantic", "jinja2"],
+    "orchestrator": ["finetune-flows", "docker", "asyncpg"],
 }
 
 
@@ -30,7 +31,8 @@ def main() -> None:
 def requirements(image: str) -> str:
     """The file's text: one pinned package a line, sorted."""
     pins = dict(_pins())
-    wanted = closure([*ALSO[image], *_extra(image)], beside=closure(["torch"]))
+    beside = frozenset() if image == "orchestrator" else closure(["torch"])  # what torch brings along
+    wanted = closure([*ALSO[image], *_extra(image)], beside)
     lines = [f"{name}=={pins[name]}" for name in sorted(wanted) if name in pins]
     return "\n".join(
         ["# Written by scripts/image_requirements.py from requirements.lock. Not resolved again.", *lines, ""]

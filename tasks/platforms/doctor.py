@@ -1,4 +1,4 @@
-"""What this machine has for the process platform, and what to do about what it lacks."""
+"""What this machine has for each platform, and what to do about what it lacks."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from tasks.artifacts.store import home
+from tasks.errors import EnvironmentProblem
 
 _GIB = 2**30
 
@@ -27,7 +28,7 @@ class Finding(BaseModel):
 
 def examine(python: str = sys.executable) -> list[Finding]:
     """Looks at everything at once; nothing is changed."""
-    return [_python(), _prefect(), _training(python), _accelerator(python), _memory(), _disk(), _home()]
+    return [_python(), _prefect(), _training(python), _accelerator(python), *_docker(), _memory(), _disk(), _home()]
 
 
 def _python() -> Finding:
@@ -63,6 +64,42 @@ def _accelerator(python: str) -> Finding:
     result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     found = result.stdout.strip() or "torch cannot be imported"
     return Finding(what="GPU", found=found, ok=result.returncode == 0, advice="" if found else result.stderr[-200:])
+
+
+def _docker() -> list[Finding]:
+    """An engine is not needed: its absence is told, with how to get one, but is no problem."""
+    if not _installed("docker"):
+        return [Finding(what="Docker", found="not used", ok=True, advice="pip install 'finetune-flows[docker]'")]
+    from tasks.platforms.docker.engine import connect
+
+    try:
+        client = connect()
+        information = client.info()
+    except EnvironmentProblem as problem:
+        found, _, advice = str(problem).partition("\n")
+        return [Finding(what="Docker", found=found[:60], ok=True, advice=advice.strip())]
+    gpu = "nvidia" in information.get("Runtimes", {})
+    memory = information["MemTotal"] / _GIB
+    engine = f"engine {information['ServerVersion']}, {information['NCPU']} cores, {memory:.0f} GiB"
+    advice = "" if gpu else "for platform.gpus: install the NVIDIA Container Toolkit"
+    return [
+        Finding(what="Docker", found=engine, ok=True),
+        Finding(what="Docker GPU", found="NVIDIA runtime" if gpu else "none", ok=True, advice=advice),
+        _docker_disk(information["DockerRootDir"]),
+    ]
+
+
+def _docker_disk(root: str) -> Finding:
+    if not os.path.isdir(root):  # a remote engine, or one whose folder this user may not see
+        return Finding(what="Docker disk", found="not to be seen from here", ok=True)
+    free = shutil.disk_usage(root).free / _GIB
+    ok = free >= 8
+    return Finding(
+        what="Docker disk",
+        found=f"{free:.0f} GiB free",
+        ok=ok,
+        advice="" if ok else "docker system df; docker image prune",
+    )
 
 
 def _memory() -> Finding:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tasks.errors import JobFailed
+from tasks.errors import JobFailed, TryLater
 from tasks.platforms.contract import JobState, Platform, ReadLine, TrainingJob
 
 MAX_ATTEMPTS = 50
@@ -22,6 +22,7 @@ def run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Call
 
     Raises:
         JobFailed: the attempt that was followed failed or was stopped from outside.
+        TryLater: the platform could not be reached; the attempt was left as it is.
     """
     name, state = _latest_attempt(platform, job.name)
     if state.status == "completed":
@@ -34,6 +35,8 @@ def run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Call
         say(f"job {name} started")
     try:
         state = platform.follow_job(name, read_line)
+    except TryLater:
+        raise  # the job itself may be well: the next try attaches to it
     except BaseException:
         platform.stop_job(name)
         raise

@@ -26,12 +26,14 @@ def connect() -> docker.DockerClient:
         EnvironmentProblem: none answers there, or this user may not ask it.
     """
     try:
-        return docker.from_env(timeout=60)
-    except DockerException as error:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except (DockerException, requests.exceptions.ConnectionError) as error:
         raise EnvironmentProblem(_unreachable(error)) from error
+    return client
 
 
-def _unreachable(error: DockerException) -> str:
+def _unreachable(error: Exception) -> str:
     if "PermissionError" in str(error):
         next_step = "this user may not use it: add the user to the group docker, and log in again"
     else:
