@@ -26,6 +26,8 @@ err = Console(stderr=True, soft_wrap=True)
 def set_up_logging(debug: bool) -> None:
     """Our own lines on stderr; Prefect's and the job's only with --debug. The Prefect UI gets all of them."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if debug else "CRITICAL")
+    # The server that is started for a run reports to nobody, and does not wait for its own telemetry to be written.
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ["FINETUNE_DEBUG"] = "1" if debug else ""
     handler = RichHandler(console=err, show_path=False, show_level=debug, log_time_format="%H:%M:%S", markup=False)
     handler.addFilter(lambda record: debug or record.name != "finetune.job")

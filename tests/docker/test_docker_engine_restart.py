@@ -35,7 +35,9 @@ class OwnEngine:
         flags = ["--host", self.host, "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec"]
         flags += ["--pidfile", f"{self.folder}/pid", "--bridge=none", "--iptables=false"]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(["dockerd", *flags], stdout=log, stderr=log)
+            # In namespaces of its own: with --bridge=none it would delete the docker0 of the machine's engine.
+            command = ["unshare", "--net", "--mount", "dockerd", *flags]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         give_up = time.monotonic() + 60
         while not self._answers():
             assert time.monotonic() < give_up, (self.folder / "log").read_text()[-2000:]
@@ -53,9 +55,6 @@ class OwnEngine:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
-        mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for mount in reversed([path for path in mounts if path.startswith(str(self.folder))]):
-            subprocess.run(["umount", "--lazy", mount], check=False)
 
     def _answers(self) -> bool:
         try:

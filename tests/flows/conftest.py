@@ -1,6 +1,7 @@
 """A Prefect server for the session, and a home of its own for every test."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.support.tiny_model import build_tiny_model, tiny_rows
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server() -> Iterator[None]:
     """Started for real: a release of FastAPI that breaks it is noticed here, and nowhere else."""
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"  # it would be one more writer of SQLite's one lock
     with prefect_test_harness(server_startup_timeout=180):
         yield
 
