@@ -41,23 +41,21 @@ def requirements(image: str) -> str:
 
 def closure(roots: list[str], beside: frozenset[str] = frozenset()) -> frozenset[str]:
     """The packages that `roots` need, themselves included, without those in `beside`."""
-    found: set[str] = set()
-    waiting = [canonicalize_name(root) for root in roots]
+    seen: set[tuple[str, str]] = set()  # package and extra: one package may be wanted with several
+    waiting = [(canonicalize_name(root), "") for root in roots]
     while waiting:
-        name = waiting.pop()
-        if name in found or name in beside:
+        name, extra = waiting.pop()
+        if (name, extra) in seen or name in beside:
             continue
         try:
-            needed = [Requirement(line) for line in requires(name) or []]
+            lines = requires(name) or []
         except PackageNotFoundError:
             continue
-        found.add(name)
-        waiting += [
-            canonicalize_name(each.name)
-            for each in needed
-            if each.marker is None or each.marker.evaluate({"extra": ""})
-        ]
-    return frozenset(found)
+        seen.add((name, extra))
+        for each in map(Requirement, lines):
+            if each.marker is None or each.marker.evaluate({"extra": extra}):
+                waiting += [(canonicalize_name(each.name), wanted) for wanted in ("", *each.extras)]
+    return frozenset(name for name, _ in seen)
 
 
 def _extra(image: str) -> list[str]:
