@@ -5,10 +5,10 @@ import difflib
 from prefect import flow
 
 from tasks import report
+from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Registry
 from tasks.errors import EndpointFailed
 from tasks.evaluate import score_endpoint
-from tasks.evaluation.scores import Scores
 from tasks.platforms import platforms_in_use
 from tasks.platforms.contract import Endpoint, Platform
 from tasks.prepare import prepare_dataset, stage_base_model
@@ -16,7 +16,7 @@ from tasks.recipe import Recipe
 
 
 @flow(name="evaluate", flow_run_name="{recipe.name}")
-def evaluate(recipe: Recipe, endpoint: str | None = None) -> Scores:
+def evaluate(recipe: Recipe, endpoint: str | None = None) -> Reference:
     """Scores an endpoint on the test rows of a recipe.
 
     Args:
@@ -26,9 +26,9 @@ def evaluate(recipe: Recipe, endpoint: str | None = None) -> Scores:
     base = stage_base_model(recipe.model, recipe.platform)
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
     url, model = _resolve(recipe, endpoint)
-    scores = score_endpoint(recipe, url, model, dataset)
-    report.publish_scores(url, scores)
-    return scores
+    evaluation = score_endpoint(recipe, url, model, dataset)
+    report.publish_scores(url, evaluation)
+    return evaluation
 
 
 def _resolve(recipe: Recipe, endpoint: str | None) -> tuple[str, str]:

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks import report
 from tasks.artifacts.references import Reference
 from tasks.artifacts.runs import end_run, start_run
+from tasks.artifacts.store import write_json
 from tasks.deploy import deploy_candidate
 from tasks.errors import GateRefused
-from tasks.evaluate import evaluate_base, evaluate_candidate
+from tasks.evaluate import evaluate_base, evaluate_candidate, read_evaluation
 from tasks.platforms.contract import Endpoint
 from tasks.prepare import prepare_dataset, stage_base_model
 from tasks.promote import pass_gate, promote
@@ -45,6 +46,8 @@ def finetune(recipe: Recipe) -> Outcome:
     folder = start_run(recipe, str(flow_run.get_id()))
     try:
         outcome = _finetune(recipe)
+        measured = read_evaluation(outcome.base_evaluation, outcome.evaluation)
+        write_json(folder / "evaluation.json", measured.model_dump(mode="json"))
     except BaseException as error:
         end_run(folder, f"{type(error).__name__}: {error}")
         raise

@@ -2,29 +2,35 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from prefect import task
+from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.artifacts.keys import step_key
 from tasks.artifacts.references import Reference
+from tasks.artifacts.registry import now
 from tasks.artifacts.store import Store, home, write_json
 from tasks.caching import cached_by
 from tasks.deploy import endpoint_name, start_endpoint
 from tasks.errors import TryLater
 from tasks.evaluation.answers import Answer, TestRow, collect_answers, read_test_rows
 from tasks.evaluation.scores import Scores, Verdict, compare, summarise
+from tasks.evaluation.sql.features import SeenTables
 from tasks.evaluation.statistics import Comparison
 from tasks.platforms import platform_of
 from tasks.platforms.contract import Endpoint
-from tasks.problems.text_to_sql_scores import judge
+from tasks.problems.text_to_sql_real import check_real_databases
+from tasks.problems.text_to_sql_scores import Judged, judge, judge_settings
+from tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
 from tasks.progress import progress
 from tasks.recipe import Recipe
 from tasks.retrying import RETRIES
 
 ANSWERS_VERSION = 1
-SCORES_VERSION = 1
+SCORES_VERSION = 2
 
 
 def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
@@ -72,33 +78,43 @@ def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, end
 def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint, who: str) -> Reference:
     store, key = Store(), scores_key(recipe, model, dataset)
     predictions = home() / "predictions" / answers_key(recipe, model, dataset)[:24] / "predictions.jsonl"
-    verdicts, scores = _score(recipe, endpoint.url, model.digest, dataset, predictions, who)
+    judged, scores = _score(recipe, endpoint.url, model.digest, dataset, predictions, who)
     with store.write("evaluation", key) as draft:
         draft.parents += [model.digest, dataset.digest]
-        shutil.copy(predictions, draft.path / "predictions.jsonl")
-        _write_lines(draft.path / "verdicts.jsonl", verdicts)
-        write_json(draft.path / "scores.json", scores.model_dump(mode="json"))
+        _write_evaluation(draft.path, judged, scores, predictions)
     return store.require("evaluation", key)
 
 
 @task(name="score-endpoint", **RETRIES)
-def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> Scores:
+def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> Reference:
     """Scores of whatever is behind `url`. Never cached: it may be another model tomorrow."""
     key = step_key("foreign-answers", ANSWERS_VERSION, {"url": url, "model": model}, [dataset.digest])
     predictions = home() / "predictions" / key[:24] / "predictions.jsonl"
-    _, scores = _score(recipe, url, model, dataset, predictions, "endpoint")
+    judged, scores = _score(recipe, url, model, dataset, predictions, "endpoint")
+    store, once = Store(), step_key("evaluate-endpoint", SCORES_VERSION, {"answers": key, "at": now().isoformat()}, [])
+    with store.write("evaluation", once) as draft:
+        draft.parents.append(dataset.digest)
+        _write_evaluation(draft.path, judged, scores, predictions)
     predictions.unlink()  # kept only while a run may have to carry on
-    return scores
+    return store.require("evaluation", once)
 
 
 def _score(
     recipe: Recipe, url: str, model_digest: str, dataset: Reference, predictions: Path, who: str
-) -> tuple[list[Verdict], Scores]:
+) -> tuple[Judged, Scores]:
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
+    check_real_databases(recipe.evaluation.real_databases, rows)
     answers = _ask(recipe, url, rows, predictions, who)
-    verdicts = judge(recipe.problem, recipe.evaluation, rows, {answer.id: answer.text for answer in answers})
-    scores = summarise(verdicts, answers, recipe.evaluation, dataset_digest=dataset.digest, model_digest=model_digest)
-    return verdicts, scores
+    section, texts = recipe.evaluation, {answer.id: answer.text for answer in answers}
+    judged = judge(recipe.problem, section, rows, texts, SeenTables(_training_contexts(dataset)))
+    digests = {"dataset_digest": dataset.digest, "model_digest": model_digest}
+    return judged, summarise(judged.verdicts, answers, section, judge_settings(section), **digests)
+
+
+def _training_contexts(dataset: Reference) -> Iterator[str]:
+    with pq.ParquetFile(dataset.path / "train.parquet") as file:
+        for batch in file.iter_batches(columns=["fields.context"]):
+            yield from (fields["context"] for fields in batch.column("fields").to_pylist())
 
 
 def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str) -> list[Answer]:
@@ -116,8 +132,17 @@ def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str
     return answers
 
 
-def _write_lines(path: Path, verdicts: Sequence[Verdict]) -> None:
-    path.write_text("".join(verdict.model_dump_json() + "\n" for verdict in verdicts), encoding="utf-8")
+def _write_evaluation(folder: Path, judged: Judged, scores: Scores, predictions: Path) -> None:
+    shutil.copy(predictions, folder / "predictions.jsonl")
+    _write_lines(folder / "verdicts.jsonl", judged.verdicts)
+    _write_lines(folder / "wrong_answers.jsonl", judged.wrong)
+    page = wrong_answers_page(judged.wrong, sum(verdict.evaluable for verdict in judged.verdicts))
+    (folder / "wrong_answers.md").write_text(page, encoding="utf-8")
+    write_json(folder / "scores.json", scores.model_dump(mode="json"))
+
+
+def _write_lines(path: Path, records: Sequence[BaseModel]) -> None:
+    path.write_text("".join(record.model_dump_json() + "\n" for record in records), encoding="utf-8")
 
 
 def read_scores(evaluation: Reference) -> Scores:
@@ -129,6 +154,32 @@ def read_verdicts(evaluation: Reference) -> list[Verdict]:
     """The verdict on each row."""
     with (evaluation.path / "verdicts.jsonl").open(encoding="utf-8") as lines:
         return [Verdict.model_validate_json(line) for line in lines]
+
+
+def read_wrong_answers(evaluation: Reference) -> list[WrongAnswer]:
+    """What a person wants to see of each wrong answer."""
+    with (evaluation.path / "wrong_answers.jsonl").open(encoding="utf-8") as lines:
+        return [WrongAnswer.model_validate_json(line) for line in lines]
+
+
+class Evaluation(BaseModel):
+    """All that was measured of both models, in one document."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: Scores
+    tuned: Scores
+    comparisons: dict[str, Comparison] = Field(description="By metric, on the rows that both were judged on.")
+
+
+def read_evaluation(base: Reference, candidate: Reference) -> Evaluation:
+    """Both scores, and the paired comparison in every metric."""
+    first, second = read_verdicts(base), read_verdicts(candidate)
+    scores = read_scores(base), read_scores(candidate)
+    metrics = [name for name in scores[1].metrics if name in scores[0].metrics]
+    return Evaluation(
+        base=scores[0], tuned=scores[1], comparisons={metric: compare(metric, first, second) for metric in metrics}
+    )
 
 
 def compare_evaluations(metric: str, base: Reference, candidate: Reference) -> Comparison:

@@ -10,10 +10,15 @@ from prefect.context import FlowRunContext
 from tasks.artifacts.references import Reference
 from tasks.dataset.audit import DatasetAudit
 from tasks.dataset.card import dataset_card
-from tasks.evaluate import compare_evaluations, read_scores
+from tasks.evaluate import Evaluation, read_evaluation, read_scores, read_wrong_answers
+from tasks.evaluation.markdown import plain
 from tasks.evaluation.scores import Scores
 from tasks.evaluation.statistics import Comparison, Proportion
+from tasks.problems.wrong_answers import wrong_answers_page
 from tasks.progress import log
+
+WRONG_ANSWERS_SHOWN = 20
+Slices = dict[str, dict[str, Proportion]]
 
 
 def publish_dataset(dataset: Reference) -> None:
@@ -29,17 +34,15 @@ def publish_training(model: Reference) -> None:
 
 
 def publish_evaluation(metric: str, base: Reference, evaluation: Reference) -> None:
-    """The scores of both models, side by side."""
-    comparison = compare_evaluations(metric, base, evaluation)
-    _publish(
-        "evaluation-report", lambda: evaluation_report(metric, read_scores(base), read_scores(evaluation), comparison)
-    )
+    """The scores of both models, side by side, and some answers that the tuned model got wrong."""
+    _publish("evaluation-report", lambda: evaluation_report(metric, read_evaluation(base, evaluation)))
+    _publish("wrong-answers", lambda: _wrong_answers(evaluation))
 
 
-def publish_scores(endpoint: str, scores: Scores) -> None:
-    """The scores of one endpoint."""
-    lines = [f"| {name} | {percent(score)} |" for name, score in scores.metrics.items()]
-    _publish("endpoint-scores", lambda: "\n".join([f"# {endpoint}", "", "| metric | score |", "| --- | --- |", *lines]))
+def publish_scores(endpoint: str, evaluation: Reference) -> None:
+    """The scores of one endpoint, and some answers that it got wrong."""
+    _publish("endpoint-scores", lambda: _endpoint_report(endpoint, read_scores(evaluation)))
+    _publish("wrong-answers", lambda: _wrong_answers(evaluation))
 
 
 def publish_decision(recipe: str, promoted: bool, reasons: list[str]) -> None:
@@ -55,18 +58,58 @@ def training_report(report: dict[str, Any], model: Reference) -> str:
     return "\n".join(["# Training", "", "| | |", "| --- | --- |", *lines, "", f"Model: `{model.uri}`"])
 
 
-def evaluation_report(metric: str, base: Scores, tuned: Scores, comparison: Comparison) -> str:
-    """Markdown: every metric of both models with its 95 % interval, then the slices."""
-    lines = ["# Evaluation", "", "| metric | base model | tuned model |", "| --- | --- | --- |"]
-    for name in tuned.metrics:
-        shown = f"**{name}**" if name == metric else name
-        lines.append(f"| {shown} | {percent(base.metrics.get(name))} | {percent(tuned.metrics[name])} |")
+def evaluation_report(metric: str, evaluation: Evaluation) -> str:
+    """Markdown: every metric of both models with its 95 % interval, what is wrong with the answers, then the slices."""
+    base, tuned, comparison = evaluation.base, evaluation.tuned, evaluation.comparisons[metric]
+    lines = ["# Evaluation", "", *_side_by_side(base.metrics, tuned.metrics, metric)]
     lines += ["", f"Gain in {metric}: {gain(comparison)}.", ""]
-    for value, metrics in tuned.slices.items():
-        lines += [f"## {value}", "", "| metric | base model | tuned model |", "| --- | --- | --- |"]
-        before = base.slices.get(value, {})
-        lines += [f"| {name} | {percent(before.get(name))} | {percent(score)} |" for name, score in metrics.items()]
+    if comparison.bootstrap:
+        lines += [f"By resampling: {resampled(comparison)}.", ""]
+    lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
+    lines += ["## Verdicts", "", *_counts("verdict", base.kinds, tuned.kinds), ""]
+    lines += ["## Differences of wrong answers", "", *_counts("difference", base.differences, tuned.differences), ""]
+    for division, parts in tuned.slices.items():
+        if len(parts) > 1:
+            lines += [
+                f"## {metric} by {plain(division)}",
+                "",
+                *_by_part(metric, base.slices.get(division, {}), parts),
+                "",
+            ]
     return "\n".join(lines)
+
+
+def _endpoint_report(endpoint: str, scores: Scores) -> str:
+    lines = [f"| {name} | {percent(score)} |" for name, score in scores.metrics.items()]
+    return "\n".join([f"# {plain(endpoint)}", "", "| metric | score |", "| --- | --- |", *lines])
+
+
+def _wrong_answers(evaluation: Reference) -> str:
+    scores = read_scores(evaluation)
+    page = wrong_answers_page(read_wrong_answers(evaluation), scores.n - scores.not_evaluable, WRONG_ANSWERS_SHOWN)
+    return f"{page}\nAll of them: `{evaluation.uri}/wrong_answers.md`"
+
+
+def _side_by_side(base: dict[str, Proportion], tuned: dict[str, Proportion], metric: str) -> list[str]:
+    lines = ["| metric | base model | tuned model |", "| --- | --- | --- |"]
+    for name, score in tuned.items():
+        shown = f"**{name}**" if name == metric else name
+        lines.append(f"| {shown} | {percent(base.get(name))} | {percent(score)} |")
+    return lines
+
+
+def _counts(title: str, base: dict[str, int], tuned: dict[str, int]) -> list[str]:
+    names = dict.fromkeys([*tuned, *base])
+    rows = [f"| {name} | {base.get(name, 0)} | {tuned.get(name, 0)} |" for name in names]
+    return [f"| {title} | base model | tuned model |", "| --- | --- | --- |", *rows]
+
+
+def _by_part(metric: str, base: Slices, tuned: Slices) -> list[str]:
+    rows = [
+        f"| {plain(part)} | {percent(base.get(part, {}).get(metric))} | {percent(scores.get(metric))} |"
+        for part, scores in tuned.items()
+    ]
+    return ["| part | base model | tuned model |", "| --- | --- | --- |", *rows]
 
 
 def percent(score: Proportion | None) -> str:
@@ -85,6 +128,15 @@ def gain(comparison: Comparison) -> str:
     """`+60.0 points (45.1 to 74.9), McNemar p = 1e-8, n = 48`."""
     points = f"{comparison.difference * 100:+.1f} points ({comparison.low * 100:+.1f} to {comparison.high * 100:+.1f})"
     return f"{points}, McNemar p = {comparison.p_value:.2g}, n = {comparison.n}"
+
+
+def resampled(comparison: Comparison) -> str:
+    """`+44.1 to +75.9 points (5,000 draws; 38 schemas, drawn whole)`."""
+    drawn = comparison.bootstrap
+    if drawn is None:
+        return "too few rows"
+    what = f"{drawn.groups:,} schemas, drawn whole" if drawn.drawn == "groups" else "rows, drawn one by one"
+    return f"{drawn.low * 100:+.1f} to {drawn.high * 100:+.1f} points ({drawn.resamples:,} draws; {what})"
 
 
 def _plain(value: object) -> str:

@@ -3,5 +3,6 @@
     python -m containers.serving --root DIR --port 8080        # the model lies in DIR/model
 
 From the outside in: `app` (routes) → `openai_api`, `tgi_api` (what clients send and get) → `service` (one answer as text)
-→ `engine` (what an engine is) → `transformers_engine`, `batch`, `cache`, `sampling` (the only files that import torch).
+→ `engine` (what an engine is) → `transformers_engine` with `admission`, `batch`, `cache`, `prefix`, `linear`, `sampling`,
+or `vllm_engine` (the only files that import torch).
 """

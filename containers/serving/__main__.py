@@ -3,7 +3,7 @@
     python -m containers.serving --root DIR [--host HOST] [--port PORT]
 
 Serves the model in DIR/model; `serve`, which SageMaker adds, may come first. SERVING_* variables: see settings.py.
-SIGTERM: no new connections, what runs is finished within 25 seconds, exit 0.
+SIGTERM: new requests get status 503, what runs is finished within SERVING_GRACE_SECONDS, exit 0. A second one ends it at once.
 """
 
 import argparse
@@ -14,16 +14,18 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from containers.serving.app import create_app
+from containers.serving.app import create_app, serve
+from containers.serving.record import log as access
 from containers.serving.settings import ServingSettings
 
-GRACE_SECONDS = 25  # SageMaker kills a container 30 seconds after SIGTERM
+CLOSING_SECONDS = 3  # for the last error answers to be sent, after the grace
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,27 +67,50 @@ def _listen(host: str, port: int) -> socket.socket:
         raise OSError(f"{host}:{port}: {os.strerror(error.errno or 0)}") from error
 
 
+class Server(uvicorn.Server):
+    """Stops in good order: uvicorn's own way closes the door at once, so a client could not tell a stop from a crash."""
+
+    def __init__(self, app: FastAPI, grace: float) -> None:
+        super().__init__(
+            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=CLOSING_SECONDS)
+        )
+        self.state = app.state
+        self.grace = grace
+        self.deadline = float("inf")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """On the first signal refuse what is new; on the second one end."""
+        if self.state.stopping:
+            self.should_exit = True
+        self.state.stopping = True
+        self.deadline = time.monotonic() + self.grace
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: end when all requests are answered, or the grace is over."""
+        if self.state.stopping and (not self.state.under_way or time.monotonic() > self.deadline):
+            if self.state.service:  # what still runs gets an error for an answer
+                await asyncio.to_thread(self.state.service.engine.close)
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
 async def _serve(settings: ServingSettings, folder: Path, listener: socket.socket) -> int:
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS)
-    server = uvicorn.Server(config)
+    server = Server(app, settings.grace_seconds)
     host, port = listener.getsockname()[:2]
     # A daemon thread: a signal during a long load must not wait for its end.
     loading = threading.Thread(target=_load, args=(app, server, settings, folder, f"http://{host}:{port}"), daemon=True)
     loading.start()
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        if app.state.service:
-            app.state.service.engine.close()
+    await server.serve(sockets=[listener])
     return 1 if app.state.failed else 0
 
 
-def _load(app: FastAPI, server: uvicorn.Server, settings: ServingSettings, folder: Path, url: str) -> None:
+def _load(app: FastAPI, server: Server, settings: ServingSettings, folder: Path, url: str) -> None:
     try:
         from containers.serving.loading import load_service  # torch: seconds, in which /ping answers already
 
-        app.state.service = service = load_service(folder, settings)
+        service = load_service(folder, settings)
+        serve(app, service)
     except Exception as error:
         logging.getLogger("serving").debug("loading failed", exc_info=True)
         print(f"cannot serve {folder}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -97,6 +122,10 @@ def _load(app: FastAPI, server: uvicorn.Server, settings: ServingSettings, folde
 def _set_up_logging(level: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("serving").setLevel(level.upper())
+    lines = logging.StreamHandler(sys.stdout)  # bare: each line is a JSON object
+    access.addHandler(lines)
+    access.setLevel(logging.INFO)
+    access.propagate = False
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

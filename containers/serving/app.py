@@ -1,35 +1,56 @@
-"""All routes. Until the model is loaded, /ping answers 503 and so does everything else that needs it."""
+"""All routes. Until the model is loaded, and once SIGTERM has come, /ping answers 503 and so does all else that needs it."""
 
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import Discriminator, Tag
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from pydantic.json_schema import models_json_schema
 
 from containers.serving import openai_api, tgi_api
 from containers.serving.errors import ApiError, Kind
+from containers.serving.metrics import Metrics
 from containers.serving.middleware import Accounting, BodyLimit
+from containers.serving.openai_bodies import (
+    ChatBody,
+    ChatCompletion,
+    ChatCompletionChunk,
+    ModelList,
+    OpenAIError,
+    TokenizeBody,
+    Tokens,
+)
+from containers.serving.refusals import add_refusals
 from containers.serving.service import Service
 from containers.serving.settings import ServingSettings
-from containers.serving.statistics import Statistics, prometheus_text
+from containers.serving.tgi_bodies import GenerateBody, Generated, Info, StreamEvent, TgiError
 
 # SageMaker has one route for everything: TGI's form is told by its `inputs`.
 Invocation = Annotated[
-    Annotated[tgi_api.GenerateBody, Tag("tgi")] | Annotated[openai_api.ChatBody, Tag("openai")],
+    Annotated[GenerateBody, Tag("tgi")] | Annotated[ChatBody, Tag("openai")],
     Discriminator(lambda body: "tgi" if isinstance(body, dict) and "inputs" in body else "openai"),
 ]
 
 
+# What /openapi.json says of answers.
+Documented = dict[int | str, dict[str, Any]]
+OPENAI_ERRORS: Documented = {"4XX": {"model": OpenAIError}, "5XX": {"model": OpenAIError}}
+TGI_ERRORS: Documented = {"4XX": {"model": TgiError}, "5XX": {"model": TgiError}}
+BOTH_ERRORS: Documented = {"4XX": {"model": OpenAIError | TgiError}, "5XX": {"model": OpenAIError | TgiError}}
+
+
 def loaded(request: Request) -> Service:
-    """The service. Raises ApiError while the model is being loaded, and when its thread has died."""
+    """The service. Raises ApiError while the model is being loaded, when its engine has died, and during the shutdown."""
     service: Service | None = request.app.state.service
+    if request.app.state.stopping:
+        stopping = ApiError(Kind.NOT_READY, "the server is shutting down", retry_after=5)
+        stopping.headers["Connection"] = "close"  # the next try is to go to another server
+        raise stopping
     if service is None:
-        raise ApiError(Kind.NOT_READY, "the model is being loaded; try again in a while")
+        raise ApiError(Kind.NOT_READY, "the model is being loaded; try again in a while", retry_after=5)
     if not service.engine.alive:
-        raise ApiError(Kind.NOT_READY, "the engine has stopped; see the server's log and start it again")
+        raise ApiError(
+            Kind.NOT_READY, "the engine has stopped; see the server's log and start it again", retry_after=60
+        )
     return service
 
 
@@ -37,116 +58,92 @@ Loaded = Annotated[Service, Depends(loaded)]
 
 
 def create_app(settings: ServingSettings) -> FastAPI:
-    """The application. `app.state.service` is None until the model is loaded."""
-    app = FastAPI(title="finetune-flows model server", strict_content_type=False)
+    """The application. `app.state.service` is None until `serve` is called with the loaded model."""
+    app = Application(title="finetune-flows model server", version="1", strict_content_type=False)
     app.state.service = None
     app.state.failed = False
-    app.state.statistics = Statistics()
+    app.state.stopping = False
+    app.state.under_way = 0  # requests, health checks and metrics apart
+    app.state.metrics = Metrics()
     app.add_middleware(BodyLimit)
-    app.add_middleware(Accounting, statistics=app.state.statistics)  # added last, so it is the outer one
-    app.exception_handler(ApiError)(_refused)
-    app.exception_handler(RequestValidationError)(_malformed)
-    app.exception_handler(HTTPException)(_no_such_route)
-    app.exception_handler(ClientDisconnect)(_hung_up)
-    app.exception_handler(Exception)(_failed)
+    # Added last, so it is the outer one.
+    app.add_middleware(Accounting, metrics=app.state.metrics, log_requests=settings.access_log != "off")
+    add_refusals(app)
     _add_state_routes(app, settings)
     _add_openai_routes(app)
     _add_tgi_routes(app)
     return app
 
 
+def serve(app: FastAPI, service: Service) -> None:
+    """From now on answer with this model."""
+    app.state.metrics.watch(service.engine)
+    app.state.service = service
+
+
+class Application(FastAPI):
+    """Describes the events of streams, too, for which FastAPI has no place."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document at /openapi.json."""
+        document = super().openapi()
+        events = [(ChatCompletionChunk, "serialization"), (StreamEvent, "serialization")]
+        _, schemas = models_json_schema(events, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+        document["components"]["schemas"] |= schemas["$defs"]
+        return document
+
+
+def _answers(whole: Any, event: Any, errors: Documented) -> Documented:
+    """What a route documents that answers as a whole or, with `stream`, in events."""
+    schema = {"schema": {"$ref": f"#/components/schemas/{event.__name__}"}}
+    return {200: {"model": whole, "content": {"text/event-stream": schema}}, **errors}
+
+
 def _add_state_routes(app: FastAPI, settings: ServingSettings) -> None:
-    @app.get("/ping")
-    @app.get("/health")
+    @app.get("/ping", responses=OPENAI_ERRORS)
+    @app.get("/health", responses=OPENAI_ERRORS)
     async def ping(service: Loaded) -> Response:
         return Response()
 
-    @app.get("/info")
-    async def info(service: Loaded) -> dict[str, Any]:
+    @app.get("/info", responses=TGI_ERRORS)
+    async def info(service: Loaded) -> Info:
         return tgi_api.info(service, settings)
 
     @app.get("/metrics")
-    async def metrics(request: Request) -> PlainTextResponse:
-        service: Service | None = request.app.state.service
-        try:
-            return PlainTextResponse(prometheus_text(request.app.state.statistics, service.engine if service else None))
-        except ImportError as error:
-            raise ApiError(Kind.NOT_FOUND, "no metrics: prometheus_client is not installed") from error
+    async def metrics() -> Response:
+        return Response(app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _add_openai_routes(app: FastAPI) -> None:
-    @app.post("/v1/chat/completions")
-    async def chat(service: Loaded, body: openai_api.ChatBody, request: Request) -> Response:
+    @app.post("/v1/chat/completions", responses=_answers(ChatCompletion, ChatCompletionChunk, OPENAI_ERRORS))
+    async def chat(service: Loaded, body: ChatBody, request: Request) -> Response:
         return await openai_api.chat(body, request, service)
 
-    @app.get("/v1/models")
-    async def models(service: Loaded) -> dict[str, Any]:
+    @app.get("/v1/models", responses=OPENAI_ERRORS)
+    async def models(service: Loaded) -> ModelList:
         return openai_api.models(service)
 
-    @app.post("/tokenize")
-    async def tokenize(service: Loaded, body: openai_api.TokenizeBody) -> dict[str, Any]:
+    @app.post("/tokenize", responses=OPENAI_ERRORS)
+    async def tokenize(service: Loaded, body: TokenizeBody) -> Tokens:
         return await openai_api.tokenize(body, service)
 
-    @app.post("/invocations")
+    @app.post("/invocations", responses=_answers(ChatCompletion | list[Generated], ChatCompletionChunk, BOTH_ERRORS))
     async def invocations(service: Loaded, body: Invocation, request: Request) -> Response:
-        if isinstance(body, openai_api.ChatBody):
+        if isinstance(body, ChatBody):
             return await openai_api.chat(body, request, service)
         request.state.record.dialect = "tgi"
         return await tgi_api.compatible(body, request, service)
 
 
 def _add_tgi_routes(app: FastAPI) -> None:
-    @app.post("/")
-    async def compatible(service: Loaded, body: tgi_api.GenerateBody, request: Request) -> Response:
+    @app.post("/", responses=_answers(list[Generated], StreamEvent, TGI_ERRORS))
+    async def compatible(service: Loaded, body: GenerateBody, request: Request) -> Response:
         return await tgi_api.compatible(body, request, service)
 
-    @app.post("/generate")
-    async def generate(service: Loaded, body: tgi_api.GenerateBody, request: Request) -> dict[str, Any]:
+    @app.post("/generate", responses=TGI_ERRORS, response_model_exclude_unset=True)
+    async def generate(service: Loaded, body: GenerateBody, request: Request) -> Generated:
         return await tgi_api.generate(body, request, service)
 
-    @app.post("/generate_stream")
-    async def generate_stream(service: Loaded, body: tgi_api.GenerateBody, request: Request) -> Response:
+    @app.post("/generate_stream", responses=_answers(StreamEvent, StreamEvent, TGI_ERRORS))
+    async def generate_stream(service: Loaded, body: GenerateBody, request: Request) -> Response:
         return await tgi_api.generate_stream(body, request, service)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    dialect = request.state.record.dialect
-    headers = {"Retry-After": "1"} if error.kind in (Kind.OVERLOADED, Kind.NOT_READY) else None
-    return JSONResponse(error.body(dialect), error.status(dialect), headers)
-
-
-async def _malformed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    if request.url.path == "/invocations" and isinstance(error.body, dict) and "inputs" in error.body:
-        request.state.record.dialect = "tgi"
-    problems = [_problem(problem) for problem in error.errors()]
-    message = "; ".join(f"{field}: {text}" for field, text in problems)
-    return await _refused(request, ApiError(Kind.INVALID, message, field=problems[0][0]))
-
-
-def _problem(problem: dict[str, Any]) -> tuple[str, str]:
-    """The field, as a reader of the request would write it, and what is wrong with it."""
-    context = problem.get("ctx", {})
-    path = [str(part) for part in problem["loc"] if part not in ("body", "tgi", "openai")]
-    if problem["type"] == "json_invalid":
-        return "body", f"not JSON, at character {path[-1]}: {context['error']}"
-    if not path and problem["type"] in ("missing", "model_attributes_type"):
-        return "body", "send a JSON object, with Content-Type: application/json"
-    field = ".".join([*path, *([context["field"]] if "field" in context else [])])
-    return field or "body", problem["msg"]
-
-
-async def _no_such_route(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    kind = {404: Kind.NOT_FOUND, 405: Kind.WRONG_METHOD}.get(error.status_code, Kind.INVALID)
-    where = f"{request.method} {request.url.path}"
-    return await _refused(request, ApiError(kind, f"{where}: {error.detail}"))
-
-
-async def _hung_up(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it but the access log
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    return await _refused(request, ApiError(Kind.FAILED, f"the server failed: {type(error).__name__}; see its log"))

@@ -1,10 +1,12 @@
 """The sequences that are computed together, and the step that gives each of them its next token.
 
 Continuous batching: a sequence joins between two steps, as soon as there is a place, and leaves as soon as it is done, so
-a short answer never waits for a long one. Prompts are read in padded groups of limited size, see `fits_group`.
+a short answer never waits for a long one. Prompts are read in groups, see `admission`; of each prompt only what the
+prefix cache does not know.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from transformers import PreTrainedModel
@@ -12,11 +14,8 @@ from transformers.cache_utils import DynamicCache
 
 from containers.serving.cache import WindowCache
 from containers.serving.engine import GenerationFailed, Sampling, Token
+from containers.serving.prefix import BLOCK, PrefixCache, cache_of
 from containers.serving.sampling import Sampler
-
-# Padded prompt tokens that are read at once, while the running sequences wait. On two cores 8 prompts of 100 tokens take
-# 0.18 s each, one alone 0.4 s, and 32 no less than 8.
-GROUP_TOKENS = 1024
 
 
 class Sequence:
@@ -27,33 +26,37 @@ class Sequence:
     ) -> None:
         self.tokens = list(prompt)
         self.left = sampling.max_new_tokens
+        self.logprobs = sampling.logprobs
+        self.cached = 0
         self.sampler = Sampler(sampling)
         self.deliver = deliver
         self.cancelled = False
 
 
-def fits_group(group: list[Sequence], candidate: Sequence) -> bool:
-    """Whether the prompt may be read together with those of the group. The first one always may, however long."""
-    longest = max(len(sequence.tokens) for sequence in [*group, candidate])
-    return not group or longest * (len(group) + 1) <= GROUP_TOKENS
-
-
 class Batch:
     """Running sequences of one model. Not thread-safe: one thread calls it."""
 
-    def __init__(self, model: PreTrainedModel, eos: frozenset[int]) -> None:
+    def __init__(self, model: PreTrainedModel, eos: frozenset[int], prefixes: PrefixCache | None = None) -> None:
         self.model = model
         self.eos = eos
+        self.prefixes = prefixes or PrefixCache(limit=0)
         self.sequences: list[Sequence] = []
         self.cache = WindowCache(model.config.get_text_config().num_hidden_layers)
 
     @torch.inference_mode()
     def join(self, group: list[Sequence]) -> None:
         """Read these prompts and deliver their first tokens; those that are not ended by them stay."""
-        cache = DynamicCache()
-        longest = max(len(sequence.tokens) for sequence in group)
-        tokens = [[0] * (longest - len(sequence.tokens)) + sequence.tokens for sequence in group]
-        logits = self._logits(group, torch.tensor(tokens), longest, cache)
+        known = [self.prefixes.match(sequence.tokens)[0] for sequence in group]
+        # All rows end in the same column. So they read equally many tokens: a row that could do with fewer, because it is
+        # shorter or more of it is known, reads some that are known once more, which costs no more than padding would.
+        width = max(len(each.tokens) - BLOCK * len(blocks) for each, blocks in zip(group, known, strict=True))
+        for sequence in group:
+            sequence.cached = max(len(sequence.tokens) - width, 0)
+        cache = cache_of(known, [sequence.cached for sequence in group])
+        tokens = [[0] * (width - len(sequence.tokens)) + sequence.tokens[-width:] for sequence in group]
+        logits = self._logits(group, torch.tensor(tokens), cache.get_seq_length() + width, cache)
+        for row, sequence in enumerate(group):
+            self.prefixes.keep(sequence.tokens, cache, row)
         self.cache.join(cache)
         self.sequences += group
         self._extend(group, logits)
@@ -96,14 +99,16 @@ class Batch:
 
     def _extend(self, sequences: list[Sequence], logits: torch.Tensor) -> None:
         """Choose each sequence's next token by its row of `logits`, append and deliver it."""
-        norms, likeliest = logits.logsumexp(-1), logits.argmax(-1).tolist()
-        sound = norms.isfinite().tolist()  # NaN: the numbers overflowed, which happens in float16
+        best = logits.max(-1)
+        sound = best.values.isfinite().tolist()  # NaN: the numbers overflowed, which happens in float16
         chosen = [
-            sequence.sampler.choose(sequence.tokens, row) if ok and not sequence.sampler.plain else best
-            for sequence, row, best, ok in zip(sequences, logits, likeliest, sound, strict=True)
+            sequence.sampler.choose(sequence.tokens, row) if ok and not sequence.sampler.plain else likeliest
+            for sequence, row, likeliest, ok in zip(sequences, logits, best.indices.tolist(), sound, strict=True)
         ]
-        picked = torch.tensor(chosen, device=logits.device)[:, None]
-        logprobs = (logits.gather(-1, picked)[:, 0] - norms).tolist()
+        logprobs = [
+            float(row[token] - row.logsumexp(-1)) if sequence.logprobs else 0.0
+            for sequence, row, token in zip(sequences, logits, chosen, strict=True)
+        ]
         tokens = [self._append(*each) for each in zip(sequences, chosen, logprobs, strict=True)]
         for sequence, token, ok in zip(sequences, tokens, sound, strict=True):
             if token.finish or not ok:
@@ -113,4 +118,7 @@ class Batch:
     def _append(self, sequence: Sequence, token: int, logprob: float) -> Token:
         sequence.tokens.append(token)
         sequence.left -= 1
-        return Token(token, logprob, "eos" if token in self.eos else "length" if sequence.left == 0 else None)
+        finish: Literal["eos", "length"] | None = (
+            "eos" if token in self.eos else "length" if sequence.left == 0 else None
+        )
+        return Token(token, finish, logprob, sequence.cached)

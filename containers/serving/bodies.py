@@ -17,7 +17,10 @@ StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 Stops = Annotated[
     tuple[StopString, ...],
     Field(max_length=16),
-    BeforeValidator(lambda stop: [stop] if isinstance(stop, str) else stop),  # OpenAI takes a single one without a list
+    BeforeValidator(  # OpenAI takes a single one without a list
+        lambda stop: [stop] if isinstance(stop, str) else stop,
+        json_schema_input_type=StopString | tuple[StopString, ...],
+    ),
 ]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 NewTokens = Annotated[int, Field(ge=1)]

@@ -1,6 +1,6 @@
 """What the routes need of an inference engine: prompts go in, tokens come out, many at a time.
 
-A faster engine is a class with these members; nothing else in this package knows how tokens are made.
+An engine is a class with these members; nothing else in this package knows how tokens are made.
 """
 
 from collections.abc import AsyncGenerator
@@ -16,6 +16,10 @@ class GenerationFailed(Exception):
     """The engine could not go on with this sequence, by no fault of the request."""
 
 
+class Stopping(GenerationFailed):
+    """The server is being shut down."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How an answer is drawn, and how long it may be."""
@@ -26,6 +30,7 @@ class Sampling:
     top_k: int = 0  # 0: no limit
     repetition_penalty: float = 1.0
     seed: int | None = None  # None: another answer each time
+    logprobs: bool = False  # whether tokens come with their probabilities, which cost a little
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,11 @@ class Token:
     """One generated token. The last one of an answer carries the reason of its end."""
 
     id: int
-    logprob: float  # natural logarithm of the model's own probability, before temperature and the like
     finish: Literal["eos", "length"] | None = None
+    logprob: float = (
+        0.0  # natural logarithm of the model's own probability, before temperature and the like, if asked for
+    )
+    cached: int = 0  # tokens of the prompt that were known from earlier ones, and not read again
 
 
 class Engine(Protocol):
@@ -43,6 +51,10 @@ class Engine(Protocol):
     @property
     def description(self) -> str:
         """For the line printed at the start, e.g. `engine transformers, float32, 2 threads`."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens that the model itself can take, prompt and answer together."""
 
     @property
     def running(self) -> int:

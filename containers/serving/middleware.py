@@ -1,67 +1,67 @@
-"""What happens around every request: its body is limited, and it is counted, timed and, if wanted, logged."""
+"""What happens around every request: its body is limited, and it is counted, timed and logged."""
 
-import logging
-import time
-from dataclasses import dataclass
+import re
+import uuid
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from containers.serving.errors import ApiError, Dialect, Kind
-from containers.serving.statistics import Statistics
+from containers.serving.errors import ApiError, Kind
+from containers.serving.metrics import Metrics
+from containers.serving.record import Record, log
 
 MAX_BODY = 6_291_456  # bytes: SageMaker's own limit for a real-time endpoint
 TGI_ROUTES = {"/", "/generate", "/generate_stream", "/info"}
-access = logging.getLogger("serving.access")
-
-
-@dataclass
-class Record:
-    """What is known of a request; the routes fill it in."""
-
-    dialect: Dialect
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+WATCHING = {"/ping", "/health", "/metrics"}  # asked every few seconds; not worth a line each
+REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
 
 
 class Accounting:
-    """Gives each request its record, and counts and logs it at the end."""
+    """Gives each request its record and id, and counts and logs it at the end."""
 
-    def __init__(self, app: ASGIApp, statistics: Statistics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, log_requests: bool) -> None:
         self.app = app
-        self.statistics = statistics
+        self.metrics = metrics
+        self.log_requests = log_requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and note what became of it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        record = Record("tgi" if scope["path"] in TGI_ROUTES else "openai")
+        record = Record(_id(scope), scope["method"], "tgi" if scope["path"] in TGI_ROUTES else "openai")
         scope.setdefault("state", {})["record"] = record
-        started, status = time.monotonic(), 499  # 499: the client hung up before there was an answer
+        scope["app"].state.under_way += (busy := scope["path"] not in WATCHING)
 
         async def watch(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                record.status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = record.id
             await send(message)
 
         try:
             await self.app(scope, receive, watch)
         except Exception:
-            status = 500
+            record.status = 500
             raise
         finally:
-            self._note(scope, status, time.monotonic() - started, record)
+            scope["app"].state.under_way -= busy
+            self._note(scope, record)
 
-    def _note(self, scope: Scope, status: int, seconds: float, record: Record) -> None:
+    def _note(self, scope: Scope, record: Record) -> None:
         # The route's own path, not the one asked for: otherwise anybody could make up new counters.
-        path = getattr(scope.get("route"), "path", "other")
-        self.statistics.count(path, status, seconds, record.prompt_tokens, record.completion_tokens)
-        access.info(
-            "method=%s path=%s status=%d seconds=%.3f prompt_tokens=%d completion_tokens=%d",
-            scope["method"], path, status, seconds, record.prompt_tokens, record.completion_tokens,
-        )  # fmt: skip
+        record.route = getattr(scope.get("route"), "path", "other")
+        record.seconds = record.age
+        self.metrics.count(record)
+        if self.log_requests and scope["path"] not in WATCHING:
+            log.info(record.line())
+
+
+def _id(scope: Scope) -> str:
+    """The client's own id for this request, when it sends a harmless one."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 class BodyLimit:
@@ -89,8 +89,10 @@ class BodyLimit:
                 break
         if size > MAX_BODY:
             refusal = ApiError(Kind.TOO_LARGE, f"the request's body is larger than {MAX_BODY} bytes")
-            dialect = scope["state"]["record"].dialect
-            response = JSONResponse(refusal.body(dialect), refusal.status(dialect), {"Connection": "close"})
+            record = scope["state"]["record"]
+            record.error = refusal.kind.name.lower()
+            body_, status = refusal.body(record.dialect), refusal.status(record.dialect)
+            response = JSONResponse(body_, status, {"Connection": "close"})
             await response(scope, receive, send)
             return
         await self.app(scope, _replay(bytes(body), receive), send)

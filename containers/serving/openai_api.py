@@ -1,115 +1,41 @@
-"""OpenAI's chat completions, and vLLM's /tokenize.
+"""How OpenAI's chat completions and vLLM's /tokenize are answered."""
 
-Left out, and refused when asked for: several choices, log probabilities, tools, formats, logit biases, presence and
-frequency penalties. `model` may be anything: this server has one. Without `temperature` it is 1, as OpenAI has it.
-"""
-
-import json
-import secrets
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel
 
-from containers.serving.bodies import Body, NewTokens, RepetitionPenalty, Seed, Stops, Temperature, Text, TopK, TopP
-from containers.serving.engine import Sampling
 from containers.serving.errors import ApiError
+from containers.serving.openai_bodies import (
+    AnswerMessage,
+    ChatBody,
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    Delta,
+    FinishReason,
+    ModelCard,
+    ModelList,
+    OpenAIError,
+    PromptTokensDetails,
+    TokenizeBody,
+    Tokens,
+    Usage,
+)
 from containers.serving.service import Job, Piece, Service
-
-
-class Message(Body):
-    """One turn of the conversation."""
-
-    unsupported: ClassVar = {
-        "tool_calls": ([],), "function_call": (), "refusal": (), "audio": (), "annotations": ([],), "tool_call_id": (),
-    }  # fmt: skip
-
-    role: Annotated[Text, Field(min_length=1)]
-    content: Text
-    name: str | None = None
-
-    @field_validator("content", mode="before")
-    @classmethod
-    def _join_text_parts(cls, content: Any) -> Any:
-        if not isinstance(content, list):
-            return content
-        if not all(isinstance(part, dict) and part.get("type") == "text" for part in content):
-            raise PydanticCustomError("not_text", "only text is supported, no images, sound or files")
-        return "".join(str(part.get("text", "")) for part in content)
-
-
-class StreamOptions(Body):
-    """What comes with a stream."""
-
-    include_usage: bool = False
-
-
-class ChatBody(Body):
-    """POST /v1/chat/completions."""
-
-    unsupported: ClassVar = {
-        "n": (1,), "logprobs": (False,), "top_logprobs": (0,), "logit_bias": ({}, []), "tools": ([],), "tool_prompt": (),
-        "tool_choice": ("none", "auto"), "parallel_tool_calls": (True, False), "functions": ([],),
-        "function_call": ("none", "auto"), "response_format": ({"type": "text"},), "presence_penalty": (0,),
-        "frequency_penalty": (0,), "modalities": (["text"],), "audio": (),
-    }  # fmt: skip
-
-    messages: Annotated[list[Message], Field(min_length=1)]
-    model: str | None = None
-    max_completion_tokens: NewTokens | None = None
-    max_tokens: NewTokens | None = None
-    temperature: Temperature = 1.0
-    top_p: TopP = 1.0
-    top_k: TopK = 0
-    repetition_penalty: RepetitionPenalty = 1.0
-    stop: Stops = ()
-    seed: Seed | None = None
-    stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
-    # Labels for the caller's own use
-    user: str | None = None
-    metadata: dict[str, Any] | None = None
-    store: bool = False
-
-    def sampling(self, new_tokens: int) -> Sampling:
-        """How the answer is drawn."""
-        return Sampling(
-            max_new_tokens=new_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            repetition_penalty=self.repetition_penalty,
-            seed=secrets.randbits(62) if self.seed is None else self.seed,
-        )
-
-
-class TokenizeBody(Body):
-    """POST /tokenize: messages, or a prompt."""
-
-    messages: Annotated[list[Message], Field(min_length=1)] | None = None
-    prompt: Text | None = None
-    add_generation_prompt: bool = True
-    add_special_tokens: bool = True  # of a prompt; the chat template brings its own
-    model: str | None = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if (self.messages is None) == (self.prompt is None):
-            raise PydanticCustomError("either", "give either messages or prompt")
-        return self
 
 
 class Reply:
     """What all parts of one reply have in common."""
 
     def __init__(self, service: Service, job: Job) -> None:
-        self.head = {
+        self.head: dict[str, Any] = {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
             "created": int(time.time()),
             "model": service.name,
@@ -117,36 +43,48 @@ class Reply:
         }
         self.prompt_tokens = len(job.prompt)
 
-    def usage(self, completion_tokens: int) -> dict[str, int]:
-        """Tokens read and generated; the end-of-sequence token counts."""
-        counts = {"prompt_tokens": self.prompt_tokens, "completion_tokens": completion_tokens}
-        return {**counts, "total_tokens": sum(counts.values())}
+    def usage(self, pieces: list[Piece]) -> Usage:
+        """Tokens read and generated."""
+        return Usage(
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=len(pieces),
+            total_tokens=self.prompt_tokens + len(pieces),
+            prompt_tokens_details=PromptTokensDetails(cached_tokens=pieces[0].token.cached),
+        )
 
-    def whole(self, pieces: list[Piece]) -> dict[str, Any]:
+    def whole(self, pieces: list[Piece]) -> ChatCompletion:
         """The reply without a stream."""
-        message = {"role": "assistant", "content": "".join(piece.text for piece in pieces)}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(pieces[-1])}
-        return {**self.head, "object": "chat.completion", "choices": [choice], "usage": self.usage(len(pieces))}
+        message = AnswerMessage(content="".join(piece.text for piece in pieces))
+        choice = Choice(message=message, finish_reason=_finish_reason(pieces[-1]))
+        return ChatCompletion(**self.head, choices=[choice], usage=self.usage(pieces))
 
     async def events(self, pieces: AsyncGenerator[Piece], include_usage: bool) -> AsyncIterator[str]:
         """All events of a stream, [DONE] at the end."""
-        head = {**self.head, "object": "chat.completion.chunk", **({"usage": None} if include_usage else {})}
-        tokens = 0
-        yield _event({**head, "choices": _delta({"role": "assistant", "content": ""})})
+        so_far: list[Piece] = []
+        usage: dict[str, Any] = {"usage": None} if include_usage else {}
+
+        def chunk(delta: Delta, finish_reason: FinishReason | None = None) -> str:
+            choice = ChunkChoice(delta=delta, logprobs=None, index=0, finish_reason=finish_reason)
+            return self._event([choice], usage)
+
+        yield chunk(Delta(role="assistant", content=""))
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
-                    tokens += 1
+                    so_far.append(piece)
                     if piece.text:
-                        yield _event({**head, "choices": _delta({"content": piece.text})})
+                        yield chunk(Delta(content=piece.text))
                     if piece.finish:
-                        yield _event({**head, "choices": _delta({}, _finish_reason(piece))})
+                        yield chunk(Delta(), _finish_reason(piece))
             if include_usage:
-                yield _event({**head, "choices": [], "usage": self.usage(tokens)})
+                yield self._event([], {"usage": self.usage(so_far)})
         except ApiError as error:  # the status is already sent
-            yield _event(error.body("openai"))
+            yield _sent(OpenAIError.model_validate(error.body("openai")))
         # OpenAI's clients need this line. The `text_generation` client fails on it: use its generate_stream instead.
         yield "data: [DONE]\n\n"
+
+    def _event(self, choices: list[ChunkChoice], usage: dict[str, Any]) -> str:
+        return _sent(ChatCompletionChunk(**self.head, object="chat.completion.chunk", choices=choices, **usage))
 
 
 async def chat(body: ChatBody, request: Request, service: Service) -> Response:
@@ -157,41 +95,31 @@ async def chat(body: ChatBody, request: Request, service: Service) -> Response:
     job = Job(prompt, body.sampling(new_tokens), body.stop)
     reply = Reply(service, job)
     if not body.stream:
-        return JSONResponse(reply.whole(await service.answer(job, request)))
+        return JSONResponse(reply.whole(await service.answer(job, request)).model_dump())
     events = reply.events(await service.stream(job, request), body.stream_options.include_usage)
     return StreamingResponse(events, media_type="text/event-stream")
 
 
-async def tokenize(body: TokenizeBody, service: Service) -> dict[str, Any]:
+async def tokenize(body: TokenizeBody, service: Service) -> Tokens:
     """The token ids that the model would read."""
     if body.messages is not None:
         messages = [message.model_dump(include={"role", "content"}) for message in body.messages]
         tokens = await service.prompts.chat(messages, body.add_generation_prompt)
     else:
         tokens = await service.prompts.text(body.prompt or "", body.add_special_tokens)
-    return {"count": len(tokens), "max_model_len": service.prompts.window, "tokens": tokens}
+    return Tokens(count=len(tokens), max_model_len=service.prompts.window, tokens=tokens)
 
 
-def models(service: Service) -> dict[str, Any]:
+def models(service: Service) -> ModelList:
     """GET /v1/models: the one model."""
-    model = {
-        "id": service.name,
-        "object": "model",
-        "created": service.started,
-        "owned_by": "finetune-flows",
-        "max_model_len": service.prompts.window,
-    }
-    return {"object": "list", "data": [model]}
+    card = ModelCard(id=service.name, created=service.started, max_model_len=service.prompts.window)
+    return ModelList(data=[card])
 
 
-def _finish_reason(piece: Piece) -> str:
+def _finish_reason(piece: Piece) -> FinishReason:
     return "length" if piece.finish == "length" else "stop"
 
 
-def _delta(delta: dict[str, str], finish_reason: str | None = None) -> list[dict[str, Any]]:
-    return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
-
-
-def _event(content: dict[str, Any]) -> str:
+def _sent(content: BaseModel) -> str:
     # All in ASCII: some clients take U+2028 and its like for the end of a line.
-    return f"data: {json.dumps(content)}\n\n"
+    return f"data: {content.model_dump_json(exclude_unset=True, ensure_ascii=True)}\n\n"

@@ -1,18 +1,21 @@
-"""One answer: a prompt goes to the engine, text comes back, and a client that hangs up frees its place."""
+"""One answer: a prompt goes to the engine, text comes back, and a client that hangs up or waits too long frees its place."""
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from containers.serving.engine import Engine, GenerationFailed, QueueFull, Sampling, Token
+from containers.serving.engine import Engine, GenerationFailed, QueueFull, Sampling, Stopping, Token
 from containers.serving.errors import ApiError, Kind
-from containers.serving.middleware import Record
 from containers.serving.prompts import Prompts
+from containers.serving.record import Record
+from containers.serving.settings import ServingSettings
 from containers.serving.text import AnswerText
 
 Finish = Literal["length", "eos_token", "stop_sequence"]
@@ -37,6 +40,22 @@ class Piece:
     finish: Finish | None
 
 
+class Pace:
+    """How fast answers are being finished, to tell the refused when to come again."""
+
+    def __init__(self) -> None:
+        self._ends: deque[float] = deque([time.monotonic()], maxlen=64)
+
+    def finished(self) -> None:
+        """An answer has ended."""
+        self._ends.append(time.monotonic())
+
+    def seconds_for(self, answers: int) -> float:
+        """How long so many answers take at the present pace, between 1 and 60 seconds."""
+        seconds = time.monotonic() - self._ends[0]
+        return min(max(answers * seconds / max(len(self._ends) - 1, 1), 1.0), 60.0)
+
+
 @dataclass(frozen=True)
 class Service:
     """The loaded model."""
@@ -44,7 +63,9 @@ class Service:
     name: str
     engine: Engine
     prompts: Prompts
+    settings: ServingSettings
     started: int  # seconds since 1970
+    pace: Pace = field(default_factory=Pace)
 
     async def stream(self, job: Job, request: Request) -> AsyncGenerator[Piece]:
         """The answer, token by token. Returns when the first token is there, so that a refusal still gets a status."""
@@ -64,18 +85,54 @@ class Service:
     async def _pieces(self, job: Job, record: Record) -> AsyncGenerator[Piece]:
         record.prompt_tokens = len(job.prompt)
         text = AnswerText(self.prompts.tokenizer.backend_tokenizer, job.stops)
+        shown: list[str] = []
         try:
-            async with aclosing(self.engine.generate(job.prompt, job.sampling)) as tokens:
+            async with aclosing(self._tokens(job, record)) as tokens:
                 async for token in tokens:
-                    record.completion_tokens += 1
                     piece = _piece(text, token)
+                    shown.append(piece.text)
+                    record.finish = piece.finish
                     yield piece
                     if piece.finish:
+                        self.pace.finished()
                         return
+        except ApiError as error:
+            record.error = error.kind.name.lower()
+            raise
+        finally:
+            if not record.finish and not record.error:
+                record.error = "cancelled"
+            if self.settings.access_log == "texts":
+                record.prompt, record.answer = self.prompts.tokenizer.decode(job.prompt), "".join(shown)
+
+    async def _tokens(self, job: Job, record: Record) -> AsyncGenerator[Token]:
+        """The engine's tokens, until the request's time is up. Raises ApiError."""
+        try:
+            async with aclosing(self.engine.generate(job.prompt, job.sampling)) as tokens:
+                while True:
+                    async with asyncio.timeout(self.settings.request_seconds - record.age):
+                        token = await anext(tokens)
+                    self._note(token, record)
+                    yield token
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            limit = f"it was not finished after {self.settings.request_seconds:g} s (SERVING_REQUEST_SECONDS)"
+            raise ApiError(Kind.TIMEOUT, limit) from error
         except QueueFull as error:
-            raise ApiError(Kind.OVERLOADED, str(error)) from error
+            retry = self.pace.seconds_for(self.engine.waiting)
+            raise ApiError(Kind.OVERLOADED, str(error), retry_after=retry) from error
+        except Stopping as error:
+            raise ApiError(Kind.NOT_READY, str(error), retry_after=5) from error
         except GenerationFailed as error:
             raise ApiError(Kind.FAILED, str(error)) from error
+
+    def _note(self, token: Token, record: Record) -> None:
+        record.completion_tokens += 1
+        if record.first_token_seconds is None:
+            record.first_token_seconds = record.age
+            record.cached_tokens = token.cached
+            record.batch_size = self.engine.running
 
 
 async def _chain(first: Piece, rest: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:

@@ -14,14 +14,32 @@ class ServingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    engine: Literal["auto", "transformers", "vllm"] = Field(
+        "auto", description="What computes. auto: vllm where it is installed, else our own engine on transformers."
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Computing type. auto: float32 on a CPU, where it is the fastest; bfloat16 on a GPU."
     )
     max_batch_size: int = Field(32, ge=1, le=1024, description="Sequences that are computed together.")
     max_model_length: int = Field(2048, ge=8, description="Longest prompt and answer together, in tokens.")
     max_queue: int = Field(1024, ge=1, description="Requests that may wait; further ones are refused with status 429.")
+    prefix_megabytes: int = Field(
+        256, ge=0, description="Memory for the beginnings of prompts, so that a shared one is read once. 0: none."
+    )
+    request_seconds: float = Field(
+        600, gt=0, description="Longest time for one request, its wait included; then it ends with status 504."
+    )
+    grace_seconds: float = Field(
+        25,
+        ge=0,
+        description="After SIGTERM, the time to finish what runs. SageMaker kills a container after 30 seconds.",
+    )
+    access_log: Literal["off", "requests", "texts"] = Field(
+        "requests",
+        description="One JSON line for each request on the standard output; texts: prompt and answer in it too.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="info adds a line for each request."
+        "warning", description="Of everything else that is logged."
     )
 
     @classmethod

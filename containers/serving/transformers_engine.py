@@ -7,17 +7,22 @@ import os
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
+from itertools import islice
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from containers.serving.batch import Batch, Sequence, fits_group
-from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Token
+from containers.serving.admission import next_group
+from containers.serving.batch import Batch, Sequence
+from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
+from containers.serving.linear import pack_linear_layers
+from containers.serving.prefix import PrefixCache
 from containers.serving.settings import ServingSettings
 
 log = logging.getLogger("serving.engine")
+SHUTTING_DOWN = "the server is shutting down"
 
 
 class UnsupportedModel(Exception):
@@ -27,11 +32,12 @@ class UnsupportedModel(Exception):
 class TransformersEngine:
     """Computes the sequences of all requests in one batch. `generate` is for one event loop, the rest for any thread."""
 
-    def __init__(self, model: PreTrainedModel, eos: frozenset[int], max_batch_size: int, max_queue: int) -> None:
+    def __init__(self, model: PreTrainedModel, eos: frozenset[int], settings: ServingSettings) -> None:
         self.model = model
-        self.max_batch_size = max_batch_size
-        self.max_queue = max_queue
-        self._batch = Batch(model, eos)
+        self.max_batch_size = settings.max_batch_size
+        self.max_queue = settings.max_queue
+        self._prefixes = PrefixCache(settings.prefix_megabytes * 2**20)
+        self._batch = Batch(model, eos, self._prefixes)
         self._waiting: deque[Sequence] = deque()
         self._changed = threading.Condition()  # guards _waiting and _closing
         self._closing = False
@@ -48,8 +54,9 @@ class TransformersEngine:
             folder, dtype=_dtype(settings.dtype, device), use_safetensors=True, local_files_only=True
         )
         _refuse_unsupported(model)
-        eos = _end_tokens(model.generation_config)
-        return cls(model.eval().to(device), eos, settings.max_batch_size, settings.max_queue)
+        model.eval().to(device)
+        pack_linear_layers(model)
+        return cls(model, _end_tokens(model.generation_config), settings)
 
     @property
     def description(self) -> str:
@@ -105,7 +112,7 @@ class TransformersEngine:
     def _enqueue(self, sequence: Sequence) -> None:
         with self._changed:
             if self._closing:
-                raise GenerationFailed("the server is shutting down")
+                raise Stopping(SHUTTING_DOWN)
             free = self.max_batch_size - self.running  # places that the thread has not come to fill yet
             if len(self._waiting) >= self.max_queue + free:
                 raise QueueFull(f"{self.max_queue} requests wait already; try again later")
@@ -125,9 +132,10 @@ class TransformersEngine:
                 self._turn(group)
             except Exception as error:  # out of memory above all: it ends the sequences concerned, and not the server
                 log.exception("a step failed; its sequences are given up")
-                self._fail({*group, *self._batch.sequences}, f"the engine failed: {type(error).__name__}: {error}")
-                self._batch = Batch(self.model, self._batch.eos)
-        self._fail([*self._batch.sequences, *self._waiting], "the server is shutting down")
+                reason = GenerationFailed(f"the engine failed: {type(error).__name__}: {error}")
+                self._fail({*group, *self._batch.sequences}, reason)
+                self._batch = Batch(self.model, self._batch.eos, self._prefixes)
+        self._fail([*self._batch.sequences, *self._waiting], Stopping(SHUTTING_DOWN))
 
     def _turn(self, group: list[Sequence]) -> None:
         for sequence in [each for each in self._batch.sequences if each.cancelled]:
@@ -139,18 +147,18 @@ class TransformersEngine:
 
     def _next_group(self) -> list[Sequence]:
         """Waiting sequences to take in now. Waits for one when there is nothing else to do."""
-        group: list[Sequence] = []
         with self._changed:
             while not (self._waiting or self._batch.sequences or self._closing):
                 self._changed.wait()
             places = self.max_batch_size - len(self._batch.sequences)
-            while self._waiting and len(group) < places and fits_group(group, self._waiting[0]):
-                group.append(self._waiting.popleft())
+            group = next_group(islice(self._waiting, 2 * self.max_batch_size), places, self._prefixes)
+            for sequence in group:
+                self._waiting.remove(sequence)
         return group
 
-    def _fail(self, sequences: Iterable[Sequence], message: str) -> None:
+    def _fail(self, sequences: Iterable[Sequence], reason: GenerationFailed) -> None:
         for sequence in sequences:
-            sequence.deliver(GenerationFailed(message))
+            sequence.deliver(reason)
 
 
 def _hand_over(

@@ -59,13 +59,16 @@ def evaluate(
     """
     set_up_logging(debug)
     from flows.evaluate import evaluate as evaluate_flow
+    from tasks.evaluate import read_scores
     from tasks.recipe import load_recipe
 
-    scores = evaluate_flow(load_recipe(recipe, overrides or []), endpoint)
+    evaluation = evaluate_flow(load_recipe(recipe, overrides or []), endpoint)
+    scores = read_scores(evaluation)
     if as_json:
         print_json(scores.model_dump(mode="json"))
-    else:
-        out.print(_scores_table({"endpoint": scores}))
+        return
+    out.print(_scores_table({"endpoint": scores}))
+    out.print(f"Wrong answers  {evaluation.uri}/wrong_answers.md", highlight=False)
 
 
 def show_outcome(outcome: "Outcome") -> None:
@@ -83,15 +86,15 @@ def show_outcome(outcome: "Outcome") -> None:
     )
     for reason in outcome.reasons:
         out.print(f"  {reason}", highlight=False)
-    out.print(f"\nModel        {outcome.model.uri}", highlight=False)
-    out.print(f"Answers      {outcome.evaluation.uri}/verdicts.jsonl", highlight=False)
+    out.print(f"\nModel          {outcome.model.uri}", highlight=False)
+    out.print(f"Wrong answers  {outcome.evaluation.uri}/wrong_answers.md", highlight=False)
     if outcome.endpoint is None:
-        out.print("Next         read the wrong answers in verdicts.jsonl, then change the recipe and run it again")
+        out.print("Next           read the wrong answers, then change the recipe and run it again")
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
-    out.print(f"Endpoint     {outcome.endpoint.url} ({outcome.endpoint.name}, until {until:%H:%M})", highlight=False)
+    out.print(f"Endpoint       {outcome.endpoint.url} ({outcome.endpoint.name}, until {until:%H:%M})", highlight=False)
     out.print(
-        f'Next         finetune endpoint call {outcome.endpoint.name} "How many ships are there?" '
+        f'Next           finetune endpoint call {outcome.endpoint.name} "How many ships are there?" '
         '--context "CREATE TABLE ships (name TEXT, tons INTEGER)"',
         highlight=False,
     )

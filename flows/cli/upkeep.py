@@ -24,6 +24,8 @@ def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last."
         minutes = f"{(record.ended - record.started).total_seconds() / 60:.1f}" if record.ended else ""
         table.add_row(record.id, record.recipe, minutes, record.result)
     out.print(table if records else "Nothing has run yet. Next: finetune run recipes/demo.yaml")
+    if evaluated := [record.outcome["evaluation"]["uri"] for record in records if record.outcome]:
+        out.print(f"The last wrong answers: {evaluated[-1]}/wrong_answers.md", highlight=False)
 
 
 def sweep(as_json: Json = False, debug: Debug = False) -> None:

@@ -12,23 +12,12 @@ import pyarrow.parquet as pq
 
 from tasks.dataset.check import CheckedRow, bounded
 from tasks.dataset.split import Split
-from tasks.problems.text_to_sql import FIELDS, messages
+from tasks.problems.text_to_sql import columns, messages
 from tasks.recipe.sections import TextToSql
 
 ROW_GROUP = 4096
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("prompt", _MESSAGES),
-        ("completion", _MESSAGES),
-        ("fields", pa.struct([(name, pa.string()) for name in FIELDS])),
-        ("slice", pa.string()),
-        ("group", pa.string()),
-        ("tokens", pa.int32()),
-    ]
-)
 
 
 def write_split(db: sqlite3.Connection, split: Split, problem: TextToSql, path: Path) -> int:
@@ -38,12 +27,26 @@ def write_split(db: sqlite3.Connection, split: Split, problem: TextToSql, path: 
            WHERE rows.split = ? ORDER BY rows.draw""",
         [split],
     )
-    written = 0
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    written, schema = 0, _schema(problem)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while records := [_record(row, problem) for row in islice(cursor, ROW_GROUP)]:
-            writer.write_table(pa.Table.from_pylist(records, schema=SCHEMA))
+            writer.write_table(pa.Table.from_pylist(records, schema=schema))
             written += len(records)
     return written
+
+
+def _schema(problem: TextToSql) -> pa.Schema:
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("prompt", _MESSAGES),
+            ("completion", _MESSAGES),
+            ("fields", pa.struct([(name, pa.string()) for name in columns(problem)])),
+            ("slice", pa.string()),
+            ("group", pa.string()),
+            ("tokens", pa.int32()),
+        ]
+    )
 
 
 def write_bad_rows(file: TextIO, rows: Iterable[CheckedRow]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.evaluation.answers import TEMPERATURE, Answer
-from tasks.evaluation.statistics import Comparison, Proportion
+from tasks.evaluation.statistics import Comparison, Proportion, bootstrap
 from tasks.recipe.sections import EvaluationSection
 
 
@@ -17,9 +17,13 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    slice: str | None = None
+    slices: dict[str, str] = Field(default_factory=dict, description="By name of a division: the part the row is in.")
+    group: str | None = Field(None, description="Rows of one group (one schema) do not fail independently.")
     outcomes: dict[str, bool | None] = Field(description="By metric: right, wrong, or None where it cannot be told.")
     kind: str = Field(description="Right, or in which way it is wrong, or why it cannot be told.")
+    differences: list[str] = Field(
+        default_factory=list, description="All ways in which a wrong answer differs from the right one."
+    )
     evaluable: bool = True
     extracted: str | None = Field(None, description="What was taken out of the answer and judged.")
     error: str | None = Field(None, description="Why the answer, or the right answer of the row, does not run.")
@@ -53,13 +57,19 @@ class Scores(BaseModel):
     not_evaluable: int = Field(description="Rows that the execution metrics leave out.")
     errors: int = Field(description="Rows whose request failed. They count as wrong.")
     metrics: dict[str, Proportion]
-    slices: dict[str, dict[str, Proportion]] = Field(description="The metrics of each slice's rows.")
+    slices: dict[str, dict[str, dict[str, Proportion]]] = Field(
+        description="The metrics of the rows in each part, by name of the division and of the part."
+    )
     kinds: dict[str, int] = Field(description="How many verdicts of each kind, the most frequent first.")
+    differences: dict[str, int] = Field(
+        description="How many wrong answers have each difference; one may have several."
+    )
     latency: Latency | None
     requests_per_second: float | None = Field(description="Answers over the time in which at least one was awaited.")
     prompt_tokens: int
     completion_tokens: int
     decoding: Decoding
+    judge: dict[str, str | int | bool] = Field(description="What the verdicts depend on beside the answers.")
     dataset_digest: str
     model_digest: str
 
@@ -68,28 +78,27 @@ def summarise(
     verdicts: Sequence[Verdict],
     answers: Sequence[Answer],
     section: EvaluationSection,
+    judge: dict[str, str | int | bool],
     *,
     dataset_digest: str,
     model_digest: str,
 ) -> Scores:
     """Add up verdicts and the answers that they were passed on."""
-    slices: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        if verdict.slice is not None:
-            slices.setdefault(verdict.slice, []).append(verdict)
     answered = [answer for answer in answers if answer.error is None]
     return Scores(
         n=len(verdicts),
         not_evaluable=sum(not verdict.evaluable for verdict in verdicts),
         errors=len(answers) - len(answered),
         metrics=_metrics(verdicts),
-        slices={name: _metrics(slices[name]) for name in sorted(slices)},
+        slices=_slices(verdicts),
         kinds=dict(Counter(verdict.kind for verdict in verdicts).most_common()),
+        differences=dict(Counter(kind for verdict in verdicts for kind in set(verdict.differences)).most_common()),
         latency=_latency(answered),
         requests_per_second=_rate(answered),
         prompt_tokens=sum(answer.prompt_tokens for answer in answered),
         completion_tokens=sum(answer.completion_tokens for answer in answered),
         decoding=Decoding(temperature=TEMPERATURE, max_new_tokens=section.max_new_tokens),
+        judge=judge,
         dataset_digest=dataset_digest,
         model_digest=model_digest,
     )
@@ -97,9 +106,26 @@ def summarise(
 
 def compare(metric: str, first: Iterable[Verdict], second: Iterable[Verdict]) -> Comparison:
     """How the second model differs from the first in a metric, on the rows where it could be told of both."""
-    known = {verdict.id: outcome for verdict in first if (outcome := verdict.outcomes.get(metric)) is not None}
-    outcomes = ((known.get(verdict.id), verdict.outcomes.get(metric)) for verdict in second)
-    return Comparison.of((a, b) for a, b in outcomes if a is not None and b is not None)
+    known = {verdict.id: verdict.outcomes.get(metric) for verdict in first}
+    pairs: list[tuple[bool, bool]] = []
+    groups: list[str] = []
+    for verdict in second:
+        a, b = known.get(verdict.id), verdict.outcomes.get(metric)
+        if a is not None and b is not None:
+            pairs.append((a, b))
+            groups.append(verdict.group or verdict.id)
+    return Comparison.of(pairs).model_copy(update={"bootstrap": bootstrap(pairs, groups)})
+
+
+def _slices(verdicts: Sequence[Verdict]) -> dict[str, dict[str, dict[str, Proportion]]]:
+    parts: dict[str, dict[str, list[Verdict]]] = {}
+    for verdict in verdicts:
+        for division, part in verdict.slices.items():
+            parts.setdefault(division, {}).setdefault(part, []).append(verdict)
+    return {
+        division: {part: _metrics(members) for part, members in sorted(parted.items())}
+        for division, parted in parts.items()
+    }
 
 
 def _metrics(verdicts: Sequence[Verdict]) -> dict[str, Proportion]:

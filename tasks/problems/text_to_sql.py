@@ -15,11 +15,16 @@ from sqlglot.errors import SqlglotError
 from tasks.dataset.example import BadRow, Example, Message, Reason, digest, normalise, read_texts
 from tasks.recipe.sections import TextToSql
 
-FIELDS = ("question", "context", "answer")
-
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""")
 _TABLE = re.compile(r"\bcreate\s+(?:\w+\s+){0,3}table\b", re.IGNORECASE)
+_DATABASE = re.compile(r"\w[\w.-]*")
 _QUERY = re.compile(r"[\s(]*(?:select|with)\b", re.IGNORECASE)
+
+
+def columns(problem: TextToSql) -> dict[str, str]:
+    """The column of each field that a row of the problem has."""
+    found = {"question": problem.question, "context": problem.context, "answer": problem.answer}
+    return found if problem.database is None else {**found, "database": problem.database}
 
 
 def read_row(problem: TextToSql, row: Mapping[str, object], special_tokens: Collection[str] = ()) -> Example:
@@ -28,16 +33,18 @@ def read_row(problem: TextToSql, row: Mapping[str, object], special_tokens: Coll
     Raises:
         BadRow: a text is missing, blank, no string, too long, or holds control characters or tokens of the chat
             template; the context has no table; the context or the answer does not parse in the problem's dialect;
-            the answer is not one query, or asks a table that the context lacks. All reasons of the row are named.
+            the answer is not one query, or asks a table that the context lacks; the name of the database would do for
+            no file. All reasons of the row are named.
     """
-    columns = {"question": problem.question, "context": problem.context, "answer": problem.answer}
-    texts, reasons = read_texts(row, columns, special_tokens)
+    texts, reasons = read_texts(row, columns(problem), special_tokens)
     tables: tuple[str, ...] = ()
     if "context" in texts:
         tables, found = _read_context(texts["context"], problem.dialect)
         reasons += [found] if found else []
     if "answer" in texts:
         reasons += _answer_reasons(texts["answer"], problem.dialect, tables)
+    if not _DATABASE.fullmatch(texts.get("database", "any")):
+        reasons.append(Reason("not a name of a database", texts["database"][:80]))
     if reasons:
         raise BadRow(reasons)
     return _example(problem, texts, tables)

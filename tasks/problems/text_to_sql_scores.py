@@ -2,23 +2,59 @@
 
 exact_match            the answer, as the model gave it, is the gold query letter for letter (spaces around it aside)
 exact_match_extracted  the SQL taken out of the answer is
-valid_sql              that SQL runs on the schema
+ast_match              that SQL is the gold query but for its spelling (`sql/normalise.py` says what that is)
+valid_sql              that SQL runs on the schema; the rate of invalid SQL is what is left to 1
 execution              it gives the rows of the gold query, on every database made up for it
-execution_caseless     the same, blind to the case of ASCII letters in text
+execution_as_given     the same, and the answer is nothing but that SQL
+execution_caseless     the same as execution, blind to the case of ASCII letters in text
+execution_real         it gives the rows of the gold query on the row's real database, where the recipe names one
 
-A chat model that was not tuned wraps its SQL in words and code fences. That costs it `exact_match` only, so that it does
-not look worse than it is. Rows whose gold query tells nothing (it does not run, finds nothing on any database, or its
-answer is an accident of row order) are not evaluable: `execution` is None there, and they are counted apart.
+A chat model that was not tuned wraps its SQL in words and code fences. That costs it `exact_match` and
+`execution_as_given` only, so that it does not look worse than it is. Rows whose gold query tells nothing (it does not
+run, finds nothing on any database, or its answer is an accident of row order) are not evaluable: `execution` is None
+there, and they are counted apart.
 """
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.metadata import version
 
+from tasks.dataset.example import normalise
 from tasks.evaluation.answers import TestRow
 from tasks.evaluation.scores import Verdict
-from tasks.evaluation.sql.extract import extract_sql
+from tasks.evaluation.sql.compare import Rules
+from tasks.evaluation.sql.extract import extract_sql, holds_query
+from tasks.evaluation.sql.features import SeenTables, question_length
 from tasks.evaluation.sql.judging import SqlOutcome, SqlPair
 from tasks.evaluation.sql.workers import SqlWorkers
+from tasks.problems.text_to_sql_real import real_outcomes
+from tasks.problems.wrong_answers import WrongAnswer
 from tasks.recipe.sections import EvaluationSection, TextToSql
+
+_FAILURES = {
+    "no such table": "unknown table",
+    "no such column": "unknown column",
+    "ambiguous column": "ambiguous column",
+    "no such function": "unknown function",
+    "syntax error": "does not parse",
+    "incomplete input": "does not parse",
+    "unrecognized token": "does not parse",
+    "stopped after": "over a limit",
+    "returns more than": "over a limit",
+    "needs more than": "over a limit",
+    "killed": "over a limit",
+}
+"""By words of SQLite or the sandbox; whatever else it says, the query "does not run"."""
+
+
+@dataclass
+class Judged:
+    """A verdict on every row in order, and what a person wants to see of each wrong answer."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    wrong: list[WrongAnswer] = field(default_factory=list)
 
 
 def judge(
@@ -26,57 +62,116 @@ def judge(
     section: EvaluationSection,
     rows: Sequence[TestRow],
     answers: Mapping[str, str],
+    seen: SeenTables | None = None,
     on_progress: Callable[[int], None] | None = None,
-) -> list[Verdict]:
-    """A verdict on every row, in order. `answers`: raw text by row id; a row without one is wrong.
+) -> Judged:
+    """Judges every row. `answers`: raw text by row id; a row without one is wrong.
 
-    `on_progress` is told how many rows are judged. Raises EnvironmentProblem when no worker process can be started.
+    `seen`: the tables of the training rows. `on_progress` is told how many rows are judged.
+
+    Raises:
+        EnvironmentProblem: no worker process can be started.
+        TryLater: a real database cannot be reached.
     """
-    pairs = [
-        SqlPair(
-            context=row.fields["context"],
-            gold=row.fields["answer"],
-            prediction=extract_sql(answers.get(row.id, "")),
-            dialect=problem.dialect,
-            databases=section.databases,
-        )
-        for row in rows
-    ]
-    verdicts = []
-    with SqlWorkers() as workers:
-        for row, pair, outcome in zip(rows, pairs, workers.judge_all(pairs), strict=True):
-            verdicts.append(_verdict(row, answers.get(row.id, ""), pair.prediction, outcome))
+    pairs = [_pair(problem, section, row, answers.get(row.id, "")) for row in rows]
+    judged = Judged()
+    with SqlWorkers() as workers, real_outcomes(section.real_databases, rows, pairs) as on_real:
+        for row, pair, outcome, real in zip(rows, pairs, workers.judge_all(pairs), on_real, strict=True):
+            text = answers.get(row.id, "")
+            verdict = _verdict(row, text, pair.prediction, outcome, real, seen)
+            judged.verdicts.append(verdict)
+            if outcome.execution is False:
+                judged.wrong.append(_wrong(row, text, verdict, outcome))
             if on_progress:
-                on_progress(len(verdicts))
-    return verdicts
+                on_progress(len(judged.verdicts))
+    return judged
 
 
-def _verdict(row: TestRow, text: str, sql: str, outcome: SqlOutcome) -> Verdict:
-    gold = row.fields["answer"].strip()
+def judge_settings(section: EvaluationSection) -> dict[str, str | int | bool]:
+    """What the verdicts depend on beside rows and answers."""
+    return {
+        "databases": section.databases,
+        "permute_columns": section.permute_columns,
+        "keep_distinct": section.keep_distinct,
+        "as_sets": section.as_sets,
+        "sqlite": sqlite3.sqlite_version,
+        "sqlglot": version("sqlglot"),
+    }
+
+
+def _pair(problem: TextToSql, section: EvaluationSection, row: TestRow, text: str) -> SqlPair:
+    return SqlPair(
+        context=row.fields["context"],
+        gold=row.fields["answer"],
+        prediction=extract_sql(text),
+        dialect=problem.dialect,
+        databases=section.databases,
+        rules=Rules(section.permute_columns, section.keep_distinct, section.as_sets),
+    )
+
+
+def _verdict(
+    row: TestRow, text: str, sql: str, outcome: SqlOutcome, real: SqlOutcome | None, seen: SeenTables | None
+) -> Verdict:
+    gold, context = row.fields["answer"].strip(), row.fields["context"]
+    bare = text.strip().rstrip("; \n") == sql
     return Verdict(
         id=row.id,
-        slice=row.slice,
+        slices=_slices(row, outcome, seen),
+        group=sha256(normalise(context).encode()).hexdigest()[:12],
         outcomes={
             "exact_match": text.strip() == gold,
             "exact_match_extracted": sql == gold.rstrip("; \n"),
+            "ast_match": outcome.ast_match,
             "valid_sql": outcome.valid,
             "execution": outcome.execution,
+            "execution_as_given": outcome.execution and bare,
             "execution_caseless": outcome.caseless,
+            **({"execution_real": real.execution} if real else {}),
         },
         kind=_kind(sql, outcome),
+        differences=list(dict.fromkeys(difference["kind"] for difference in outcome.differences)),
         evaluable=outcome.obstacle is None,
         extracted=sql,
         error=outcome.detail or outcome.error,
     )
 
 
+def _slices(row: TestRow, outcome: SqlOutcome, seen: SeenTables | None) -> dict[str, str]:
+    slices = {"slice": row.slice} if row.slice is not None else {}
+    slices |= outcome.features
+    slices["question"] = question_length(row.fields["question"])
+    if seen:
+        slices["schema"] = seen.share(row.fields["context"])
+    return slices
+
+
 def _kind(sql: str, outcome: SqlOutcome) -> str:
+    """Right, why it cannot be told, or the most telling thing that is wrong."""
     if outcome.obstacle:
         return f"not evaluable: {outcome.obstacle.replace('_', ' ')}"
     if outcome.execution:
         return "right"
     if outcome.caseless:
         return "right but for case"
-    if not sql:
-        return "no answer"
-    return "wrong rows" if outcome.valid else "does not run"
+    if not holds_query(sql):
+        return "no query" if sql else "no answer"
+    if not outcome.valid:
+        error = outcome.error or ""
+        return next((kind for words, kind in _FAILURES.items() if words in error), "does not run")
+    return outcome.differences[0]["kind"] if outcome.differences else "otherwise"
+
+
+def _wrong(row: TestRow, text: str, verdict: Verdict, outcome: SqlOutcome) -> WrongAnswer:
+    return WrongAnswer(
+        id=row.id,
+        question=row.fields["question"],
+        context=row.fields["context"],
+        gold=row.fields["answer"],
+        answer=text,
+        prediction=verdict.extracted or "",
+        kind=verdict.kind,
+        error=outcome.error,
+        differences=outcome.differences,
+        telling=outcome.telling,
+    )

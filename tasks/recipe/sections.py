@@ -173,6 +173,16 @@ class EvaluationSection(Section):
     real_databases: RealDatabases | None = Field(
         None, description="Databases of your own, for the score execution_real."
     )
+    permute_columns: bool = Field(
+        False, description="Accept the columns in another order, as Spider's test-suite evaluation does."
+    )
+    keep_distinct: bool = Field(
+        True,
+        description="Off: DISTINCT is taken out of both queries, as Spider's test-suite evaluation does by default.",
+    )
+    as_sets: bool = Field(
+        False, description="Let neither duplicate rows nor their order count, as BIRD's execution accuracy does."
+    )
     max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
     concurrency: int = Field(32, ge=1, le=1024, description="Requests under way at once.")
     timeout_seconds: float = Field(600, gt=0, description="Longest wait for one answer.")

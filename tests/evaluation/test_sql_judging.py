@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from benchmarks.sql_mutants import rewrites
 from tasks.evaluation.sql.databases import make_database, storage_orders
+from tasks.evaluation.sql.facts import query_facts
 from tasks.evaluation.sql.judging import SqlOutcome, SqlPair, judge_pair
-from tasks.evaluation.sql.query import parse_query, query_facts
+from tasks.evaluation.sql.query import parse_query
 from tasks.evaluation.sql.schema import read_schema
 
 LOANS = (

@@ -1,71 +1,28 @@
-"""What a hostile query can do: nothing. Every attack is run in a real worker, next to files it would like to write."""
+"""What a hostile query can do: nothing. Every attack of `sql_attacks.py` is run in a real worker process."""
 
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tasks.errors import EnvironmentProblem
-from tasks.evaluation.sql import worker
 from tasks.evaluation.sql.judging import SqlOutcome, SqlPair
-from tasks.evaluation.sql.workers import SqlWorkers
+from tasks.evaluation.sql.sandbox import Limits
+from tasks.evaluation.sql.workers import MEMORY_BYTES, SqlWorkers
+from tests.evaluation.sql_attacks import HARMLESS, KILLED, REFUSED, STOPPED
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU times from /proc")
 
 CONTEXT = "CREATE TABLE people (name TEXT, age INTEGER)"
 GOLD = "SELECT name FROM people WHERE age > 30"
-
-REFUSED = [
-    "DELETE FROM people",
-    "INSERT INTO people VALUES ('x', 1)",
-    "UPDATE people SET age = 99",
-    "DROP TABLE people",
-    "CREATE TABLE loot (a)",
-    "CREATE TEMP TABLE loot AS SELECT * FROM people",
-    "CREATE VIEW loot AS SELECT 1",
-    "CREATE TRIGGER loot AFTER INSERT ON people BEGIN SELECT 1; END",
-    "CREATE VIRTUAL TABLE loot USING fts5(a)",
-    "WITH q AS (SELECT 1) DELETE FROM people",
-    "ATTACH '{file}' AS loot",
-    "VACUUM INTO '{file}'",
-    "PRAGMA query_only = OFF",
-    "PRAGMA writable_schema = ON",
-    "PRAGMA hard_heap_limit = 0",
-    "PRAGMA temp_store_directory = '{folder}'",
-    "SELECT load_extension('{file}')",
-    "SELECT writefile('{file}', 'x')",
-    "SELECT readfile('/etc/passwd')",
-    "SELECT edit('x', 'touch {file}')",
-    "SELECT fts3_tokenizer('simple')",
-    "SELECT hex(randomblob(900000000))",
-    "SELECT zeroblob(900000000)",
-    "SELECT random() FROM people",
-    "BEGIN",
-    "SAVEPOINT loot",
-    "SELECT name FROM people; DROP TABLE people",
-    "SELECT " + "(" * 5_000 + "1" + ")" * 5_000,
-    "SELECT " + "+".join("1" * 30_000),
-    "SELECT '" + "x" * 200_000 + "'",
-    " UNION ALL ".join(["SELECT 1"] * 400),
-    "SELECT name FROM people WHERE name LIKE '" + "%a" * 20_000 + "'",
-]
-EXHAUSTING = [
-    "WITH RECURSIVE q(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM q) SELECT COUNT(*) FROM q",
-    "WITH RECURSIVE q(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM q) SELECT n FROM q",
-    "WITH RECURSIVE q(s) AS (SELECT 'ab' UNION ALL SELECT s || s FROM q) SELECT s FROM q",
-    "WITH RECURSIVE q(n, s) AS (SELECT 1, '' UNION SELECT n + 1, printf('%.90000c', 'x') || n FROM q) SELECT MAX(s) FROM q",
-    "SELECT COUNT(*) FROM " + ", ".join(f"people AS p{i}" for i in range(12)),
-    "SELECT * FROM " + ", ".join(f"people AS p{i}" for i in range(8)) + " ORDER BY p0.name, p7.age",
-    "SELECT group_concat(p1.name) FROM " + ", ".join(f"people AS p{i}" for i in range(9)),
-    "SELECT printf('%.*c', 900000000, 'x')",
-    "SELECT replace(printf('%.99999c', 'a'), 'a', printf('%.99999c', 'b'))",
-    "SELECT SUM(instr(printf('%.99000c', 'a'), printf('%.49000c', 'a') || p0.name)) FROM people AS p0, people AS p1",
-]
-# Few steps of SQLite's machine, each of a second: its progress handler is not called before the query ends.
-ESCAPES_THE_DEADLINE = "SELECT trim(printf('%.99000c', 'a'), printf('%.8000c', 'b') || 'a' || name) FROM people"
+WRONG = (False, False, False, None)
 
 
 @pytest.fixture(scope="module")
@@ -94,40 +51,139 @@ def files(folder: Path) -> set[str]:
     return {str(path) for path in folder.rglob("*")} | set(os.listdir())
 
 
+def open_files(pid: int) -> list[str]:
+    """What a process has open, but for sockets and the like."""
+    targets = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return [target for target in targets if target.startswith("/") and not target.startswith("/dev/")]
+
+
+def status(pid: int, field: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(REFUSED) + len(STOPPED) + len(KILLED) >= 100
+
+
 @pytest.mark.parametrize("dialect", ["sqlite", "mysql"])
-@pytest.mark.parametrize("attack", REFUSED, ids=lambda attack: attack[:40])
-def test_an_attack_is_refused_at_once_and_leaves_no_file(
-    workers: SqlWorkers, attack: str, dialect: str, tmp_path: Path
-) -> None:
+def test_an_attack_is_refused_at_once_and_leaves_no_trace(workers: SqlWorkers, dialect: str, tmp_path: Path) -> None:
+    """All by one process, which the next one finds as it was: with nothing open and nothing written."""
     before = files(tmp_path)
-    seconds = cpu_seconds_of_children()
-    outcome = judge(workers, attack.format(file=tmp_path / "loot.db", folder=tmp_path), dialect)
-    assert cpu_seconds_of_children() - seconds < 1
-    assert (outcome.valid, outcome.execution, outcome.caseless, outcome.obstacle) == (False, False, False, None)
-    assert outcome.error
+    judge(workers, GOLD, dialect)
+    [worker] = _children()
+    for name, (attack, word) in REFUSED.items():
+        seconds = cpu_seconds_of_children()
+        outcome = judge(
+            workers, attack.replace("{file}", f"{tmp_path}/loot").replace("{folder}", str(tmp_path)), dialect
+        )
+        assert cpu_seconds_of_children() - seconds < SqlPair.cpu_seconds, name
+        assert (outcome.valid, outcome.execution, outcome.caseless, outcome.obstacle) == WRONG, name
+        assert outcome.error, name
+        assert dialect == "mysql" or word in outcome.error, name  # sqlglot may have spelt it otherwise
     assert files(tmp_path) == before
+    assert judge(workers, GOLD, dialect).execution is True
+    if dialect == "sqlite":
+        assert _children() == [worker], "none of them was a case for the kernel"
+        assert open_files(worker) == []
+        assert "\nwrite_bytes: 0\n" in Path(f"/proc/{worker}/io").read_text()
 
 
-@pytest.mark.parametrize("attack", EXHAUSTING, ids=lambda attack: attack[:60])
-def test_an_exhausting_query_is_stopped(workers: SqlWorkers, attack: str) -> None:
+@pytest.mark.parametrize("name", STOPPED)
+def test_an_exhausting_query_meets_a_limit_of_the_database(workers: SqlWorkers, name: str) -> None:
+    judge(workers, GOLD)
+    [worker] = _children()
     before = cpu_seconds_of_children()
-    outcome = judge(workers, attack)
-    assert cpu_seconds_of_children() - before < worker.CPU_SECONDS + 4
-    assert (outcome.valid, outcome.execution, outcome.obstacle) == (False, False, None)
-
-
-def test_a_query_that_escapes_the_deadline_is_killed_and_the_next_pair_is_judged(workers: SqlWorkers) -> None:
-    before = cpu_seconds_of_children()
-    outcome = judge(workers, ESCAPES_THE_DEADLINE)
-    assert worker.CPU_SECONDS <= cpu_seconds_of_children() - before < worker.CPU_SECONDS + 4
-    assert (outcome.valid, outcome.execution, outcome.obstacle) == (False, False, None)
-    assert outcome.error
-    assert "killed" in outcome.error
+    outcome = judge(workers, STOPPED[name])
+    assert cpu_seconds_of_children() - before < Limits().seconds + 1
+    assert (outcome.valid, outcome.execution, outcome.caseless, outcome.obstacle) == WRONG
+    assert any(
+        word in (outcome.error or "") for word in ("stopped after", "needs more than", "returns more", "too big")
+    )
+    assert _children() == [worker]
+    assert status(worker, "VmHWM") * 1024 < MEMORY_BYTES
     assert judge(workers, GOLD).execution is True
 
 
+@pytest.mark.parametrize("name", KILLED)
+def test_a_query_that_escapes_the_deadline_is_killed_and_the_next_pair_is_judged(
+    workers: SqlWorkers, name: str
+) -> None:
+    before = cpu_seconds_of_children()
+    outcome = judge(workers, KILLED[name])
+    assert 0.9 * SqlPair.cpu_seconds <= cpu_seconds_of_children() - before < SqlPair.cpu_seconds + 4
+    assert (outcome.valid, outcome.execution, outcome.caseless, outcome.obstacle) == WRONG
+    assert "killed" in (outcome.error or "")
+    assert judge(workers, GOLD).execution is True
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_harmless_query_runs(workers: SqlWorkers, name: str) -> None:
+    outcome = judge(workers, HARMLESS[name])
+    assert (outcome.valid, outcome.error) == (True, None)
+
+
+def test_neighbours_of_hostile_queries_get_their_verdicts_in_time() -> None:
+    """Two workers, one of which is always busy with an attack."""
+    attacks = [*[*STOPPED.values()][::4], KILLED["trim"]]
+    waits = []
+    with SqlWorkers(2) as pool, ThreadPoolExecutor(1) as thread:
+        assert all(outcome.execution for outcome in pool.judge_all([SqlPair(CONTEXT, GOLD, GOLD, "sqlite", 5)] * 4))
+        hostile = thread.submit(lambda: [judge(pool, attack).execution for attack in attacks])
+        while not hostile.done():
+            start = time.perf_counter()
+            right, wrong = judge(pool, "SELECT name FROM people WHERE 30 < age"), judge(pool, "SELECT name FROM people")
+            waits.append((time.perf_counter() - start) / 2)
+            assert (right.execution, wrong.execution) == (True, False)
+        assert hostile.result() == [False] * len(attacks)
+    assert len(waits) > len(attacks)
+    assert max(waits) < SqlPair.cpu_seconds
+
+
+def test_pairs_behind_hostile_ones_get_the_same_verdicts_as_alone() -> None:
+    honest = [SqlPair(CONTEXT, GOLD, f"SELECT name FROM people WHERE age > {n}", "sqlite", 5) for n in range(28, 33)]
+    hostile = [SqlPair(CONTEXT, GOLD, attack, "sqlite", 5) for attack in [*STOPPED.values()][:5]]
+    mixed = [pair for both in zip(honest, hostile, strict=True) for pair in both]
+    with SqlWorkers(2) as pool:
+        alone = list(pool.judge_all(honest))
+        assert list(pool.judge_all(mixed))[::2] == alone
+    assert [outcome.execution for outcome in alone] == [False, False, True, False, False]
+
+
+def test_a_worker_whose_parent_is_killed_ends_when_its_query_has_met_its_limit() -> None:
+    code = f"""
+from tasks.evaluation.sql.workers import SqlPair, SqlWorkers
+with SqlWorkers(1) as pool:
+    pool.judge(SqlPair({CONTEXT!r}, {GOLD!r}, {GOLD!r}, "sqlite", 1))
+    print("up", flush=True)
+    pool.judge(SqlPair({CONTEXT!r}, {GOLD!r}, {KILLED["printf"]!r}, "sqlite", 1))
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        assert parent.stdout.readline() == b"up\n"
+        [worker] = _children(parent.pid)
+        time.sleep(0.5)
+        parent.send_signal(signal.SIGKILL)
+    end = time.monotonic() + SqlPair.wall_clock_seconds
+    while Path(f"/proc/{worker}").exists():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_worker_has_little_of_everything(workers: SqlWorkers) -> None:
+    judge(workers, GOLD)
+    [worker] = _children()
+    limits = Path(f"/proc/{worker}/limits").read_text().splitlines()
+    found = {line[:26].strip(): line[26:].split()[1] for line in limits}
+    assert found["Max file size"] == "0"
+    assert found["Max core file size"] == "0"
+    assert found["Max address space"] == str(MEMORY_BYTES)
+    assert found["Max open files"] == "64"
+    assert status(worker, "Threads") == 1
+
+
 def test_a_gold_that_kills_its_worker_is_not_judged_by(workers: SqlWorkers) -> None:
-    outcome = workers.judge(SqlPair(CONTEXT, ESCAPES_THE_DEADLINE, GOLD, "sqlite", 1))
+    outcome = workers.judge(SqlPair(CONTEXT, KILLED["trim"], GOLD, "sqlite", 1))
     assert (outcome.execution, outcome.obstacle) == (None, "killed")
 
 
@@ -137,7 +193,7 @@ def test_the_same_bomb_would_run_for_long_without_the_sandbox() -> None:
     end = time.perf_counter() + 1
     plain.set_progress_handler(lambda: time.perf_counter() > end, 1000)
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-        plain.execute(EXHAUSTING[0])
+        plain.execute(STOPPED["endless recursion"])
     plain.execute("PRAGMA query_only = ON")
     plain.execute("PRAGMA query_only = OFF")
     assert plain.execute("CREATE TABLE loot (a)")
@@ -169,13 +225,13 @@ def test_no_worker_outlives_its_pool_and_none_knows_our_environment(monkeypatch:
     assert not _children()
 
 
-def _children() -> list[int]:
-    """Worker processes of this test process."""
+def _children(of: int | None = None) -> list[int]:
+    """Worker processes of this test process, or of another."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            if parent == os.getpid() and b"sql.worker" in (entry / "cmdline").read_bytes():
+            if parent == (of or os.getpid()) and b"sql.worker" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue

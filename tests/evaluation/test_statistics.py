@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.evaluation.statistics import Comparison, Proportion
+from tasks.evaluation.statistics import Comparison, Proportion, bootstrap
 
 PAIRS = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60)
 
@@ -83,3 +83,33 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
         found = Comparison.of(drawn)
         covered += found.low <= 0.10 <= found.high
     assert 0.93 <= covered / 800 <= 0.98
+
+
+def test_the_bootstrap_of_single_rows_is_near_newcombes_interval() -> None:
+    pairs = table(55, 5, 15, 25)
+    found = bootstrap(pairs, [str(n) for n in range(len(pairs))])
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(0.02, abs=0.03), pytest.approx(0.19, abs=0.03))
+    assert found == bootstrap(pairs, [str(n) for n in range(len(pairs))]), "the seed is fixed"
+
+
+def test_rows_of_one_schema_are_drawn_together() -> None:
+    """A gain that a few schemas make is less sure than the same gain all over the place."""
+    pairs = table(40, 0, 20, 40)
+    scattered = [str(n % 20) for n in range(100)]
+    gathered = [str(n // 5) for n in range(100)]
+    wide, narrow = bootstrap(pairs, gathered), bootstrap(pairs, scattered)
+    assert wide is not None
+    assert narrow is not None
+    assert (wide.drawn, wide.groups) == ("groups", 20)
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_few_groups_cannot_be_drawn_from_and_no_rows_say_nothing() -> None:
+    found = bootstrap(table(5, 0, 5, 5), ["one"] * 15)
+    assert found is not None
+    assert (found.drawn, found.groups) == ("rows", 1)
+    assert bootstrap([], []) is None
+    same = bootstrap(table(10, 0, 0, 0), [str(n) for n in range(10)])
+    assert same is not None
+    assert (same.low, same.high) == (0, 0)

@@ -1,6 +1,7 @@
 from tasks.evaluation.answers import Answer, TestRow
 from tasks.evaluation.scores import Verdict, compare, summarise
-from tasks.problems.text_to_sql_scores import judge
+from tasks.evaluation.sql.features import SeenTables
+from tasks.problems.text_to_sql_scores import judge, judge_settings
 from tasks.recipe.sections import EvaluationSection, TextToSql
 
 SECTION = EvaluationSection(databases=3)
@@ -26,19 +27,21 @@ def row(key: str, answer: str = GOLD, slice: str | None = None) -> TestRow:
 
 
 def judged(rows: list[TestRow], answers: dict[str, str]) -> dict[str, Verdict]:
-    return {verdict.id: verdict for verdict in judge(TextToSql(), SECTION, rows, answers)}
+    return {verdict.id: verdict for verdict in judge(TextToSql(), SECTION, rows, answers).verdicts}
 
 
 def test_each_metric_sees_what_it_should() -> None:
     verdicts = judged([row(key) for key in ANSWERS], ANSWERS)
     right = {
         metric: {key for key, verdict in verdicts.items() if verdict.outcomes[metric]}
-        for metric in ("exact_match", "exact_match_extracted", "valid_sql", "execution", "execution_caseless")
+        for metric in verdicts["exact"].outcomes
     }
     same_text = {"exact", "spaces", "semicolon", "fenced"}
     assert right["exact_match"] == {"exact", "spaces"}
     assert right["exact_match_extracted"] == same_text
+    assert right["ast_match"] == same_text | {"reworded"}
     assert right["execution"] == same_text | {"reworded"}
+    assert right["execution_as_given"] == {"exact", "spaces", "semicolon", "reworded"}
     assert right["execution_caseless"] == same_text | {"reworded", "case"}
     assert right["valid_sql"] == same_text | {"reworded", "case", "wrong"}
 
@@ -48,9 +51,12 @@ def test_a_verdict_says_how_an_answer_is_wrong_and_survives_json() -> None:
     kinds = {key: verdict.kind for key, verdict in verdicts.items()}
     assert kinds["reworded"] == "right"
     assert kinds["case"] == "right but for case"
-    assert kinds["wrong"] == "wrong rows"
-    assert kinds["broken"] == kinds["prose"] == kinds["hostile"] == "does not run"
+    assert kinds["wrong"] == "wrong literal"
+    assert kinds["broken"] == "unknown column"
+    assert kinds["prose"] == kinds["hostile"] == "no query"
     assert kinds["empty"] == "no answer"
+    assert verdicts["broken"].differences == ["wrong column", "missing condition"]
+    assert verdicts["reworded"].differences == []
     assert "nam" in (verdicts["broken"].error or "")
     assert verdicts["fenced"].extracted == GOLD
     assert Verdict.model_validate_json(verdicts["broken"].model_dump_json()) == verdicts["broken"]
@@ -58,17 +64,19 @@ def test_a_verdict_says_how_an_answer_is_wrong_and_survives_json() -> None:
 
 def test_a_row_without_an_answer_is_wrong_and_progress_is_told() -> None:
     told: list[int] = []
-    verdicts = judge(TextToSql(), SECTION, [row("a"), row("b")], {"a": GOLD}, told.append)
+    verdicts = judge(TextToSql(), SECTION, [row("a"), row("b")], {"a": GOLD}, on_progress=told.append).verdicts
     assert [verdict.outcomes["execution"] for verdict in verdicts] == [True, False]
     assert told == [1, 2]
 
 
 def test_rows_that_cannot_be_judged_are_counted_apart() -> None:
     rows = [row("good"), row("fails", "SELECT mayor FROM city"), row("empty", "SELECT name FROM city WHERE 1 = 0")]
-    verdicts = judge(TextToSql(), SECTION, rows, {r.id: r.fields["answer"] for r in rows})
+    judged = judge(TextToSql(), SECTION, rows, {r.id: r.fields["answer"] for r in rows})
+    verdicts = judged.verdicts
+    assert judged.wrong == []
     assert [verdict.evaluable for verdict in verdicts] == [True, False, False]
     assert [verdict.kind for verdict in verdicts[1:]] == ["not evaluable: gold fails", "not evaluable: gold empty"]
-    scores = summarise(verdicts, [], SECTION, dataset_digest="d", model_digest="m")
+    scores = summarise(verdicts, [], SECTION, judge_settings(SECTION), dataset_digest="d", model_digest="m")
     assert (scores.n, scores.not_evaluable) == (3, 2)
     assert (scores.metrics["execution"].successes, scores.metrics["execution"].n) == (1, 1)
     assert scores.metrics["exact_match"].n == 3
@@ -82,14 +90,22 @@ def test_scores_add_up_by_slice_with_latency_rate_and_settings() -> None:
         Answer(id="c", text=GOLD, asked_at=100_000, latency_seconds=1, prompt_tokens=50, completion_tokens=10),
         Answer(id="d", asked_at=100_000, latency_seconds=600, error="no answer within 600 s"),
     ]
-    verdicts = judge(TextToSql(), SECTION, rows, {answer.id: answer.text for answer in answers})
-    scores = summarise(verdicts, answers, SECTION, dataset_digest="data", model_digest="model")
+    texts = {answer.id: answer.text for answer in answers}
+    verdicts = judge(TextToSql(), SECTION, rows, texts, SeenTables([CONTEXT.upper()])).verdicts
+    settings = judge_settings(SECTION)
+    scores = summarise(verdicts, answers, SECTION, settings, dataset_digest="data", model_digest="model")
     assert scores.metrics["execution"].value == 0.5  # a request that failed counts as wrong
-    assert scores.slices["small"]["execution"].value == 0.5
-    assert scores.slices["large"]["execution"].value == 1.0
-    assert set(scores.slices) == {"small", "large"}
+    assert scores.slices["slice"]["small"]["execution"].value == 0.5
+    assert scores.slices["slice"]["large"]["execution"].value == 1.0
+    assert set(scores.slices["slice"]) == {"small", "large"}
+    parts = {
+        division: {part: m["execution"].n for part, m in found.items()} for division, found in scores.slices.items()
+    }
+    assert parts["schema"] == {"all tables seen": 4}
+    assert (parts["tables"], parts["nesting"], parts["question"]) == ({"1": 4}, {"flat": 4}, {"up to 10 words": 4})
     assert scores.errors == 1
-    assert scores.kinds == {"right": 2, "wrong rows": 1, "no answer": 1}
+    assert scores.kinds == {"right": 2, "missing table": 1, "no answer": 1}
+    assert (scores.judge["databases"], scores.judge["keep_distinct"]) == (3, True)
     assert scores.latency
     assert (scores.latency.p50, scores.latency.mean) == (2, 5 / 3)
     assert scores.requests_per_second == 3 / 4  # a day passed between two runs; only 4 s of it were work

@@ -18,7 +18,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from containers.serving.batch import GROUP_TOKENS, Batch, Sequence, fits_group
+from containers.serving.batch import Batch, Sequence
 from containers.serving.engine import GenerationFailed, Sampling, Token
 
 SIZES = {
@@ -151,7 +151,7 @@ def test_sampling_follows_the_models_probabilities():
     with torch.inference_mode():
         truth = model(torch.tensor([prompt])).logits[0, -1].softmax(-1)
     draws = 2000
-    asked = [Asked(prompt, Sampling(max_new_tokens=1, temperature=1.0, seed=seed)) for seed in range(draws)]
+    asked = [Asked(prompt, Sampling(1, temperature=1.0, seed=seed, logprobs=True)) for seed in range(draws)]
     run(model, asked, group=200, steps_between=0)
     best = int(truth.argmax())
     expected = float(truth[best])
@@ -174,13 +174,3 @@ def test_overflowing_numbers_fail_that_sequence_and_no_other():
     assert isinstance(broken.got[0], GenerationFailed)
     assert len(broken.got) == 1
     assert good.tokens == expected
-
-
-def test_groups_of_prompts_are_limited_by_their_padded_size():
-    def waiting(length: int) -> Sequence:
-        return Sequence([1] * length, Sampling(max_new_tokens=1), lambda token: None)
-
-    assert fits_group([], waiting(10 * GROUP_TOKENS))
-    assert fits_group([waiting(GROUP_TOKENS // 2)], waiting(3))
-    assert not fits_group([waiting(GROUP_TOKENS // 2)] * 2, waiting(3))
-    assert not fits_group([waiting(3)], waiting(GROUP_TOKENS // 2 + 1))

@@ -1,8 +1,11 @@
 """How the server starts, refuses to start, and ends."""
 
+import importlib.util
+import json
 import shutil
 import signal
 import socket
+import threading
 import time
 
 import httpx
@@ -47,10 +50,37 @@ def test_it_is_unhealthy_until_loaded_then_finishes_what_runs_after_sigterm(pati
         lines = stream.iter_lines()
         next(lines)
         server.process.send_signal(signal.SIGTERM)
-        first(None, url, 20)  # nothing new is accepted
+        first(503, url, 20)
+        refused = httpx.post(f"{url}{CHAT}", json=body)
+        assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (
+            503,
+            "5",
+            "close",
+        )
+        assert refused.json()["error"]["message"] == "the server is shutting down"
         rest = [line for line in lines if line]
     assert rest[-1] == "data: [DONE]"
-    assert '"finish_reason": "length"' in rest[-2]
+    assert '"finish_reason":"length"' in rest[-2]
+    assert server.process.wait(timeout=30) == 0
+
+
+def test_what_is_not_finished_within_the_grace_is_told_so(patient_root):
+    server = Server(patient_root, SERVING_GRACE_SECONDS="1", SERVING_MAX_MODEL_LENGTH="60000")
+    url = server.wait_until_ready()
+    body = {"messages": [{"role": "user", "content": "Go on"}], "temperature": 0, "max_tokens": 50_000}
+    answers: list[httpx.Response] = []
+    client = threading.Thread(target=lambda: answers.append(httpx.post(f"{url}{CHAT}", json=body, timeout=60)))
+    with httpx.stream("POST", f"{url}{CHAT}", json={**body, "stream": True}, timeout=60) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        client.start()
+        time.sleep(1)
+        server.process.send_signal(signal.SIGTERM)
+        rest = [line for line in lines if line]
+    client.join()
+    assert rest[-1] == "data: [DONE]"
+    assert json.loads(rest[-2].removeprefix("data: "))["error"]["message"] == "the server is shutting down"
+    assert answers[0].status_code == 503
     assert server.process.wait(timeout=30) == 0
 
 
@@ -76,6 +106,9 @@ def test_it_says_in_one_line_why_it_does_not_start(root, tmp_path):
             "cannot serve: SERVING_DTYPE: Input should be 'auto'": Server(root, SERVING_DTYPE="int4"),
             f"cannot serve {damaged}/model: SafetensorError": Server(damaged),
         }
+        if importlib.util.find_spec("vllm") is None:
+            reason = f"cannot serve {root}/model: UnsupportedModel: SERVING_ENGINE=vllm, but vllm is not installed"
+            refused[reason] = Server(root, SERVING_ENGINE="vllm")
         for reason, server in refused.items():
             assert server.process.wait(timeout=START_SECONDS) > 0
             server.reader.join()

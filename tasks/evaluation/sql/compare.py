@@ -1,16 +1,36 @@
 """When two results are the same answer.
 
 Rows compare as a multiset; where the gold query orders them, in that order, but rows that tie may come in any order.
-Columns keep their order, duplicates count, column names do not. Floats are rounded to 6 decimals; 1 equals 1.0, and '1'
-equals neither.
+Columns keep their order, duplicates count, column names do not. `Rules` says what may be done differently.
+
+1 equals 1.0, and '1' equals neither. Floats are rounded to 12 significant digits, then to 6 decimals: so sums that were
+added up in another order agree. Two that lie on both sides of a rounding edge do not, however close they are.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Row = tuple[Any, ...]
-DECIMALS = 6
+DIGITS, DECIMALS = 12, 6
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts as the same answer, by the names of the field. The defaults are ours, the strictest.
+
+    permute_columns: columns may come in any order, one order for all rows (Spider's test-suite evaluation does so).
+    keep_distinct: False takes DISTINCT out of both queries before they run (Spider's default).
+    as_sets: neither duplicates nor the order of rows count (BIRD's execution accuracy).
+    """
+
+    permute_columns: bool = False
+    keep_distinct: bool = True
+    as_sets: bool = False
+
+
+OURS = Rules()
 
 
 def plain_rows(rows: Sequence[Row], *, caseless: bool = False) -> list[Row]:
@@ -36,12 +56,33 @@ def cuts(results: Sequence[Sequence[Row]]) -> list[int]:
     return found
 
 
-def same_rows(first: Sequence[Row], second: Sequence[Row], blocks: Sequence[int] = ()) -> bool:
-    """Whether two results agree: as multisets, or block by block when `blocks` says where each block ends."""
-    if len(first) != len(second):
+def same_rows(gold: Sequence[Row], rows: Sequence[Row], blocks: Sequence[int] = (), rules: Rules = OURS) -> bool:
+    """Whether two results agree: as multisets, or block by block when `blocks` says where each block of gold ends."""
+    if rules.as_sets:
+        gold, rows, blocks = list(dict.fromkeys(gold)), list(dict.fromkeys(rows)), ()
+    if len(gold) != len(rows):
         return False
-    ends = blocks or [len(first)]
-    return all(Counter(first[i:j]) == Counter(second[i:j]) for i, j in zip([0, *ends], ends, strict=False))
+    ends = blocks or [len(gold)]
+    if rules.permute_columns and gold and len(gold[0]) == len(rows[0]) > 1:
+        return _permuted(gold, rows, ends)
+    return _agree(gold, rows, ends)
+
+
+def _agree(gold: Sequence[Row], rows: Sequence[Row], ends: Sequence[int]) -> bool:
+    return all(Counter(gold[i:j]) == Counter(rows[i:j]) for i, j in zip([0, *ends], ends, strict=False))
+
+
+def _permuted(gold: Sequence[Row], rows: Sequence[Row], ends: Sequence[int], chosen: tuple[int, ...] = ()) -> bool:
+    """Whether some order of the columns makes the rows agree: column after column, and back when one does not fit."""
+    width = len(chosen)
+    if not _agree([row[:width] for row in gold], [tuple(row[i] for i in chosen) for row in rows], ends):
+        return False
+    if width == len(gold[0]):
+        return True
+    left = {
+        tuple(row[i] for row in rows): i for i in range(len(gold[0])) if i not in chosen
+    }  # of equal ones, one will do
+    return any(_permuted(gold, rows, ends, (*chosen, i)) for i in left.values())
 
 
 def says_nothing(rows: Sequence[Row]) -> bool:
@@ -51,5 +92,5 @@ def says_nothing(rows: Sequence[Row]) -> bool:
 
 def _plain(value: Any, caseless: bool) -> Any:
     if isinstance(value, float):
-        return round(value, DECIMALS)
+        return round(float(f"{value:.{DIGITS}g}"), DECIMALS)
     return value.casefold() if caseless and isinstance(value, str) else value

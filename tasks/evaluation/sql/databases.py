@@ -12,8 +12,8 @@ import random
 import sqlite3
 from dataclasses import dataclass, replace
 
+from tasks.evaluation.sql.facts import QueryFacts, Value
 from tasks.evaluation.sql.pools import Pool
-from tasks.evaluation.sql.query import QueryFacts, Value, columns_of
 from tasks.evaluation.sql.schema import Column, Schema
 from tasks.evaluation.sql.values import WORDS, around
 
@@ -82,7 +82,7 @@ def fill(connection: sqlite3.Connection, database: Database, *, caseless: bool =
 
 def _keys(schema: Schema, facts: QueryFacts, groups: dict[Column, tuple[Column, ...]]) -> set[Column]:
     """Columns that never repeat a value: the schema says so, or the gold query takes it for granted."""
-    keys = {column for column in columns_of(schema) if schema[column].unique}
+    keys = {column for column in schema.columns() if schema[column].unique}
     for column, table in facts.determined:
         keys.update([column] if column[0] == table else [member for member in groups[column] if member[0] == table])
     return keys
@@ -94,7 +94,7 @@ def _quoted(name: str) -> str:
 
 def _linked(schema: Schema, facts: QueryFacts) -> dict[Column, tuple[Column, ...]]:
     """For every column, the columns that draw from the same pool: joined, compared or a foreign key of it."""
-    groups = {column: [column] for column in columns_of(schema)}
+    groups = {column: [column] for column in schema.columns()}
     for left, right in [*facts.links, *schema.foreign_keys]:
         if left in groups and right in groups and groups[left] is not groups[right]:
             groups[left].extend(groups[right])
@@ -115,10 +115,10 @@ class _Draw:
             self.rows = max(self.rows, min(MOST_ROWS, 4 * (facts.group_size + 1)))
         self.pools: dict[Column, Pool] = {}
         key_columns = _keys(schema, facts, self.groups)
-        self.nullable = {c for c in columns_of(schema) if not schema[c].required and c not in key_columns}
-        for column in columns_of(schema):
+        self.nullable = {c for c in schema.columns() if not schema[c].required and c not in key_columns}
+        for column in schema.columns():
             self.pools[column] = self._pool(column, key_columns)
-        self.keys = {column: self._draw_key(column) for column in columns_of(schema) if column in key_columns}
+        self.keys = {column: self._draw_key(column) for column in schema.columns() if column in key_columns}
         for child, parent in schema.foreign_keys:
             if child in self.pools and parent in self.keys:
                 self.pools[child] = self.pools[child].within(self.keys[parent])

@@ -33,5 +33,10 @@ def extract_sql(text: str) -> str:
     return found.group().strip() if found else text
 
 
+def holds_query(text: str) -> bool:
+    """Whether there is anything in a text that looks like the beginning of a query."""
+    return _start(text) is not None
+
+
 def _start(text: str) -> int | None:
     return next((found.start() for pattern in _STARTS if (found := pattern.search(text))), None)

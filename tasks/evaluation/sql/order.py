@@ -1,10 +1,11 @@
 """Where the ORDER BY of a gold query leaves the order of its rows open.
 
 A query may return rows that tie in any order, and a LIMIT that cuts through such rows returns an accident. Neither may
-be held against a prediction. So the gold is run once more without its LIMIT and with its sort keys shown.
+be held against a prediction. So the gold is run once more with its sort keys shown, and one row beyond its LIMIT. (All
+rows tie where there is no ORDER BY.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -15,7 +16,7 @@ from tasks.evaluation.sql.query import tree_to_sqlite
 
 @dataclass(frozen=True)
 class Witness:
-    """`query` returns all rows of the gold, and its sort keys. `keys`: where in a row the keys stand."""
+    """`query` returns the gold's rows from the first to one beyond the last, and its sort keys, which stand at `keys`."""
 
     query: str
     keys: tuple[int, ...]
@@ -33,19 +34,23 @@ class Witness:
         return [end - start for end in ends if start < end <= stop]
 
 
-def witness(tree: exp.Expr | None) -> Witness | None:
-    """The witness of an ordered query, or None when it cannot be made (an unusual ORDER BY or LIMIT)."""
-    if not isinstance(tree, exp.Query) or not (order := tree.args.get("order")):
+def witness(tree: exp.Expr | None, spell: Callable[[exp.Expr], str] = tree_to_sqlite) -> Witness | None:
+    """The witness of a query with ORDER BY or LIMIT; None when it has neither, or one that is not understood.
+
+    `spell` writes a tree as the database that will run it wants it.
+    """
+    if not isinstance(tree, exp.Query) or not (tree.args.get("order") or tree.args.get("limit")):
         return None
     offset, limit = _count(tree.args.get("offset"), 0), _count(tree.args.get("limit"), None)
     if offset is None or (limit is None and tree.args.get("limit")):
         return None
     query = tree.copy()
-    query.set("limit", None)
+    query.set("limit", None if limit is None else exp.Limit(expression=exp.Literal.number(offset + limit + 1)))
     query.set("offset", None)
     keys: list[int] = []
     added: list[exp.Expr] = []
-    for ordered in order.expressions:
+    order = tree.args.get("order")
+    for ordered in order.expressions if order else ():
         place = _place(tree, ordered.this)
         if place is None:
             added.append(ordered.this.copy())
@@ -55,7 +60,7 @@ def witness(tree: exp.Expr | None) -> Witness | None:
         return None
     for key in reversed(added):
         query = query.select(key, copy=False)
-    return Witness(tree_to_sqlite(query), tuple(keys), offset, limit)
+    return Witness(spell(query), tuple(keys), offset, limit)
 
 
 def _place(tree: exp.Query, key: exp.Expr) -> int | None:

@@ -4,7 +4,7 @@ import math
 import random
 from typing import Self
 
-from tasks.evaluation.sql.query import Condition, Value
+from tasks.evaluation.sql.facts import Condition, Value
 from tasks.evaluation.sql.values import meets
 
 

@@ -40,6 +40,12 @@ class Schema:
         """The column behind a (table, column) pair."""
         return self.tables[column[0]][column[1]]
 
+    def columns(self) -> Iterator[Column]:
+        """All columns, table by table."""
+        for table, columns in self.tables.items():
+            for name in columns:
+                yield table, name
+
 
 def read_schema(context: str, dialect: str) -> Schema:
     """Read CREATE TABLE statements. A table defined twice gets the columns of both, names are blind to case.
@@ -85,9 +91,9 @@ def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef) -> N
 def _kind(declared: exp.DataType | None) -> str:
     if declared is None:
         return "text"
-    if declared.is_type(*exp.DataType.NUMERIC_TYPES):
+    if declared.this in exp.DataType.NUMERIC_TYPES:
         return "number"
-    return "date" if declared.is_type(*exp.DataType.TEMPORAL_TYPES) else "text"
+    return "date" if declared.this in exp.DataType.TEMPORAL_TYPES else "text"
 
 
 def _add_table_constraint(schema: Schema, table: str, part: exp.Expr) -> None:

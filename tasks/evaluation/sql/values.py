@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tasks.evaluation.sql.query import Condition, Value, number
+from tasks.evaluation.sql.facts import Condition, Value, number
 
 _WORDS = """
 Amber Birch Cedar Delta Ember Fjord Grove Heron Iris Juniper Koala Lotus Maple Nectar Opal Pine Quartz Raven

@@ -1,10 +1,12 @@
 """The program in which hostile SQL runs: one pair in, one outcome out, over an inherited socket.
 
-    python -m tasks.evaluation.sql.worker FILE_DESCRIPTOR
+    python -m tasks.evaluation.sql.worker FILE_DESCRIPTOR MEMORY_BYTES
 
-It has no environment to leak, may use little memory and write no byte to a file. A pair that takes too long kills the
-process: the kernel does it, so nothing a query does can prevent it. The limit is in CPU time, which a busy machine does
-not use up; the one in wall clock time is for what should not happen, a worker that waits.
+It has no environment to leak, may use little memory, open few files and write no byte to one. A pair that takes too long
+kills the process: the kernel does it, so nothing a query does can prevent it. The limit is in CPU time, which a busy
+machine does not use up; the one in wall clock time is for a worker that waits.
+
+Pairs come pickled, from us. Outcomes go back as JSON: nothing that stood next to hostile SQL is unpickled.
 """
 
 import json
@@ -15,11 +17,10 @@ import sys
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 
-from tasks.evaluation.sql.judging import SqlPair, judge_pair
+from tasks.evaluation.sql.judging import SqlPair
+from tasks.evaluation.sql.real_databases import RealPair
 
-CPU_SECONDS = 3.0
-WALL_CLOCK_SECONDS = 60.0
-MEMORY_BYTES = 2**30
+OPEN_FILES = 64
 
 
 def serve(connection: Connection) -> None:
@@ -27,11 +28,11 @@ def serve(connection: Connection) -> None:
     connection.send_bytes(b"ready")
     while True:
         try:
-            pair = SqlPair(**json.loads(connection.recv_bytes()))
+            pair: SqlPair | RealPair = connection.recv()
         except EOFError:
             return
-        _limit_time(CPU_SECONDS, WALL_CLOCK_SECONDS)
-        outcome = judge_pair(pair)
+        _limit_time(pair.cpu_seconds, pair.wall_clock_seconds)
+        outcome = pair.judge()
         _limit_time(0, 0)
         connection.send_bytes(json.dumps(asdict(outcome)).encode())
 
@@ -42,17 +43,22 @@ def _limit_time(cpu: float, wall_clock: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, wall_clock)
 
 
-def confine() -> None:
+def confine(memory_bytes: int) -> None:
     """Give up what judging does not need. macOS does not hold a process to its memory limit."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limits = {resource.RLIMIT_AS: MEMORY_BYTES, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
+    limits = {
+        resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+    }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 
 if __name__ == "__main__":
-    confine()
+    confine(memory_bytes=int(sys.argv[2]))
     serve(Connection(int(sys.argv[1])))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,19 +19,28 @@ from typing import Self
 import tasks
 from tasks.errors import EnvironmentProblem
 from tasks.evaluation.sql.judging import SqlOutcome, SqlPair
+from tasks.evaluation.sql.real_databases import RealPair
 
+Pair = SqlPair | RealPair
 MOST_WORKERS = 8
+MEMORY_BYTES = 2**29
 KILLED = "killed: the query takes too long or too much memory"
 
 
 class SqlWorkers:
-    """A pool of worker processes, one for each core. Use it as a context manager."""
+    """A pool of worker processes, one for each core unless told otherwise. Use it as a context manager.
 
-    def __init__(self, count: int | None = None) -> None:
+    `memory_bytes`: address space of one worker. `password_variable`: the one variable of our environment that it gets
+    besides the paths of programs.
+    """
+
+    def __init__(
+        self, count: int | None = None, *, memory_bytes: int = MEMORY_BYTES, password_variable: str | None = None
+    ) -> None:
         self.count = count or min(MOST_WORKERS, _cores())
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for _ in range(self.count):
-            self._idle.put(_Worker())
+            self._idle.put(_Worker(memory_bytes, password_variable))
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +51,7 @@ class SqlWorkers:
         while not self._idle.empty():
             self._idle.get().stop()
 
-    def judge(self, pair: SqlPair) -> SqlOutcome:
+    def judge(self, pair: Pair) -> SqlOutcome:
         """Judge one pair. A prediction that kills its worker is wrong; a gold that does so cannot be judged by."""
         try:
             return self._ask(pair)
@@ -55,7 +64,7 @@ class SqlWorkers:
         judged = None if gold_alone.obstacle else False
         return replace(gold_alone, valid=False, error=KILLED, execution=judged, caseless=judged)
 
-    def judge_all(self, pairs: Sequence[SqlPair]) -> Iterator[SqlOutcome]:
+    def judge_all(self, pairs: Sequence[Pair]) -> Iterator[SqlOutcome]:
         """The outcomes, in the order of the pairs."""
         threads = ThreadPoolExecutor(self.count)
         try:
@@ -63,7 +72,7 @@ class SqlWorkers:
         finally:
             threads.shutdown(cancel_futures=True)
 
-    def _ask(self, pair: SqlPair) -> SqlOutcome:
+    def _ask(self, pair: Pair) -> SqlOutcome:
         with self._borrowed() as worker:
             try:
                 return worker.ask(pair)
@@ -91,15 +100,17 @@ class _Died(Exception):
 class _Worker:
     """One process and the socket to it, started when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_bytes: int, password_variable: str | None) -> None:
+        self._memory_bytes = memory_bytes
+        self._environment = _environment(password_variable)
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    def ask(self, pair: SqlPair) -> SqlOutcome:
+    def ask(self, pair: Pair) -> SqlOutcome:
         """Raises _Died when the process dies over the pair."""
         connection = self._connection or self._start()
         try:
-            connection.send_bytes(json.dumps(asdict(pair)).encode())
+            connection.send(pair)
             return SqlOutcome(**json.loads(connection.recv_bytes()))
         except (EOFError, OSError) as problem:
             raise _Died(self.stop()) from problem
@@ -107,10 +118,17 @@ class _Worker:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-P", "-m", "tasks.evaluation.sql.worker", str(theirs.fileno())]
+            command = [
+                sys.executable,
+                "-P",
+                "-m",
+                "tasks.evaluation.sql.worker",
+                str(theirs.fileno()),
+                str(self._memory_bytes),
+            ]
             self._process = subprocess.Popen(
                 command,
-                env=_environment(),
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -120,7 +138,9 @@ class _Worker:
             self._connection.recv_bytes()  # it is up
         except (EOFError, OSError) as problem:
             self.stop()
-            raise EnvironmentProblem(f"the SQL sandbox does not start; try: {' '.join(command[:-1])} 0") from problem
+            raise EnvironmentProblem(
+                f"the SQL sandbox does not start; try: {' '.join(command[:-2])} 0 {self._memory_bytes}"
+            ) from problem
         return self._connection
 
     def stop(self) -> int | None:
@@ -139,9 +159,10 @@ class _Worker:
         return status
 
 
-def _environment() -> dict[str, str]:
-    """No secret of ours may be where hostile SQL runs."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+def _environment(password_variable: str | None) -> dict[str, str]:
+    """No secret of ours may be where hostile SQL runs, but for the password of the database that it is to run on."""
+    names = ("PATH", "LD_LIBRARY_PATH", password_variable)
+    kept = {name: os.environ[name] for name in names if name and name in os.environ}
     root = Path(tasks.__path__[0]).parent
     return {**kept, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -1,0 +1,218 @@
+"""What clients of OpenAI's chat completions and of vLLM's /tokenize send, and what they get.
+
+Left out, and refused when asked for: several choices, log probabilities, tools, formats, logit biases, presence and
+frequency penalties. `model` may be anything: this server has one. Without `temperature` it is 1, as OpenAI has it.
+"""
+
+import secrets
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from containers.serving.bodies import Body, NewTokens, RepetitionPenalty, Seed, Stops, Temperature, Text, TopK, TopP
+from containers.serving.engine import Sampling
+
+
+class TextPart(BaseModel):
+    """A part of a message's content."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Message(Body):
+    """One turn of the conversation."""
+
+    unsupported: ClassVar = {
+        "tool_calls": ([],), "function_call": (), "refusal": (), "audio": (), "annotations": ([],), "tool_call_id": (),
+    }  # fmt: skip
+
+    role: Annotated[Text, Field(min_length=1)]
+    content: Text
+    name: str | None = None
+
+    @field_validator("content", mode="before", json_schema_input_type=str | list[TextPart])
+    @classmethod
+    def _join_text_parts(cls, content: Any) -> Any:
+        if not isinstance(content, list):
+            return content
+        if not all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+            raise PydanticCustomError("not_text", "only text is supported, no images, sound or files")
+        return "".join(str(part.get("text", "")) for part in content)
+
+
+class StreamOptions(Body):
+    """What comes with a stream."""
+
+    include_usage: bool = False
+
+
+class ChatBody(Body):
+    """POST /v1/chat/completions."""
+
+    unsupported: ClassVar = {
+        "n": (1,), "logprobs": (False,), "top_logprobs": (0,), "logit_bias": ({}, []), "tools": ([],), "tool_prompt": (),
+        "tool_choice": ("none", "auto"), "parallel_tool_calls": (True, False), "functions": ([],),
+        "function_call": ("none", "auto"), "response_format": ({"type": "text"},), "presence_penalty": (0,),
+        "frequency_penalty": (0,), "modalities": (["text"],), "audio": (),
+    }  # fmt: skip
+
+    messages: Annotated[list[Message], Field(min_length=1)]
+    model: str | None = None
+    max_completion_tokens: NewTokens | None = None
+    max_tokens: NewTokens | None = None
+    temperature: Temperature = 1.0
+    top_p: TopP = 1.0
+    top_k: TopK = 0
+    repetition_penalty: RepetitionPenalty = 1.0
+    stop: Stops = ()
+    seed: Seed | None = None
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    # Labels for the caller's own use
+    user: str | None = None
+    metadata: dict[str, Any] | None = None
+    store: bool = False
+
+    def sampling(self, new_tokens: int) -> Sampling:
+        """How the answer is drawn."""
+        return Sampling(
+            max_new_tokens=new_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            repetition_penalty=self.repetition_penalty,
+            seed=secrets.randbits(62) if self.seed is None else self.seed,
+        )
+
+
+class TokenizeBody(Body):
+    """POST /tokenize: messages, or a prompt."""
+
+    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    prompt: Text | None = None
+    add_generation_prompt: bool = True
+    add_special_tokens: bool = True  # of a prompt; the chat template brings its own
+    model: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.messages is None) == (self.prompt is None):
+            raise PydanticCustomError("either", "give either messages or prompt")
+        return self
+
+
+class PromptTokensDetails(BaseModel):
+    """Of the prompt's tokens."""
+
+    cached_tokens: int = Field(description="Known from earlier prompts, and not read again.")
+
+
+class Usage(BaseModel):
+    """Tokens read and generated; the end-of-sequence token counts."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+
+
+FinishReason = Literal["stop", "length"]
+
+
+class AnswerMessage(BaseModel):
+    """The answer."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class Choice(BaseModel):
+    """The one answer."""
+
+    index: Literal[0] = 0
+    message: AnswerMessage
+    logprobs: None = None
+    finish_reason: FinishReason
+
+
+class Delta(BaseModel):
+    """The next piece of the answer; the first one names the role, the last one is empty."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+
+class ChunkChoice(BaseModel):
+    """The one answer."""
+
+    index: Literal[0] = 0
+    delta: Delta
+    logprobs: None = None
+    finish_reason: FinishReason | None = None
+
+
+class Head(BaseModel):
+    """What all parts of one reply have in common."""
+
+    id: str
+    created: int = Field(description="Seconds since 1970.")
+    model: str
+    system_fingerprint: str
+
+
+class ChatCompletion(Head):
+    """A whole reply."""
+
+    object: Literal["chat.completion"] = "chat.completion"
+    choices: Annotated[list[Choice], Field(min_length=1, max_length=1)]
+    usage: Usage
+
+
+class ChatCompletionChunk(Head):
+    """One event of a stream. `usage` comes when it is asked for: null in all events but one, whose choices are empty."""
+
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+
+
+class ModelCard(BaseModel):
+    """The one model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: Literal["finetune-flows"] = "finetune-flows"
+    max_model_len: int = Field(description="Longest prompt and answer together, in tokens.")
+
+
+class ModelList(BaseModel):
+    """GET /v1/models."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
+
+
+class Tokens(BaseModel):
+    """The token ids that the model would read."""
+
+    count: int
+    max_model_len: int
+    tokens: list[int]
+
+
+class OpenAIErrorDetail(BaseModel):
+    """What is wrong, and with which field."""
+
+    message: str
+    type: str
+    param: str | None
+    code: int
+
+
+class OpenAIError(BaseModel):
+    """An error, as OpenAI's clients know it."""
+
+    error: OpenAIErrorDetail

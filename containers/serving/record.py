@@ -1,0 +1,47 @@
+"""What is known of one request: filled in by whoever handles it, then counted and logged."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from containers.serving.errors import Dialect
+
+log = logging.getLogger("serving.access")
+
+
+@dataclass
+class Record:
+    """One request. Times are in seconds since its arrival."""
+
+    id: str
+    method: str
+    dialect: Dialect
+    route: str = "other"
+    status: int = 499  # the client hung up before there was an answer
+    error: str | None = None  # the kind of error, also of one that came when the answer had begun
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    first_token_seconds: float | None = None
+    batch_size: int = 0
+    finish: str | None = None
+    prompt: str | None = None  # both texts only when the access log asks for them
+    answer: str | None = None
+    _arrived: float = field(default_factory=time.monotonic)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the request's arrival."""
+        return time.monotonic() - self._arrived
+
+    def line(self) -> str:
+        """The line of the access log: one JSON object."""
+        shown = {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in vars(self).items()
+            if not name.startswith("_") and (value is not None or name == "error")
+        }
+        return json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **shown})

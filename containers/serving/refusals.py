@@ -1,0 +1,63 @@
+"""What becomes an error answer, in the words of the API that was called."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from containers.serving.errors import ApiError, Kind
+
+
+def add_refusals(app: FastAPI) -> None:
+    """Handle every exception that can reach the application."""
+    app.exception_handler(ApiError)(_refused)
+    app.exception_handler(RequestValidationError)(_malformed)
+    app.exception_handler(HTTPException)(_no_such_route)
+    app.exception_handler(ClientDisconnect)(_hung_up)
+    app.exception_handler(Exception)(_failed)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    record = request.state.record
+    record.error = error.kind.name.lower()
+    return JSONResponse(error.body(record.dialect), error.status(record.dialect), error.headers)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if request.url.path == "/invocations" and isinstance(error.body, dict) and "inputs" in error.body:
+        request.state.record.dialect = "tgi"
+    problems = [_problem(problem) for problem in error.errors()]
+    message = "; ".join(f"{field}: {text}" for field, text in problems)
+    return await _refused(request, ApiError(Kind.INVALID, message, field=problems[0][0]))
+
+
+def _problem(problem: dict[str, Any]) -> tuple[str, str]:
+    """The field, as a reader of the request would write it, and what is wrong with it."""
+    context = problem.get("ctx", {})
+    path = [str(part) for part in problem["loc"] if part not in ("body", "tgi", "openai")]
+    if problem["type"] == "json_invalid":
+        return "body", f"not JSON, at character {path[-1]}: {context['error']}"
+    if not path and problem["type"] in ("missing", "model_attributes_type"):
+        return "body", "send a JSON object, with Content-Type: application/json"
+    field = ".".join([*path, *([context["field"]] if "field" in context else [])])
+    return field or "body", problem["msg"]
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = {404: Kind.NOT_FOUND, 405: Kind.WRONG_METHOD}.get(error.status_code, Kind.INVALID)
+    where = f"{request.method} {request.url.path}"
+    return await _refused(request, ApiError(kind, f"{where}: {error.detail}"))
+
+
+async def _hung_up(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # nobody reads it but the access log
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return await _refused(request, ApiError(Kind.FAILED, f"the server failed: {type(error).__name__}; see its log"))

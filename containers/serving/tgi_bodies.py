@@ -1,0 +1,115 @@
+"""What clients of Text Generation Inference (TGI) send and get, its Python client and the SageMaker examples among them.
+
+Left out, and refused when asked for: best_of, grammars, watermarks, adapters, prompt details, top_n_tokens, typical_p and
+frequency penalties. Unlike TGI, the stop string is not part of the answer.
+"""
+
+import secrets
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from containers.serving.bodies import Body, NewTokens, RepetitionPenalty, Seed, Stops, Temperature, Text, TopK, TopP
+from containers.serving.engine import Sampling
+from containers.serving.service import Finish
+
+
+class Parameters(Body):
+    """How the answer is drawn. Greedy, unless do_sample or one of the sampling values is given."""
+
+    unsupported: ClassVar = {
+        "best_of": (1,), "frequency_penalty": (0,), "typical_p": (1,), "watermark": (False,), "grammar": (),
+        "decoder_input_details": (False,), "top_n_tokens": (0,), "adapter_id": (),
+    }  # fmt: skip
+
+    do_sample: bool = False
+    max_new_tokens: NewTokens | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    repetition_penalty: RepetitionPenalty = 1.0
+    seed: Seed | None = None
+    stop: Stops = ()
+    truncate: Annotated[int, Field(ge=1)] | None = None  # keep so many tokens of the prompt's end
+    return_full_text: bool = False
+    details: bool = False
+
+    def sampling(self, new_tokens: int, logprobs: bool) -> Sampling:
+        """How the answer is drawn."""
+        drawn = self.do_sample or any(value is not None for value in (self.temperature, self.top_p, self.top_k))
+        return Sampling(
+            max_new_tokens=new_tokens,
+            temperature=0.0 if not drawn else 1.0 if self.temperature is None else self.temperature,
+            top_p=self.top_p or 1.0,
+            top_k=self.top_k or 0,
+            repetition_penalty=self.repetition_penalty,
+            seed=secrets.randbits(62) if self.seed is None else self.seed,
+            logprobs=logprobs,
+        )
+
+
+class GenerateBody(Body):
+    """POST /, /generate, /generate_stream, and /invocations in TGI's form."""
+
+    inputs: Annotated[Text, Field(min_length=1)]
+    parameters: Parameters = Parameters()
+    stream: bool = False
+    model: str | None = None
+
+
+class TgiToken(BaseModel):
+    """One generated token; a special one has no text."""
+
+    id: int
+    text: str
+    logprob: float = Field(description="Natural logarithm of the model's own probability.")
+    special: bool
+
+
+class StreamDetails(BaseModel):
+    """How the answer ended."""
+
+    finish_reason: Finish
+    generated_tokens: int
+    seed: int | None
+
+
+class Details(StreamDetails):
+    """How the answer ended, and its tokens."""
+
+    prefill: Annotated[list[TgiToken], Field(max_length=0)] = []
+    tokens: list[TgiToken]
+
+
+class Generated(BaseModel):
+    """A whole answer; `details` when asked for."""
+
+    generated_text: str
+    details: Details | None = None
+
+
+class StreamEvent(BaseModel):
+    """One event of a stream; the last one carries the whole text and how it ended."""
+
+    index: int
+    token: TgiToken
+    generated_text: str | None = None
+    details: StreamDetails | None = None
+
+
+class Info(BaseModel):
+    """GET /info."""
+
+    model_id: str
+    engine: str
+    max_batch_size: int
+    max_concurrent_requests: int
+    max_best_of: int = 1
+    max_total_tokens: int
+
+
+class TgiError(BaseModel):
+    """An error, as TGI's clients know it."""
+
+    error: str
+    error_type: str

