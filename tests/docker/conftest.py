@@ -52,8 +52,14 @@ def image(client: docker.DockerClient, base_image: str) -> str:
 @pytest.fixture
 def runner(client: docker.DockerClient, image: str, base_image: str, tmp_path: Path) -> Iterator[DockerRunner]:
     section = DockerPlatform(training_image=image, serving_image=image, base_image=base_image, memory_gb=0.25)
+    before = volumes_and_networks(client)
     yield DockerRunner(section, tmp_path / "docker")
     remove_containers(client, tmp_path)
+    assert volumes_and_networks(client) == before
+
+
+def volumes_and_networks(client: docker.DockerClient) -> set[str]:
+    return {each.name for each in [*client.volumes.list(), *client.networks.list()]}
 
 
 def remove_containers(client: docker.DockerClient, folder: Path) -> None:

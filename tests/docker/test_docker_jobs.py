@@ -10,7 +10,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import docker
 import pytest
 
 from tasks.errors import EnvironmentProblem, JobFailed
@@ -218,9 +217,3 @@ def test_no_engine_is_told_with_the_next_step(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(EnvironmentProblem, match=r"(?s)no Docker engine answers.*--platform process"):
         _ = DockerRunner(DockerPlatform(), tmp_path).client
     connect.cache_clear()
-
-
-def test_nothing_is_left_over(client: docker.DockerClient) -> None:
-    """Runs last in this file: no volume, no network, no container of a test that ended well."""
-    assert client.volumes.list() == []
-    assert {network.name for network in client.networks.list()} <= {"bridge", "host", "none"}

@@ -1,6 +1,7 @@
 """How each of our containers is made: what it may do, what it may use, and when it ends whoever forgot it."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,15 @@ def create(
     """
     memory = _memory(client, section)
     own = client.images.get(image).attrs["Config"].get("Entrypoint") or []
-    mounts = [bind(DEADLINE_PROGRAM, "/opt/deadline/deadline.py"), bind(folder, "/opt/deadline/at")]
+    # Copied, because this program may itself be in a container, and the engine mounts by the machine's own paths.
+    shutil.copyfile(DEADLINE_PROGRAM, folder / "deadline.py")
     threads = {name: os.environ[name] for name in _THREADS if name in os.environ}
     created: Container = client.containers.create(
         image,
-        entrypoint=["python3", "/opt/deadline/deadline.py", "/opt/deadline/at/deadline", str(grace), *own],
+        entrypoint=["python3", "/opt/deadline/deadline.py", "/opt/deadline/deadline", str(grace), *own],
         command=list(command),
         name=name,
-        mounts=mounts + options.pop("mounts", []),
+        mounts=[bind(folder, "/opt/deadline"), *options.pop("mounts", [])],
         environment={"HOME": "/tmp", "USER": "finetune", "HF_HUB_OFFLINE": "1"}
         | threads
         | options.pop("environment", {}),
