@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint format install lock clean
+.PHONY: demo test test-slow test-docker lint format install lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/finetune run recipes/demo.yaml
@@ -18,7 +18,11 @@ test: $(INSTALLED)
 
 # The tests of minutes too: jobs and flows killed and carried on, several processes.
 test-slow: $(INSTALLED)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not docker"
+
+# On a real engine; the images that ship are built. scripts/docker-engine starts one where none runs.
+test-docker: $(INSTALLED)
+	$(BIN)/pytest -m docker tests/docker
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
