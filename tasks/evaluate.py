@@ -37,6 +37,7 @@ def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
     """What the answers depend on. How many rows are asked is not part of it: more rows only add answers."""
     settings = {
         "max_new_tokens": recipe.evaluation.max_new_tokens,
+        "engine": recipe.serving.engine,
         "dtype": recipe.serving.dtype,
         "max_model_length": recipe.serving.max_model_length,
     }

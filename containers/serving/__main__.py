@@ -101,7 +101,11 @@ async def _serve(settings: ServingSettings, folder: Path, listener: socket.socke
     # A daemon thread: a signal during a long load must not wait for its end.
     loading = threading.Thread(target=_load, args=(app, server, settings, folder, f"http://{host}:{port}"), daemon=True)
     loading.start()
-    await server.serve(sockets=[listener])
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        if app.state.service:
+            app.state.service.engine.close()
     return 1 if app.state.failed else 0
 
 

@@ -65,7 +65,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
     app.state.stopping = False
     app.state.under_way = 0  # requests, health checks and metrics apart
     app.state.metrics = Metrics()
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, seconds=settings.request_seconds)
     # Added last, so it is the outer one.
     app.add_middleware(Accounting, metrics=app.state.metrics, log_requests=settings.access_log != "off")
     add_refusals(app)

@@ -55,8 +55,9 @@ class Batch:
         cache = cache_of(known, [sequence.cached for sequence in group])
         tokens = [[0] * (width - len(sequence.tokens)) + sequence.tokens[-width:] for sequence in group]
         logits = self._logits(group, torch.tensor(tokens), cache.get_seq_length() + width, cache)
-        for row, sequence in enumerate(group):
-            self.prefixes.keep(sequence.tokens, cache, row)
+        for row, sound in enumerate(_sound(logits)):
+            if sound:
+                self.prefixes.keep(group[row].tokens, cache, row)
         self.cache.join(cache)
         self.sequences += group
         self._extend(group, logits)
@@ -99,11 +100,10 @@ class Batch:
 
     def _extend(self, sequences: list[Sequence], logits: torch.Tensor) -> None:
         """Choose each sequence's next token by its row of `logits`, append and deliver it."""
-        best = logits.max(-1)
-        sound = best.values.isfinite().tolist()  # NaN: the numbers overflowed, which happens in float16
+        sound = _sound(logits)
         chosen = [
             sequence.sampler.choose(sequence.tokens, row) if ok and not sequence.sampler.plain else likeliest
-            for sequence, row, likeliest, ok in zip(sequences, logits, best.indices.tolist(), sound, strict=True)
+            for sequence, row, likeliest, ok in zip(sequences, logits, logits.argmax(-1).tolist(), sound, strict=True)
         ]
         logprobs = [
             float(row[token] - row.logsumexp(-1)) if sequence.logprobs else 0.0
@@ -122,3 +122,8 @@ class Batch:
             "eos" if token in self.eos else "length" if sequence.left == 0 else None
         )
         return Token(token, finish, logprob, sequence.cached)
+
+
+def _sound(logits: torch.Tensor) -> list[bool]:
+    """For each row whether it has no NaN: they come when numbers overflow, which happens in float16."""
+    return logits.amax(-1).isfinite().tolist()

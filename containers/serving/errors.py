@@ -24,6 +24,7 @@ class Kind(Enum):
     WRONG_METHOD = Words(405, "invalid_request_error", 405, "validation")
     TOO_LARGE = Words(413, "invalid_request_error", 413, "validation")
     OVERLOADED = Words(429, "rate_limit_error", 429, "overloaded")
+    TOO_SLOW = Words(408, "timeout_error", 408, "timeout")
     TIMEOUT = Words(504, "timeout_error", 504, "timeout")
     NOT_READY = Words(503, "service_unavailable", 503, "unhealthy")
     FAILED = Words(500, "server_error", 500, "generation")

@@ -1,9 +1,11 @@
 """What happens around every request: its body is limited, and it is counted, timed and logged."""
 
+import asyncio
 import re
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -65,37 +67,55 @@ def _id(scope: Scope) -> str:
 
 
 class BodyLimit:
-    """Reads the body before anything else happens, and refuses one that is too large."""
+    """Reads the body before anything else happens, and refuses one that is too large or takes too long."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
         self.app = app
+        self.seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its whole body, or answer with status 413."""
+        """Pass the request on with its whole body, or answer with status 413 or 408."""
         if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
             await self.app(scope, receive, send)
             return
-        body, size = bytearray(), 0
-        # The rest of a body that is too large is read and dropped: a client that is still sending would not see the
-        # answer. There is an end to that, too.
-        while size <= 8 * MAX_BODY:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            size += len(message.get("body", b""))
-            if size <= MAX_BODY:
-                body += message.get("body", b"")
-            if not message.get("more_body", False):
-                break
-        if size > MAX_BODY:
-            refusal = ApiError(Kind.TOO_LARGE, f"the request's body is larger than {MAX_BODY} bytes")
-            record = scope["state"]["record"]
-            record.error = refusal.kind.name.lower()
-            body_, status = refusal.body(record.dialect), refusal.status(record.dialect)
-            response = JSONResponse(body_, status, {"Connection": "close"})
-            await response(scope, receive, send)
+        try:
+            async with asyncio.timeout(self.seconds):
+                body = await _read(receive)
+        except ClientDisconnect:
+            return
+        except TimeoutError:
+            message = f"the request's body was not there after {self.seconds:g} s (SERVING_REQUEST_SECONDS)"
+            await _refuse(ApiError(Kind.TOO_SLOW, message), scope, receive, send)
+            return
+        if len(body) > MAX_BODY:
+            message = f"the request's body is larger than {MAX_BODY} bytes"
+            await _refuse(ApiError(Kind.TOO_LARGE, message), scope, receive, send)
             return
         await self.app(scope, _replay(bytes(body), receive), send)
+
+
+async def _read(receive: Receive) -> bytearray:
+    """The body; of one that is too large at least one byte too many. Raises ClientDisconnect."""
+    body, size = bytearray(), 0
+    # The rest of a body that is too large is read and dropped: a client that is still sending would not see the
+    # answer. There is an end to that, too.
+    while size <= 8 * MAX_BODY:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size += len(part)
+        body += part[: MAX_BODY + 1 - len(body)]
+        if not message.get("more_body", False):
+            break
+    return body
+
+
+async def _refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    record = scope["state"]["record"]
+    record.error = error.kind.name.lower()
+    answer = JSONResponse(error.body(record.dialect), error.status(record.dialect), {"Connection": "close"})
+    await answer(scope, receive, send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

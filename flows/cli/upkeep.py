@@ -1,5 +1,6 @@
 """`finetune runs`, `sweep` and `doctor`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,8 +25,9 @@ def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last."
         minutes = f"{(record.ended - record.started).total_seconds() / 60:.1f}" if record.ended else ""
         table.add_row(record.id, record.recipe, minutes, record.result)
     out.print(table if records else "Nothing has run yet. Next: finetune run recipes/demo.yaml")
-    if evaluated := [record.outcome["evaluation"]["uri"] for record in records if record.outcome]:
-        out.print(f"The last wrong answers: {evaluated[-1]}/wrong_answers.md", highlight=False)
+    pages = [Path(record.outcome["evaluation"]["uri"]) / "wrong_answers.md" for record in records if record.outcome]
+    if pages and pages[-1].exists():
+        out.print(f"The last wrong answers: {pages[-1]}", highlight=False)
 
 
 def sweep(as_json: Json = False, debug: Debug = False) -> None:

@@ -13,7 +13,7 @@ def platform_of(section: PlatformSection) -> Platform:
         from tasks.platforms.docker import DockerRunner  # docker-py is not needed by those who do without
 
         return DockerRunner(section)
-    return ProcessRunner(python=section.python)
+    return ProcessRunner(python=section.python, serving_python=section.serving_python)
 
 
 def platforms_in_use() -> list[Platform]:

@@ -23,9 +23,10 @@ _ENDPOINT_GRACE = 30.0  # and a server
 class ProcessRunner:
     """Implements `contract.Platform` with detached processes below one folder."""
 
-    def __init__(self, root: Path | None = None, python: str | None = None) -> None:
+    def __init__(self, root: Path | None = None, python: str | None = None, serving_python: str | None = None) -> None:
         self.root = root or home()
         self.python = python or sys.executable
+        self.serving_python = serving_python or self.python
 
     def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
         """Runs `python -m training stage` in a process of its own."""
@@ -117,7 +118,7 @@ class ProcessRunner:
         url = f"http://127.0.0.1:{port}"
         endpoint = Endpoint(name=spec.name, url=url, model_digest=spec.model_digest, labels=spec.labels)
         write_json(folder / "endpoint.json", endpoint.model_dump(mode="json"))
-        command = [self.python, "-u", "-m", "containers.serving", "serve", "--root", str(folder / "opt-ml")]
+        command = [self.serving_python, "-u", "-m", "containers.serving", "serve", "--root", str(folder / "opt-ml")]
         command += ["--host", "127.0.0.1", "--port", str(port)]
         detached.start(folder, command, spec.environment, spec.labels.expires_at.timestamp(), _ENDPOINT_GRACE)
         return self._healthy(endpoint, folder, spec.startup_seconds)

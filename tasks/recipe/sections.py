@@ -106,10 +106,18 @@ class ServingSection(Section):
 
     model_config = ConfigDict(title="Serving")
 
+    engine: Literal["auto", "transformers", "vllm"] = Field(
+        "auto", description="What computes in our own server. auto: vllm where it is installed, else transformers."
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Computing type of the server."
     )
     max_batch_size: int = Field(32, ge=1, le=1024, description="Requests that are computed together.")
+    max_queue: int = Field(1024, ge=1, description="Requests that may wait; further ones are refused for the moment.")
+    request_seconds: float = Field(600, gt=0, description="Longest time for one request, its wait included.")
+    prefix_megabytes: int = Field(
+        256, ge=0, description="Memory for beginnings that prompts share, which are then read once. 0: none."
+    )
     max_model_length: int = Field(2048, ge=64, description="Longest prompt and answer together, in tokens.")
     startup_minutes: float = Field(10, gt=0, le=120, description="The endpoint must be healthy within so many minutes.")
     expires_after_hours: float = Field(
@@ -214,6 +222,9 @@ class ProcessPlatform(Section):
     kind: Literal["process"] = Field("process", description="Jobs and endpoints are processes on this machine.")
     python: str | None = Field(
         None, description="Interpreter that has the training and serving extras; default: this one."
+    )
+    serving_python: str | None = Field(
+        None, description="Interpreter that serves, such as one that has vllm, which needs its own; default: python."
     )
     max_runtime_hours: float = Field(24, gt=0, le=24 * 28, description="A training job is stopped after so many hours.")
 

@@ -89,6 +89,10 @@ def test_another_way_to_the_same_rows_is_right(gold: str, prediction: str) -> No
             "SELECT COUNT(*) FROM loan WHERE strftime('%Y', lent_on) = '2021'",
             "SELECT COUNT(*) FROM loan WHERE strftime('%Y', lent_on) = '2022'",
         ),
+        (
+            "SELECT COUNT(*) FROM loan WHERE strftime('%Y-%m', lent_on) = '2024-03'",
+            "SELECT COUNT(*) FROM loan WHERE strftime('%m', lent_on) = '03'",
+        ),
         ("SELECT title FROM book WHERE title LIKE '%river%'", "SELECT title FROM book WHERE title LIKE 'river%'"),
         (
             "SELECT author FROM book GROUP BY author HAVING COUNT(*) > 5",

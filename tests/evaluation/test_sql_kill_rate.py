@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.evaluator_kill_rate import measure
 
 ROWS = Path(__file__).parents[2] / "examples" / "text-to-sql" / "rows.jsonl"
-FLOOR = 0.92  # measured: see benchmarks/evaluator_kill_rate.py; some mutants happen to mean the same as the answer
+FLOOR = 0.92  # measured: see docs/evaluation.md; some mutants happen to mean the same as the answer
 
 
 def test_wrong_queries_are_found_out_and_harmless_rewrites_are_not_refused() -> None:

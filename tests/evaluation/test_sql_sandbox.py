@@ -52,8 +52,8 @@ def files(folder: Path) -> set[str]:
 
 
 def open_files(pid: int) -> list[str]:
-    """What a process has open, but for sockets and the like."""
-    targets = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    """What a process has open besides its output, sockets and the like."""
+    targets = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if int(entry.name) > 2]
     return [target for target in targets if target.startswith("/") and not target.startswith("/dev/")]
 
 

@@ -18,6 +18,7 @@ def lively_model(folder: Path, window: int) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
+        head_dim=32,  # the least that vLLM takes on a CPU
         max_position_embeddings=window,
         initializer_range=0.2,
         bos_token_id=None,

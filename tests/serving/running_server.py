@@ -8,16 +8,16 @@ import sys
 import threading
 from pathlib import Path
 
-START_SECONDS = 120  # a busy machine takes 15
+START_SECONDS = 240  # a busy machine takes 15, vLLM on one 120
 
 
 class Server:
     """A running `python -m containers.serving` and what it printed."""
 
-    def __init__(self, root: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, root: Path, *arguments: str, python: str = sys.executable, **environment: str) -> None:
         quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "containers.serving", "--root", str(root), "--port", "0", *arguments],
+            [python, "-m", "containers.serving", "--root", str(root), "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -94,6 +94,14 @@ async def test_a_request_that_takes_too_long_is_ended_and_frees_its_place(patien
         assert events[-2] == "data: [DONE]"
         await until(client, "serving_running", 0)
         assert (await client.post(CHAT, json=SHORT)).status_code == 200
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.sleep(60)
+
+        slow = await client.post(CHAT, content=body(), headers={"Content-Type": "application/json"})
+        assert (slow.status_code, slow.headers["connection"]) == (408, "close")
+        assert slow.json()["error"]["type"] == "timeout_error"
     assert server.stop() == 0
 
 

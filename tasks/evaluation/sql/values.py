@@ -78,13 +78,16 @@ def _around_pattern(pattern: str) -> list[Value]:
 
 
 def _around_date(text: str) -> list[Value]:
-    """Days around an ISO date, or days of a year, or days of a month ("03")."""
+    """Days around an ISO date, or days of a year, of a month of it ("2024-03"), or of that month of any year ("03")."""
     try:
         day = datetime.date.fromisoformat(text[:10])
         offsets = (0, 1, -1, 40, -400)
         return [(day + datetime.timedelta(days=offset)).isoformat() + text[10:] for offset in offsets]
     except (ValueError, OverflowError):
         pass
+    if re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", text):
+        middle = datetime.date.fromisoformat(f"{text}-15")
+        return [(middle + datetime.timedelta(days=days)).isoformat() for days in (-14, 7, -20, 20, -366)]
     if re.fullmatch(r"[12]\d{3}", text):
         year = int(text)
         return [f"{year}-06-15", f"{year}-01-03", f"{year - 1}-11-30", f"{year + 1}-02-08"]
