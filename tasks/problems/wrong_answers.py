@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from tasks.evaluation.markdown import block, code, plain
-from tasks.evaluation.sql.difference import Difference
 from tasks.evaluation.sql.telling import Telling
+from tasks.evaluation.sql.wording import Difference
 
 
 class WrongAnswer(BaseModel):
@@ -64,6 +64,8 @@ def _words(difference: Difference) -> str:
     gold, prediction = code(difference["gold"]), code(difference["prediction"])
     if gold and prediction:
         return f"{difference['kind']}: {prediction} should be {gold}"
+    if not gold and not prediction:
+        return difference["kind"]
     return f"{difference['kind']}: {gold} is missing" if gold else f"{difference['kind']}: {prediction} is too much"
 
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.sql_mutants import mutants
-from tasks.evaluation.sql.difference import MOST_CHARACTERS, DifferenceKind, differences
+from tasks.evaluation.sql.difference import differences
 from tasks.evaluation.sql.normalise import normal_form
 from tasks.evaluation.sql.query import parse_query
 from tasks.evaluation.sql.schema import read_schema
+from tasks.evaluation.sql.wording import MOST_CHARACTERS, DifferenceKind
 
 STAFF = (
     "CREATE TABLE emp (id INTEGER, name TEXT, age INTEGER); CREATE TABLE dept (no INTEGER, emp_id INTEGER, title TEXT)"

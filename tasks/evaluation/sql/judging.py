@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from tasks.evaluation.sql.compare import OURS, Row, Rules, cuts, plain_rows, same_rows, says_nothing
 from tasks.evaluation.sql.databases import Database, make_database, storage_orders
-from tasks.evaluation.sql.difference import Difference, differences
+from tasks.evaluation.sql.difference import differences
 from tasks.evaluation.sql.facts import query_facts
 from tasks.evaluation.sql.features import Features, query_features
 from tasks.evaluation.sql.normalise import normal_form
@@ -19,6 +19,7 @@ from tasks.evaluation.sql.query import is_ordered, parse_query, to_sqlite, witho
 from tasks.evaluation.sql.sandbox import QueryFailed, Sandbox, sandbox
 from tasks.evaluation.sql.schema import Schema, UnreadableSchema, read_schema
 from tasks.evaluation.sql.telling import Telling, telling
+from tasks.evaluation.sql.wording import Difference
 
 Obstacle = Literal["schema_unreadable", "gold_fails", "gold_empty", "gold_arbitrary", "killed", "no_database"]
 MOST_TRIES = 4
