@@ -25,7 +25,7 @@ from benchmarks.serving_workload import Conversation, Running, ask, conversation
 CHAT = "/v1/chat/completions"
 QUESTIONS = 40
 MALFORMED = (b"{", b'{"messages": 1}', b'{"messages": []}', b'{"messages": [{"role": "user"}]}')
-FLAT = 1.05  # memory may grow by so much from the second quarter of the time to the last one
+FLAT = 1.05  # memory may grow by so much from the second quarter of the time to the last one; less than a minute is too short
 
 
 @dataclass

@@ -84,7 +84,8 @@ def _peer(name: str, kind: str, python: str, model: str, asked: list[Conversatio
     done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
-    result = json.loads(done.stdout.splitlines()[-1])
+    # vLLM's other processes may still say something afterwards.
+    result = json.loads(next(line for line in done.stdout.split("\n") if line.startswith('{"answers"')))
     return Measured(name, [Answer(**each) for each in result["answers"]], result["seconds"], result["cpu_seconds"])
 
 

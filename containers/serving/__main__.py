@@ -25,6 +25,9 @@ from containers.serving.app import create_app, serve
 from containers.serving.record import log as access
 from containers.serving.settings import ServingSettings
 
+# Longer than clients and load balancers keep an idle connection (httpx 5 s, AWS 60 s): who closes first must be the client, or now and
+# then a request is sent into a connection that is just being closed, and lost.
+KEEP_ALIVE_SECONDS = 75
 CLOSING_SECONDS = 3  # for the last error answers to be sent, after the grace
 
 
@@ -72,7 +75,13 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, grace: float) -> None:
         super().__init__(
-            uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=CLOSING_SECONDS)
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=CLOSING_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            )
         )
         self.state = app.state
         self.grace = grace

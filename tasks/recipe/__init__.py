@@ -4,16 +4,14 @@ The sections stand here and not in flows/, because the stages take them and impo
 """
 
 from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
+from tasks.recipe.platforms import DockerPlatform, Platform, ProcessPlatform
 from tasks.recipe.recipe import Recipe
 from tasks.recipe.sections import (
     DatasetSection,
-    DockerPlatform,
     EvaluationSection,
     GateSection,
     ModelSection,
-    Platform,
     Problem,
-    ProcessPlatform,
     ServingSection,
     TextToSql,
 )

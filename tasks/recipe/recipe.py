@@ -4,14 +4,13 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from tasks.recipe.platforms import Platform, ProcessPlatform
 from tasks.recipe.sections import (
     DatasetSection,
     EvaluationSection,
     GateSection,
     ModelSection,
-    Platform,
     Problem,
-    ProcessPlatform,
     Section,
     ServingSection,
 )

@@ -14,7 +14,7 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from tasks.platforms.docker import DockerRunner
-from tasks.recipe.sections import DockerPlatform
+from tasks.recipe.platforms import DockerPlatform
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support" / "contract_image"
 WHEELS_PORT = 8799  # always the same: the engine keeps a layer only as long as its arguments are alike

@@ -17,7 +17,7 @@ from tasks.platforms.contract import TrainingJob
 from tasks.platforms.docker import DockerRunner
 from tasks.platforms.docker.engine import connect
 from tasks.platforms.jobs import run_job
-from tasks.recipe.sections import DockerPlatform
+from tasks.recipe.platforms import DockerPlatform
 from tests.docker.test_docker_jobs import job, told
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]

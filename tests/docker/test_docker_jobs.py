@@ -16,7 +16,7 @@ from tasks.errors import EnvironmentProblem, JobFailed
 from tasks.platforms.contract import Labels, TrainingJob
 from tasks.platforms.docker import DockerRunner
 from tasks.platforms.jobs import run_job
-from tasks.recipe.sections import DockerPlatform
+from tasks.recipe.platforms import DockerPlatform
 
 pytestmark = pytest.mark.docker
 
@@ -144,7 +144,7 @@ from pathlib import Path
 from tasks.platforms.contract import TrainingJob
 from tasks.platforms.docker import DockerRunner
 from tasks.platforms.jobs import run_job
-from tasks.recipe.sections import DockerPlatform
+from tasks.recipe.platforms import DockerPlatform
 section, job = DockerPlatform.model_validate_json(sys.argv[1]), TrainingJob.model_validate_json(sys.argv[2])
 run_job(DockerRunner(section, Path(sys.argv[3])), job, print, print)
 """

@@ -14,7 +14,7 @@ from tasks.errors import EnvironmentProblem, FinetuneError, TryLater
 from tasks.platforms.contract import EndpointSpec, Labels
 from tasks.platforms.docker import images, serving
 from tasks.platforms.docker.engine import engine_errors
-from tasks.recipe.sections import DockerPlatform
+from tasks.recipe.platforms import DockerPlatform
 from tasks.retrying import worth_retrying
 
 DEADLINE = Path("containers/deadline.py")

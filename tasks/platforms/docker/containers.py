@@ -11,7 +11,7 @@ from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
 from tasks.platforms.contract import Labels
-from tasks.recipe.sections import DockerPlatform
+from tasks.recipe.platforms import DockerPlatform
 
 DEADLINE_PROGRAM = Path(__file__).resolve().parents[3] / "containers" / "deadline.py"
 _THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # what makes runs alike and quick beside others

@@ -7,7 +7,7 @@ changes under a champion changes its answers.
 from dataclasses import dataclass
 
 from tasks.platforms.contract import EndpointSpec
-from tasks.recipe.sections import DockerPlatform
+from tasks.recipe.platforms import DockerPlatform
 
 MODEL = "/opt/ml/model"
 VLLM_IMAGE = "vllm/vllm-openai:v0.11.0"

@@ -1,0 +1,121 @@
+"""Endpoints as containers: on the loopback interface only, found again by label, ended by their own deadline."""
+
+import shutil
+from pathlib import Path
+
+from docker.models.containers import Container
+
+from tasks.artifacts.store import locked, write_json
+from tasks.errors import EndpointFailed
+from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
+from tasks.platforms.docker import serving
+from tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
+from tasks.platforms.docker.engine import engine_errors
+from tasks.platforms.docker.images import find_image
+from tasks.platforms.docker.place import Place, remove, start
+from tasks.platforms.folders import last_line
+from tasks.platforms.health import wait_until_healthy
+
+_GRACE = 30  # seconds between SIGTERM and SIGKILL, as SageMaker gives a server
+
+
+class DockerEndpoints(Place):
+    """The part of `contract.Platform` that serves."""
+
+    def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
+        """Starts the serving image with a free port of the loopback interface."""
+        with engine_errors(f"starting endpoint {spec.name}"):
+            plan = serving.plan(self.section, spec)
+            image = find_image(self.client, "serving", plan.image, self.section.base_image)
+            with locked(self.root / "endpoints.lock"):
+                container = self.find(self.container_name(spec.name))
+                if container is None or not _serves(container, spec):
+                    remove(container)
+                    container = self._start_endpoint(spec, plan, image)
+                self._renew(spec)
+            endpoint = self.endpoint_of(container)
+            return self._healthy(endpoint, container, plan.health, spec.startup_seconds)
+
+    def _start_endpoint(self, spec: EndpointSpec, plan: serving.Plan, image: str) -> Container:
+        container = create(
+            self.client,
+            self.section,
+            image,
+            plan.command,
+            self.container_name(spec.name),
+            self.folder("endpoints", spec.name),
+            _GRACE,
+            mounts=[bind(spec.model, "/opt/ml/model")],
+            environment=plan.environment,
+            ports={"8080/tcp": ("127.0.0.1", None)},
+            labels=labels_of(self.root, "endpoint", spec.name, spec.labels)
+            | {"finetune.model_digest": spec.model_digest},
+        )
+        write_deadline(self.folder("endpoints", spec.name), spec.labels.expires_at.timestamp())
+        start(container)
+        return container
+
+    def _renew(self, spec: EndpointSpec) -> None:
+        """A container's labels cannot change, so the ones that hold stand beside it. Never an earlier expiry."""
+        folder = self.folder("endpoints", spec.name)
+        before = _read_labels(folder)
+        if before is None or before.expires_at < spec.labels.expires_at:
+            write_json(folder / "labels.json", spec.labels.model_dump(mode="json"))
+            write_deadline(folder, spec.labels.expires_at.timestamp())
+
+    def _healthy(self, endpoint: Endpoint, container: Container, path: str, seconds: float) -> Endpoint:
+        def runs() -> bool:
+            container.reload()
+            return bool(container.status == "running")
+
+        try:
+            if wait_until_healthy(endpoint.url + path, seconds, runs):
+                return endpoint
+            what = f"was not healthy after {seconds:.0f} s" if runs() else "ended while it was starting"
+            log = self.root / "logs" / f"{endpoint.name}.txt"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_bytes(container.logs())
+        except BaseException:
+            self.delete_endpoint(endpoint.name)
+            raise
+        self.delete_endpoint(endpoint.name)
+        raise EndpointFailed(f"endpoint {endpoint.name} {what}: {last_line(log)} (log: {log})")
+
+    def endpoints(self) -> list[Endpoint]:
+        """Those whose container runs."""
+        with engine_errors("listing endpoints"):
+            return [self.endpoint_of(each) for each in self.containers("endpoint") if each.status == "running"]
+
+    def delete_endpoint(self, name: str) -> bool:
+        """Lets the server finish its answers, then removes container and folder."""
+        with engine_errors(f"deleting endpoint {name}"):
+            container = self.find(self.container_name(name))
+            existed = container is not None and container.status == "running"
+            if container is not None and existed:
+                container.stop(timeout=_GRACE)
+            remove(container)
+        shutil.rmtree(self.root / "endpoints" / name, ignore_errors=True)
+        return existed
+
+    def endpoint_of(self, container: Container) -> Endpoint:
+        """What its labels and ports say, and the file beside it that says until when."""
+        own = {key.removeprefix("finetune."): value for key, value in container.labels.items()}
+        written = Labels.model_validate({key: own[key] for key in Labels.model_fields})
+        bindings = container.ports.get("8080/tcp") or [{"HostPort": "0"}]
+        return Endpoint(
+            name=own["name"],
+            url=f"http://127.0.0.1:{bindings[0]['HostPort']}",
+            model_digest=own["model_digest"],
+            labels=_read_labels(self.root / "endpoints" / own["name"]) or written,
+        )
+
+
+def _serves(container: Container, spec: EndpointSpec) -> bool:
+    return container.status == "running" and container.labels.get("finetune.model_digest") == spec.model_digest
+
+
+def _read_labels(folder: Path) -> Labels | None:
+    try:
+        return Labels.model_validate_json((folder / "labels.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None

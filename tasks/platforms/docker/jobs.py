@@ -1,0 +1,179 @@
+"""Jobs as containers: found again by name, collected when they end, never left behind."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+
+from tasks.artifacts.store import locked, write_json
+from tasks.errors import EnvironmentProblem
+from tasks.platforms.contract import JobState, ReadLine, TrainingJob
+from tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
+from tasks.platforms.docker.engine import engine_errors
+from tasks.platforms.docker.images import find_image
+from tasks.platforms.docker.place import Place, remove, start
+from tasks.platforms.folders import ended_state, is_complete, lay_out
+
+_GRACE = 120  # seconds between SIGTERM and SIGKILL, as SageMaker gives a job
+_TIMED_OUT = 124  # exit code of containers/deadline.py at the deadline
+
+
+class DockerJobs(Place):
+    """The part of `contract.Platform` that trains and converts."""
+
+    def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
+        """Runs the training image's `stage`."""
+        command = ["stage", "--source", f"/source/{source.name}", "--output", "/output"]
+        mounts = [bind(source, f"/source/{source.name}"), bind(output, "/output", writable=True)]
+        if chat_template:
+            command += ["--chat-template", chat_template if chat_template == "chatml" else "/template.jinja"]
+        if chat_template not in (None, "chatml"):
+            mounts.append(bind(Path(chat_template), "/template.jinja"))
+        folder = self.folder("conversions", f"{output.name}")
+        write_deadline(folder, time.time() + 3600)
+        with engine_errors(f"converting {source.name}"):
+            labels = {"finetune.home": str(self.root), "finetune.kind": "conversion"}
+            container = self._create_training(
+                command, self.container_name(output.name), folder, mounts=mounts, labels=labels
+            )
+            try:
+                container.start()
+                code = container.wait()["StatusCode"]
+                words = container.logs().decode("utf-8", "replace").strip().splitlines()
+            finally:
+                remove(container)
+                shutil.rmtree(folder)
+        if code:
+            raise EnvironmentProblem(f"cannot stage {source}: {words[-1] if words else f'exit code {code}'}")
+
+    def start_job(self, job: TrainingJob) -> None:
+        """Lays out the contract's folders and starts the training image with them under /opt/ml."""
+        with engine_errors(f"starting job {job.name}"):
+            self._training_image()  # may take minutes: not under the lock
+            with locked(self.root / "jobs.lock"):  # of two who start the same job, one wins and the other follows
+                if self._describe(job.name).status == "absent":
+                    self._start(job)
+
+    def _start(self, job: TrainingJob) -> None:
+        folder = self._job(job.name)
+        shutil.rmtree(folder, ignore_errors=True)  # of a start that came to nothing
+        lay_out(folder / "opt-ml", job)
+        checkpoints = self.folder("checkpoints", job.checkpoints)
+        write_json(folder / "job.json", job.model_dump(mode="json"))
+        write_deadline(self.folder("jobs", job.name, "at"), time.time() + job.max_runtime_seconds)
+        root = folder / "opt-ml"
+        mounts = [
+            bind(root / "input/config", "/opt/ml/input/config"),
+            *(bind(path, f"/opt/ml/input/data/{channel}") for channel, path in job.channels.items()),
+            bind(root / "model", "/opt/ml/model", writable=True),
+            bind(root / "output", "/opt/ml/output", writable=True),
+            bind(checkpoints, "/opt/ml/checkpoints", writable=True),
+        ]
+        container = self._create_training(
+            ["train"],
+            self.container_name(job.name),
+            folder / "at",
+            mounts=mounts,
+            environment={"TRAINING_JOB_NAME": job.name},
+            labels=labels_of(self.root, "job", job.name, job.labels),
+        )
+        start(container)
+
+    def describe_job(self, name: str) -> JobState:
+        """From what the ended job left, or from its container."""
+        with engine_errors(f"asking for job {name}"), locked(self.root / "jobs.lock"):
+            return self._describe(name)
+
+    def _describe(self, name: str) -> JobState:
+        folder = self._job(name)
+        log = folder / "log.txt"
+        if not (folder / "exit.json").exists():
+            container = self.find(self.container_name(name))
+            if container is not None and container.status not in ("exited", "dead", "created"):
+                return JobState(status="running", log=f"docker logs {container.name}")
+            if container is None or container.status == "created":
+                remove(container)
+                return JobState(status="completed" if is_complete(folder / "opt-ml") else "absent", log=str(log))
+            self._collect(container, folder)
+        ending = json.loads((folder / "exit.json").read_text(encoding="utf-8"))
+        return ended_state(folder / "opt-ml", ending["exit_code"], ending["reason"], log)
+
+    def _collect(self, container: Container, folder: Path) -> None:
+        """What the container leaves: its log, how it ended; then the container itself goes."""
+        with (folder / "log.txt").open("wb") as log:
+            for part in container.logs(stream=True):
+                log.write(part)
+        state = container.attrs["State"]
+        reason = (
+            "deadline" if state["ExitCode"] == _TIMED_OUT else self._out_of_memory() if state["OOMKilled"] else None
+        )
+        write_json(folder / "exit.json", {"exit_code": state["ExitCode"], "reason": reason, "error": state["Error"]})
+        remove(container)
+
+    def _out_of_memory(self) -> str:
+        own = f"its {self.section.memory_gb:g} GB" if self.section.memory_gb else "the machine's memory"
+        return (
+            f"the container ran out of {own}: lower training.batch_size or training.max_length, "
+            "or raise platform.memory_gb"
+        )
+
+    def follow_job(self, name: str, read_line: ReadLine) -> JobState:
+        """Hands over the lines of the container's log, from its beginning, as they come."""
+        with engine_errors(f"following job {name}"):
+            container = self.find(self.container_name(name))
+            if container is not None:
+                _follow(container, read_line)
+        return self.describe_job(name)
+
+    def stop_job(self, name: str) -> None:
+        """SIGTERM, then SIGKILL after the grace that SageMaker gives; what it left is collected."""
+        with engine_errors(f"stopping job {name}"):
+            container = self.find(self.container_name(name))
+            if container is not None:
+                container.stop(timeout=_GRACE)
+        self.describe_job(name)
+
+    def job_output(self, name: str) -> Path:
+        """The program's /opt/ml/model."""
+        return self._job(name) / "opt-ml" / "model"
+
+    def remove_job(self, name: str) -> None:
+        """Keeps log.txt, exit.json and job.json: a small record of what ran."""
+        with engine_errors(f"removing job {name}"):
+            remove(self.find(self.container_name(name)))
+        job = TrainingJob.model_validate_json((self._job(name) / "job.json").read_text(encoding="utf-8"))
+        shutil.rmtree(self.root / "checkpoints" / job.checkpoints, ignore_errors=True)
+        shutil.rmtree(self._job(name) / "opt-ml", ignore_errors=True)
+
+    def _training_image(self) -> str:
+        return find_image(self.client, "training", self.section.training_image, self.section.base_image)
+
+    def _create_training(self, command: list[str], name: str, folder: Path, **options: Any) -> Container:
+        return create(
+            self.client,
+            self.section,
+            self._training_image(),
+            command,
+            name,
+            folder,
+            _GRACE,
+            network_mode="none",  # as SageMaker's network isolation: model and rows are there already
+            **options,
+        )
+
+    def _job(self, name: str) -> Path:
+        return self.root / "jobs" / name
+
+
+def _follow(container: Container, read_line: ReadLine) -> None:
+    buffer = b""
+    for part in container.logs(stream=True, follow=True):
+        *lines, buffer = (buffer + part).split(b"\n")
+        for line in lines:
+            read_line(line.decode("utf-8", "replace"))
+    if buffer:
+        read_line(buffer.decode("utf-8", "replace"))
+    container.wait()  # the log of an engine that went away just ends; this does not
