@@ -20,7 +20,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.serving_workload import HEADER, Answer, Conversation, Measured, conversations, measure, served
+from benchmarks.serving_workload import (
+    HEADER,
+    Answer,
+    Conversation,
+    Measured,
+    conversations,
+    measure,
+    quiet_environment,
+    served,
+)
 
 PEERS = Path(__file__).with_name("serving_peers.py")
 
@@ -81,7 +90,9 @@ def _peers(options: argparse.Namespace, asked: list[Conversation], few: list[Con
 
 def _peer(name: str, kind: str, python: str, model: str, asked: list[Conversation], new_tokens: int) -> Measured:
     command = [python, str(PEERS), kind, model, str(new_tokens)]
-    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(asked), capture_output=True, text=True, check=False, env=quiet_environment()
+    )
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-2000:]}")
     # vLLM's other processes may still say something afterwards.

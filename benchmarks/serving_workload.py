@@ -77,6 +77,11 @@ class Measured:
 HEADER = f"{'':44s}    n seconds  req/s   tok/s CPU s/r    p50    p95  same answers"
 
 
+def quiet_environment() -> dict[str, str]:
+    """Without what tests set so that they disturb each other less: every program waits for its threads as it chooses."""
+    return {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+
+
 @dataclass(frozen=True)
 class Running:
     """A server that runs, as a process of its own."""
@@ -103,7 +108,7 @@ def served(model: Path, python: str = sys.executable, **environment: str) -> Ite
     with tempfile.TemporaryDirectory() as root:
         (Path(root) / "model").symlink_to(model.resolve(), target_is_directory=True)
         command = [python, "-m", "containers.serving", "--root", root, "--port", "0"]
-        variables = {**os.environ, "SERVING_ACCESS_LOG": "off", **environment}
+        variables = {**quiet_environment(), "SERVING_ACCESS_LOG": "off", **environment}
         log = (Path(root) / "log").open("w+")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=variables)
         assert process.stdout
