@@ -18,7 +18,7 @@ RecipeFile = Annotated[Path, typer.Argument(help="Recipe file, such as recipes/d
 def run(
     recipe: RecipeFile,
     platform: Annotated[
-        Literal["process", "docker"] | None, typer.Option(help="Where it runs, instead of the recipe's.")
+        Literal["process", "docker", "sagemaker"] | None, typer.Option(help="Where it runs, instead of the recipe's.")
     ] = None,
     overrides: Overrides = None,
     as_json: Json = False,

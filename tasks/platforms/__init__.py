@@ -1,9 +1,10 @@
 """Where jobs and endpoints run."""
 
 from tasks.artifacts.store import home
+from tasks.errors import EnvironmentProblem
 from tasks.platforms.contract import Platform
 from tasks.platforms.process import ProcessRunner
-from tasks.recipe import DockerPlatform
+from tasks.recipe import DockerPlatform, SageMakerPlatform
 from tasks.recipe import Platform as PlatformSection
 
 
@@ -13,6 +14,8 @@ def platform_of(section: PlatformSection) -> Platform:
         from tasks.platforms.docker import DockerRunner  # docker-py is not needed by those who do without
 
         return DockerRunner(section)
+    if isinstance(section, SageMakerPlatform):
+        raise EnvironmentProblem("platform sagemaker cannot run yet")
     return ProcessRunner(python=section.python, serving_python=section.serving_python)
 
 

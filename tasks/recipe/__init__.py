@@ -6,6 +6,7 @@ The sections stand here and not in flows/, because the stages take them and impo
 from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from tasks.recipe.platforms import DockerPlatform, Platform, ProcessPlatform
 from tasks.recipe.recipe import Recipe
+from tasks.recipe.sagemaker import SageMakerPlatform
 from tasks.recipe.sections import (
     DatasetSection,
     EvaluationSection,
@@ -27,6 +28,7 @@ __all__ = [
     "Problem",
     "ProcessPlatform",
     "Recipe",
+    "SageMakerPlatform",
     "ServingSection",
     "TextToSql",
     "TrainingSettings",

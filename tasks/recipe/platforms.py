@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from tasks.recipe.sagemaker import SageMakerPlatform
 from tasks.recipe.sections import Section
 
 
@@ -60,5 +61,6 @@ class DockerPlatform(Section):
 
 
 Platform = Annotated[
-    ProcessPlatform | DockerPlatform, Field(discriminator="kind", description="Where jobs and endpoints run.")
+    ProcessPlatform | DockerPlatform | SageMakerPlatform,
+    Field(discriminator="kind", description="Where jobs and endpoints run."),
 ]

@@ -1,0 +1,5 @@
+"""The sagemaker platform: jobs and endpoints of Amazon SageMaker, by boto3.
+
+boto3 and not the SageMaker SDK carries the requests, because the names of our jobs are given: a job is found again by
+its name, and never paid for twice.
+"""
