@@ -32,7 +32,7 @@ from tasks.evaluation.sql.judging import SqlPair
 from tasks.evaluation.sql.query import parse_query
 from tasks.evaluation.sql.workers import SqlWorkers
 from tasks.problems.text_to_sql_scores import judge
-from tasks.recipe.sections import EvaluationSection, TextToSql
+from tasks.recipe.problems import SqlJudging, TextToSql
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -58,7 +58,7 @@ def measure_scoring(rows: Rows, dialect: str, databases: int, seed: int) -> dict
     asked = [TestRow(id=str(n), prompt=[], fields={"question": "", **row}) for n, row in enumerate(rows)]
     answers = {row.id: _prediction(row.fields, dialect, rng) for row in asked}
     before, start = _cpu_seconds(), time.perf_counter()
-    judged = judge(TextToSql(dialect=dialect), EvaluationSection(databases=databases), asked, answers)
+    judged = judge(TextToSql(dialect=dialect, judging=SqlJudging(databases=databases)), asked, answers)
     seconds = time.perf_counter() - start
     right = sum(verdict.outcomes["execution"] is True for verdict in judged.verdicts)
     return {

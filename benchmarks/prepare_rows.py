@@ -22,7 +22,8 @@ from pathlib import Path
 import psutil
 
 from tasks.dataset.build import build_dataset
-from tasks.recipe.sections import DatasetSection, TextToSql
+from tasks.recipe.problems import TextToSql
+from tasks.recipe.sections import DatasetSection
 
 COLUMNS = ["name", "points", "town", "height", "season", "venue", "attendance", "opponent", "director", "rank_in_final"]
 KINDS_OF_DAMAGE = 5

@@ -69,7 +69,7 @@ def _finetune(recipe: Recipe) -> Outcome:
         with transaction():
             endpoint = deploy_candidate(recipe, model)
             evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
-            report.publish_evaluation(recipe.evaluation.metric, base_evaluation, evaluation)
+            report.publish_evaluation(recipe.metric, base_evaluation, evaluation)
             entry = pass_gate(recipe, model, endpoint, base_evaluation, evaluation)
             promote(recipe, entry)
         serving, reasons = endpoint, entry.decision.reasons
@@ -78,7 +78,7 @@ def _finetune(recipe: Recipe) -> Outcome:
     report.publish_decision(recipe.name, serving is not None, reasons)
     return Outcome(
         recipe=recipe.name,
-        metric=recipe.evaluation.metric,
+        metric=recipe.metric,
         promoted=serving is not None,
         reasons=reasons,
         base_model=base,

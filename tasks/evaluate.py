@@ -2,10 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from prefect import task
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,14 +15,14 @@ from tasks.artifacts.store import Store, home, write_json
 from tasks.caching import cached_by
 from tasks.deploy import endpoint_name, start_endpoint
 from tasks.errors import TryLater
-from tasks.evaluation.answers import Answer, TestRow, collect_answers, read_test_rows
+from tasks.evaluation.answers import Answer, collect_answers, read_test_rows
+from tasks.evaluation.asking import TestRow
 from tasks.evaluation.scores import Scores, Verdict, compare, summarise
-from tasks.evaluation.sql.features import SeenTables
 from tasks.evaluation.statistics import Comparison
 from tasks.platforms import platform_of
 from tasks.platforms.contract import Endpoint
-from tasks.problems.text_to_sql_real import check_real_databases
-from tasks.problems.text_to_sql_scores import Judged, judge, judge_settings
+from tasks.problems import problem_of
+from tasks.problems.contract import Judged
 from tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
 from tasks.progress import progress
 from tasks.recipe import Recipe
@@ -104,18 +103,12 @@ def _score(
     recipe: Recipe, url: str, model_digest: str, dataset: Reference, predictions: Path, who: str
 ) -> tuple[Judged, Scores]:
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
-    check_real_databases(recipe.evaluation.real_databases, rows)
+    problem = problem_of(recipe.problem)
+    problem.check(rows)
     answers = _ask(recipe, url, rows, predictions, who)
-    section, texts = recipe.evaluation, {answer.id: answer.text for answer in answers}
-    judged = judge(recipe.problem, section, rows, texts, SeenTables(_training_contexts(dataset)))
+    judged = problem.judge(rows, {answer.id: answer.text for answer in answers}, dataset.path)
     digests = {"dataset_digest": dataset.digest, "model_digest": model_digest}
-    return judged, summarise(judged.verdicts, answers, section, judge_settings(section), **digests)
-
-
-def _training_contexts(dataset: Reference) -> Iterator[str]:
-    with pq.ParquetFile(dataset.path / "train.parquet") as file:
-        for batch in file.iter_batches(columns=["fields.context"]):
-            yield from (fields["context"] for fields in batch.column("fields").to_pylist())
+    return judged, summarise(judged.verdicts, answers, recipe.evaluation, problem.judge_settings(), **digests)
 
 
 def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str) -> list[Answer]:
@@ -126,7 +119,9 @@ def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with progress(f"ask the {who}", f"{who.split()[0]}-evaluation-progress") as update:
-        answers = collect_answers(url, rows, recipe.evaluation, path, lambda done, total: update(done, total))
+        answers = collect_answers(
+            url, rows, recipe.evaluation, path, lambda done, total: update(done, total), problem_of(recipe.problem).form
+        )
     failed = [answer for answer in answers if answer.error]
     if failed:
         raise TryLater(f"{len(failed)} of {len(rows)} questions to {url} got no answer: {failed[0].error}")

@@ -42,7 +42,7 @@ def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> s
     content = [source.digests() for source in find_sources(_pinned(section))]
     settings = {
         "dataset": section.model_dump(mode="json", exclude={"source", "test_source", "revision", "max_quarantined"}),
-        "problem": problem.model_dump(mode="json"),
+        "problem": problem.model_dump(mode="json", exclude={"judging"}),
         "content": content,
     }
     return step_key("dataset", DATASET_VERSION, settings, [base.digest])

@@ -22,7 +22,7 @@ def pass_gate(
     Raises:
         GateRefused: the candidate may not serve; the refusal stands in the registry with its reasons.
     """
-    metric = recipe.evaluation.metric
+    metric = recipe.metric
     base, tuned = read_scores(base_evaluation).metrics[metric], read_scores(evaluation).metrics[metric]
     entry = Entry(
         decided_at=now(),

@@ -46,13 +46,13 @@ def call(
 
     from flows.evaluate import find_endpoint
     from tasks.artifacts.runs import latest_recipe
-    from tasks.problems.text_to_sql import messages
+    from tasks.problems import problem_of
 
     endpoint, _ = find_endpoint(name)
     recipe = latest_recipe(endpoint.labels.recipe)
     prompt = [{"role": "user", "content": question}]
     if recipe is not None and context:
-        prompt, _ = messages(recipe.problem, {"question": question, "context": context, "answer": ""})
+        prompt, _ = problem_of(recipe.problem).messages({"question": question, "context": context, "answer": ""})
     body = {"model": name, "messages": prompt, "temperature": 0, "max_tokens": max_tokens}
     reply = httpx.post(f"{endpoint.url}/v1/chat/completions", json=body, timeout=300)
     reply.raise_for_status()

@@ -5,7 +5,7 @@ from itertools import combinations
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.dataset.split import SPLITS, Apart, Split, shared
+from tasks.dataset.split import SPLITS, Split, shared
 from tasks.recipe.sections import DatasetSection
 
 _QUARANTINED = """
@@ -33,8 +33,9 @@ class Lengths(_Frozen):
 class Leakage(_Frozen):
     """What training and test have in common, counted in the finished split."""
 
-    kept_apart: Apart
+    kept_apart: str
     """tables: no table name of the test occurs in training or validation (between train and validation too).
+    texts: no normalised text does.
     questions: the source is one database and the test was given; rows that ask the same are on one side."""
     groups: int
     largest_group: int
@@ -75,7 +76,7 @@ class DatasetAudit(_Frozen):
 
 
 def make_audit(
-    db: sqlite3.Connection, section: DatasetSection, digests: dict[str, str], rows: int, apart: Apart
+    db: sqlite3.Connection, section: DatasetSection, digests: dict[str, str], rows: int, apart: str
 ) -> DatasetAudit:
     """The audit of a split index. `rows`: how many were read."""
     fates = dict(db.execute("SELECT fate, COUNT(*) FROM rows WHERE fate IS NOT NULL GROUP BY fate"))
@@ -112,7 +113,7 @@ def count_reasons(db: sqlite3.Connection) -> list[tuple[str, int, str]]:
     return db.execute(f"SELECT kind, rows, place FROM ({by_kind}) ORDER BY rows DESC, kind").fetchall()
 
 
-def _leakage(db: sqlite3.Connection, apart: Apart, dropped: int) -> Leakage:
+def _leakage(db: sqlite3.Connection, apart: str, dropped: int) -> Leakage:
     [(groups, largest)] = db.execute(
         "SELECT COUNT(*), MAX(size) FROM (SELECT COUNT(*) AS size FROM rows WHERE split IS NOT NULL GROUP BY g)"
     )

@@ -1,5 +1,6 @@
 """From a source of rows to a prepared data set: checked, without duplicates, measured, split, audited."""
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,22 +12,25 @@ from tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, 
 from tasks.dataset.check import check_rows
 from tasks.dataset.lengths import Measured, TokenCounter, measure
 from tasks.dataset.source import Source, find_source
-from tasks.dataset.split import SPLITS, Apart, split_rows
+from tasks.dataset.split import SPLITS, split_rows
 from tasks.dataset.write import write_bad_rows, write_losers, write_split
 from tasks.errors import DatasetError
-from tasks.recipe.sections import DatasetSection, TextToSql
+from tasks.problems import problem_of
+from tasks.problems.contract import Problem
+from tasks.recipe.problems import Problem as ProblemSection
+from tasks.recipe.sections import DatasetSection
 
 Progress = Callable[[str, int], None]
 
 
 def build_dataset(
     section: DatasetSection,
-    problem: TextToSql,
+    asked: ProblemSection,
     tokenizer_folder: Path | None,
     out: Path,
     on_progress: Progress | None = None,
 ) -> DatasetAudit:
-    """Writes train.parquet, validation.parquet, test.parquet, quarantine.jsonl and audit.json into the folder `out`.
+    """Writes train, validation and test Parquet, task.json, quarantine.jsonl and audit.json into the folder `out`.
 
     Without a tokenizer lengths are not looked at. `on_progress` is told the stage (read, split, write) and how many
     rows it has done.
@@ -37,7 +41,7 @@ def build_dataset(
         RecipeError: the tokenizer has no chat template, or one that refuses the messages.
     """
     on_progress = on_progress or (lambda stage, rows: None)
-    sources = find_sources(section)
+    sources, problem = find_sources(section), problem_of(asked)
     counter = TokenCounter(tokenizer_folder) if tokenizer_folder else None
     out.mkdir(parents=True, exist_ok=True)
     quarantine = out / "quarantine.jsonl"
@@ -50,7 +54,7 @@ def build_dataset(
                 rows += len(batch)
                 on_progress("read", rows)
         try:
-            apart = _sort_out(db, section, rows, quarantine)
+            apart = _sort_out(db, section, problem.apart, rows, quarantine)
         finally:
             write_losers(file, db)
         on_progress("split", rows)
@@ -60,6 +64,7 @@ def build_dataset(
             on_progress("write", written)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
         audit = make_audit(db, section, digests, rows, apart)
+    (out / "task.json").write_text(json.dumps(problem.task(out / "train.parquet"), indent=2) + "\n", encoding="utf-8")
     (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return audit
 
@@ -83,7 +88,7 @@ def _open_index(out: Path, seed: int) -> Iterator[sqlite3.Connection]:
 
 
 def _read(
-    source: Source, part: int, section: DatasetSection, problem: TextToSql, counter: TokenCounter | None
+    source: Source, part: int, section: DatasetSection, problem: Problem, counter: TokenCounter | None
 ) -> Iterator[list[Measured]]:
     """The checked and measured rows of a source in batches. Rows of the test are never shortened."""
     special_tokens = counter.special_tokens if counter else ()
@@ -95,7 +100,7 @@ def _read(
             yield [Measured(row, None) for row in batch]
 
 
-def _sort_out(db: sqlite3.Connection, section: DatasetSection, rows: int, quarantine: Path) -> Apart:
+def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: int, quarantine: Path) -> str:
     """Duplicates, conflicts, the draw and the split."""
     index.settle_duplicates(db)
     _stop_if_unusable(db, section, rows, quarantine)
@@ -103,7 +108,7 @@ def _sort_out(db: sqlite3.Connection, section: DatasetSection, rows: int, quaran
         index.drop_tested(db)
     if section.max_rows:
         index.draw_rows(db, section.max_rows)
-    apart = split_rows(db, section)
+    apart = split_rows(db, section, what)
     _stop_if_unusable(db, section, rows, quarantine)  # rows too long for the test are known only now
     return apart
 

@@ -1,4 +1,4 @@
-"""Rows are checked in worker processes: parsing SQL is half of the work of preparing a data set."""
+"""Rows are checked in worker processes: parsing SQL, for one, is half of the work of preparing a data set."""
 
 import json
 import os
@@ -14,8 +14,7 @@ from multiprocessing import get_context
 from tasks.dataset.example import BadRow, Example, Reason, read_texts
 from tasks.dataset.readers import SourceRow
 from tasks.errors import EnvironmentProblem
-from tasks.problems.text_to_sql import read_row
-from tasks.recipe.sections import TextToSql
+from tasks.problems.contract import Problem
 
 BATCH = 512
 SERIAL_BATCHES = 8
@@ -37,7 +36,7 @@ class CheckedRow:
 
 
 def check_rows(
-    rows: Iterable[SourceRow], problem: TextToSql, slice_column: str | None, special_tokens: Collection[str]
+    rows: Iterable[SourceRow], problem: Problem, slice_column: str | None, special_tokens: Collection[str]
 ) -> Iterator[list[CheckedRow]]:
     """The checked rows in batches, in the order of the rows. Few rows are under way at once, however many there are."""
     check = partial(check_batch, problem=problem, slice_column=slice_column, special_tokens=tuple(special_tokens))
@@ -51,18 +50,18 @@ def check_rows(
 
 
 def check_batch(
-    rows: list[SourceRow], problem: TextToSql, slice_column: str | None, special_tokens: tuple[str, ...]
+    rows: list[SourceRow], problem: Problem, slice_column: str | None, special_tokens: tuple[str, ...]
 ) -> list[CheckedRow]:
     """Checks rows in this process."""
     return [_check(row, problem, slice_column, special_tokens) for row in rows]
 
 
-def _check(row: SourceRow, problem: TextToSql, slice_column: str | None, special_tokens: tuple[str, ...]) -> CheckedRow:
+def _check(row: SourceRow, problem: Problem, slice_column: str | None, special_tokens: tuple[str, ...]) -> CheckedRow:
     if row.values is None:
         return CheckedRow(row.file, row.line, None, reasons=(row.problem,) if row.problem else (), raw=bounded(row.raw))
     name, reasons = _slice(row, slice_column)
     try:
-        example = read_row(problem, row.values, special_tokens)
+        example = problem.read_row(row.values, special_tokens)
     except BadRow as bad:
         reasons += bad.reasons
     if reasons:

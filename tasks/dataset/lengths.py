@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from tasks.dataset.check import CheckedRow, bounded
 from tasks.dataset.example import Example, Reason
 from tasks.errors import RecipeError
-from tasks.problems.text_to_sql import shortened
-from tasks.recipe.sections import DatasetSection, TextToSql
+from tasks.problems.contract import Problem
+from tasks.recipe.sections import DatasetSection
 
 
 class Measured(NamedTuple):
@@ -57,9 +57,9 @@ class TokenCounter:
 
 
 def measure(
-    rows: list[CheckedRow], counter: TokenCounter, section: DatasetSection, problem: TextToSql, shorten: bool
+    rows: list[CheckedRow], counter: TokenCounter, section: DatasetSection, problem: Problem, shorten: bool
 ) -> Iterator[Measured]:
-    """The rows with their lengths; those too long with a shorter schema if `shorten`, else without an example."""
+    """The rows with their lengths; those too long in a shorter form if `shorten`, else without an example."""
     lengths = iter(counter.lengths([row.example for row in rows if row.example]))
     for row in rows:
         tokens = next(lengths) if row.example else None
@@ -70,9 +70,9 @@ def measure(
             yield fits or Measured(_without_example(row, row.example, tokens, section), tokens)
 
 
-def _shortened(row: CheckedRow, counter: TokenCounter, section: DatasetSection, problem: TextToSql) -> Measured | None:
-    """The row with as much schema as fits, if any does."""
-    for example in shortened(problem, row.example) if row.example else ():
+def _shortened(row: CheckedRow, counter: TokenCounter, section: DatasetSection, problem: Problem) -> Measured | None:
+    """The row in the longest form that fits, if any does."""
+    for example in problem.shortened(row.example) if row.example else ():
         [tokens] = counter.lengths([example])
         if tokens <= section.max_tokens:
             return Measured(replace(row, example=example), tokens, shortened=True)

@@ -13,13 +13,12 @@ from tasks.recipe.sections import DatasetSection
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Apart = Literal["tables", "questions"]
 
 
-def split_rows(db: sqlite3.Connection, section: DatasetSection) -> Apart:
+def split_rows(db: sqlite3.Connection, section: DatasetSection, what: str) -> str:
     """Gives each usable row its group and its split; returns what is kept apart.
 
-    Groups are connected by table names. A name is less than a table (WikiSQL has many `table_name_7`), so this keeps
+    `what` the rows have in common, for instance tables. Groups are connected by their names. For tables, a name is less than a table (WikiSQL has many `table_name_7`), so this keeps
     apart more than it must, but what it promises is plain: no table name of the test occurs in training.
     With a test source the test is given; then only train and validation are split, and when all rows of the source hang
     together (one database) the validation rows are drawn by question.
@@ -27,7 +26,7 @@ def split_rows(db: sqlite3.Connection, section: DatasetSection) -> Apart:
     Raises:
         DatasetError: there are fewer groups than splits.
     """
-    apart: Apart = "tables"
+    apart = what
     wanted = 1 + (section.test_source is None) + (section.validation_share > 0)
     groups = _connect(db)
     if groups < wanted and section.test_source:
@@ -135,11 +134,11 @@ def _assign(db: sqlite3.Connection, section: DatasetSection) -> None:
             db.execute("UPDATE groups SET split = ? WHERE g = ?", (split, g))
 
 
-def _too_few(db: sqlite3.Connection, wanted: int, apart: Apart) -> str:
+def _too_few(db: sqlite3.Connection, wanted: int, apart: str) -> str:
     names = [name for (name,) in db.execute("SELECT name FROM names ORDER BY name LIMIT 5")]
     if apart == "questions":
         return f"too few usable rows are left to split: {wanted} questions that the test does not ask are needed"
     return (
-        f"the rows cannot be split into {wanted} parts that share no table: they hang together through their tables "
-        f"({', '.join(names)}, ...). Give the rows of the test as dataset.test_source, or schemas that are used apart"
+        f"the rows cannot be split into {wanted} parts that have no {apart} in common: they hang together through their {apart} "
+        f"({', '.join(names)}, ...). Give the rows of the test as dataset.test_source, or rows that have less in common"
     )

@@ -12,15 +12,14 @@ import pyarrow.parquet as pq
 
 from tasks.dataset.check import CheckedRow, bounded
 from tasks.dataset.split import Split
-from tasks.problems.text_to_sql import columns, messages
-from tasks.recipe.sections import TextToSql
+from tasks.problems.contract import Problem
 
 ROW_GROUP = 4096
 
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
 
-def write_split(db: sqlite3.Connection, split: Split, problem: TextToSql, path: Path) -> int:
+def write_split(db: sqlite3.Connection, split: Split, problem: Problem, path: Path) -> int:
     """Writes the rows of a split in their seeded order, and returns how many. The same rows give the same bytes."""
     cursor = db.execute(
         """SELECT id, fields, slice, name, tokens FROM rows JOIN texts USING (n) JOIN groups USING (g)
@@ -35,13 +34,13 @@ def write_split(db: sqlite3.Connection, split: Split, problem: TextToSql, path: 
     return written
 
 
-def _schema(problem: TextToSql) -> pa.Schema:
+def _schema(problem: Problem) -> pa.Schema:
     return pa.schema(
         [
             ("id", pa.string()),
             ("prompt", _MESSAGES),
             ("completion", _MESSAGES),
-            ("fields", pa.struct([(name, pa.string()) for name in columns(problem)])),
+            ("fields", pa.struct([(name, pa.string()) for name in problem.columns()])),
             ("slice", pa.string()),
             ("group", pa.string()),
             ("tokens", pa.int32()),
@@ -73,10 +72,10 @@ def _write_line(file: TextIO, record: dict[str, Any]) -> None:
     file.write(json.dumps(record) + "\n")
 
 
-def _record(row: tuple[Any, ...], problem: TextToSql) -> dict[str, Any]:
+def _record(row: tuple[Any, ...], problem: Problem) -> dict[str, Any]:
     id_, fields, slice_, group, tokens = row
     texts = json.loads(fields)
-    prompt, completion = messages(problem, texts)
+    prompt, completion = problem.messages(texts)
     return {
         "id": id_, "prompt": prompt, "completion": completion, "fields": texts,
         "slice": slice_, "group": group, "tokens": tokens,

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,25 +15,13 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import DatasetError, EndpointFailed
+from tasks.evaluation.asking import CHAT, Form, TestRow
 from tasks.recipe.sections import EvaluationSection
 
-TEMPERATURE = 0.0
 TRIES = 6
 LONGEST_WAIT_SECONDS = 30.0
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class TestRow(BaseModel):
-    """One row of test.parquet: the messages that are sent, and the fields that the answer is judged by."""
-
-    __test__ = False  # not a test class, whatever pytest thinks
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    prompt: list[dict[str, str]]
-    fields: dict[str, str]
-    slice: str | None = None
 
 
 class Answer(BaseModel):
@@ -76,8 +64,9 @@ def collect_answers(
     section: EvaluationSection,
     path: Path,
     on_progress: Callable[[int, int], None] | None = None,
+    form: Form = CHAT,
 ) -> list[Answer]:
-    """Ask `{url}/v1/chat/completions` for every row that `path` holds no answer to; returns the answers in row order.
+    """Ask `url`, in the given form, for every row that `path` holds no answer to; returns the answers in row order.
 
     Each answer is appended to `path` (JSON lines) when it arrives, so an interrupted run loses none, and the next one
     asks only what is missing: rows without an answer and rows whose request failed. `on_progress(done, total)`.
@@ -91,7 +80,7 @@ def collect_answers(
     report(len(rows) - len(missing), len(rows))
     if missing:
         with path.open("a", encoding="utf-8") as file:
-            run = _Run(url, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows)))
+            run = _Run(url, form, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows)))
             kept.update(asyncio.run(run.ask_all(missing)))
     return [kept[row.id] for row in rows]
 
@@ -118,8 +107,10 @@ def _read_kept(path: Path) -> list[Answer]:
 class _Run:
     """One run through the questions."""
 
-    def __init__(self, url: str, section: EvaluationSection, file: IO[str], on_answer: Callable[[int], None]) -> None:
-        self.url, self.section, self.file, self.on_answer = url.rstrip("/"), section, file, on_answer
+    def __init__(
+        self, url: str, form: Form, section: EvaluationSection, file: IO[str], on_answer: Callable[[int], None]
+    ) -> None:
+        self.url, self.form, self.section, self.file, self.on_answer = url.rstrip("/"), form, section, file, on_answer
         self.answers: dict[str, Answer] = {}
         self.failures = 0
         self.answered = False
@@ -162,15 +153,15 @@ class _Run:
         return not self.answered and self.failures >= max(8, self.section.concurrency)
 
     async def _ask(self, client: httpx.AsyncClient, row: TestRow) -> Answer:
-        body = {"messages": row.prompt, "max_tokens": self.section.max_new_tokens, "temperature": TEMPERATURE}
+        body = self.form.body(row, self.section)
         for attempt in range(TRIES):
             asked_at, start = time.time(), time.perf_counter()
             wait = min(LONGEST_WAIT_SECONDS, 0.5 * 2**attempt)
             try:
-                response = await client.post(f"{self.url}/v1/chat/completions", json=body)
+                response = await client.post(f"{self.url}{self.form.route}", json=body)
                 seconds = time.perf_counter() - start
                 if response.status_code == 200:
-                    return _read_answer(row, response, asked_at, seconds)
+                    return _read_answer(self.form, row, response, asked_at, seconds)
                 problem = f"HTTP {response.status_code}: {response.text[:300]}"
                 transient = response.status_code in TRANSIENT_STATUS
                 wait = max(wait, _retry_after(response))
@@ -192,19 +183,10 @@ def _retry_after(response: httpx.Response) -> float:
     return min(float(asked), LONGEST_WAIT_SECONDS) if asked.isdigit() else 0.0
 
 
-def _read_answer(row: TestRow, response: httpx.Response, asked_at: float, seconds: float) -> Answer:
+def _read_answer(form: Form, row: TestRow, response: httpx.Response, asked_at: float, seconds: float) -> Answer:
     try:
-        body: dict[str, Any] = response.json()
-        choice, usage = body["choices"][0], body.get("usage") or {}
-        return Answer(
-            id=row.id,
-            text=choice["message"]["content"] or "",
-            asked_at=asked_at,
-            latency_seconds=seconds,
-            prompt_tokens=usage.get("prompt_tokens", 0),
-            completion_tokens=usage.get("completion_tokens", 0),
-            finish_reason=choice.get("finish_reason"),
-        )
+        reply = form.read(response.json())
+        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, **reply.model_dump())
     except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, ValidationError):
-        problem = f"not a chat completion: {response.text[:300]}"
+        problem = f"not {form.name}: {response.text[:300]}"
         return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.evaluation.answers import TEMPERATURE, Answer
+from tasks.evaluation.answers import Answer
+from tasks.evaluation.asking import TEMPERATURE
 from tasks.evaluation.statistics import Comparison, Proportion, bootstrap
 from tasks.recipe.sections import EvaluationSection
 

@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from tasks.dataset.example import BadRow, Example, Message, Reason, digest, normalise, read_texts
-from tasks.recipe.sections import TextToSql
+from tasks.recipe.problems import TextToSql
 
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""")
 _TABLE = re.compile(r"\bcreate\s+(?:\w+\s+){0,3}table\b", re.IGNORECASE)

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from itertools import repeat
 
 from tasks.errors import TryLater
-from tasks.evaluation.answers import TestRow
+from tasks.evaluation.asking import TestRow
 from tasks.evaluation.sql.judging import SqlOutcome, SqlPair
 from tasks.evaluation.sql.real_databases import MEMORY_BYTES, RealPair, check_databases, database_of
 from tasks.evaluation.sql.workers import SqlWorkers
-from tasks.recipe.sections import RealDatabases
+from tasks.recipe.problems import RealDatabases
 
 
 def check_real_databases(section: RealDatabases | None, rows: Sequence[TestRow]) -> None:

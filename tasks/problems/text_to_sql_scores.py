@@ -17,21 +17,21 @@ there, and they are counted apart.
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 
 from tasks.dataset.example import normalise
-from tasks.evaluation.answers import TestRow
+from tasks.evaluation.asking import TestRow
 from tasks.evaluation.scores import Verdict
 from tasks.evaluation.sql.compare import Rules
 from tasks.evaluation.sql.extract import extract_sql, holds_query
 from tasks.evaluation.sql.features import SeenTables, question_length
 from tasks.evaluation.sql.judging import SqlOutcome, SqlPair
 from tasks.evaluation.sql.workers import SqlWorkers
+from tasks.problems.contract import Judged
 from tasks.problems.text_to_sql_real import real_outcomes
 from tasks.problems.wrong_answers import WrongAnswer
-from tasks.recipe.sections import EvaluationSection, TextToSql
+from tasks.recipe.problems import TextToSql
 
 _FAILURES = {
     "no such table": "unknown table",
@@ -49,17 +49,8 @@ _FAILURES = {
 """By words of SQLite or the sandbox; whatever else it says, the query "does not run"."""
 
 
-@dataclass
-class Judged:
-    """A verdict on every row in order, and what a person wants to see of each wrong answer."""
-
-    verdicts: list[Verdict] = field(default_factory=list)
-    wrong: list[WrongAnswer] = field(default_factory=list)
-
-
 def judge(
     problem: TextToSql,
-    section: EvaluationSection,
     rows: Sequence[TestRow],
     answers: Mapping[str, str],
     seen: SeenTables | None = None,
@@ -73,9 +64,9 @@ def judge(
         EnvironmentProblem: no worker process can be started.
         TryLater: a real database cannot be reached.
     """
-    pairs = [_pair(problem, section, row, answers.get(row.id, "")) for row in rows]
+    pairs = [_pair(problem, row, answers.get(row.id, "")) for row in rows]
     judged = Judged()
-    with SqlWorkers() as workers, real_outcomes(section.real_databases, rows, pairs) as on_real:
+    with SqlWorkers() as workers, real_outcomes(problem.judging.real_databases, rows, pairs) as on_real:
         for row, pair, outcome, real in zip(rows, pairs, workers.judge_all(pairs), on_real, strict=True):
             text = answers.get(row.id, "")
             verdict = _verdict(row, text, pair.prediction, outcome, real, seen)
@@ -87,26 +78,24 @@ def judge(
     return judged
 
 
-def judge_settings(section: EvaluationSection) -> dict[str, str | int | bool]:
+def judge_settings(problem: TextToSql) -> dict[str, str | int | bool]:
     """What the verdicts depend on beside rows and answers."""
     return {
-        "databases": section.databases,
-        "permute_columns": section.permute_columns,
-        "keep_distinct": section.keep_distinct,
-        "as_sets": section.as_sets,
+        **problem.judging.model_dump(exclude={"real_databases"}),
         "sqlite": sqlite3.sqlite_version,
         "sqlglot": version("sqlglot"),
     }
 
 
-def _pair(problem: TextToSql, section: EvaluationSection, row: TestRow, text: str) -> SqlPair:
+def _pair(problem: TextToSql, row: TestRow, text: str) -> SqlPair:
+    judging = problem.judging
     return SqlPair(
         context=row.fields["context"],
         gold=row.fields["answer"],
         prediction=extract_sql(text),
         dialect=problem.dialect,
-        databases=section.databases,
-        rules=Rules(section.permute_columns, section.keep_distinct, section.as_sets),
+        databases=judging.databases,
+        rules=Rules(judging.permute_columns, judging.keep_distinct, judging.as_sets),
     )
 
 
@@ -171,6 +160,7 @@ def _wrong(row: TestRow, text: str, verdict: Verdict, outcome: SqlOutcome) -> Wr
         answer=text,
         prediction=verdict.extracted or "",
         kind=verdict.kind,
+        language="sql",
         error=outcome.error,
         differences=outcome.differences,
         telling=outcome.telling,

@@ -1,7 +1,8 @@
-"""Text-to-SQL, the wrong answers for a person to read: what was asked, what differs, and what both queries return."""
+"""The wrong answers for a person to read: what was asked, what differs and, of SQL, what both queries return."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,20 +12,21 @@ from tasks.evaluation.sql.wording import Difference
 
 
 class WrongAnswer(BaseModel):
-    """One line of wrong_answers.jsonl."""
+    """One line of wrong_answers.jsonl. The fields after `kind` are those of problems that have them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     question: str
-    context: str
     gold: str
     answer: str
     prediction: str
     kind: str
-    error: str | None
-    differences: list[Difference]
-    telling: Telling | None
+    language: Literal["", "sql"] = ""
+    context: str = ""
+    error: str | None = None
+    differences: list[Difference] = []
+    telling: Telling | None = None
 
 
 def wrong_answers_page(wrong: Sequence[WrongAnswer], judged: int, most: int | None = None) -> str:
@@ -49,9 +51,10 @@ def wrong_answers_page(wrong: Sequence[WrongAnswer], judged: int, most: int | No
 
 def _section(number: int, answer: WrongAnswer) -> Iterator[str]:
     yield from (f"## {number}. {plain(answer.kind)}", "", f"**Question** {plain(answer.question)}", "")
-    yield from ("Schema", "", block(answer.context.replace("; ", ";\n"), "sql"), "")
-    yield from ("Right query", "", block(answer.gold, "sql"), "")
-    yield from ("Answer", "", block(answer.prediction, "sql") if answer.prediction.strip() else "(empty)", "")
+    if answer.context:
+        yield from ("Schema", "", block(answer.context.replace("; ", ";\n"), answer.language), "")
+    yield from ("Right query" if answer.language else "Right answer", "", block(answer.gold, answer.language), "")
+    yield from ("Answer", "", block(answer.prediction, answer.language) if answer.prediction.strip() else "(empty)", "")
     if answer.differences:
         yield from ("What differs", "", *(f"- {_words(difference)}" for difference in answer.differences), "")
     if answer.error:

@@ -5,6 +5,7 @@ The sections stand here and not in flows/, because the stages take them and impo
 
 from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from tasks.recipe.platforms import DockerPlatform, Platform, ProcessPlatform
+from tasks.recipe.problems import Problem, TextToSql
 from tasks.recipe.recipe import Recipe
 from tasks.recipe.sagemaker import SageMakerPlatform
 from tasks.recipe.sections import (
@@ -12,9 +13,7 @@ from tasks.recipe.sections import (
     EvaluationSection,
     GateSection,
     ModelSection,
-    Problem,
     ServingSection,
-    TextToSql,
 )
 from training.settings import TrainingSettings
 

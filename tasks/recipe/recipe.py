@@ -5,12 +5,12 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from tasks.recipe.platforms import Platform, ProcessPlatform
+from tasks.recipe.problems import Problem
 from tasks.recipe.sections import (
     DatasetSection,
     EvaluationSection,
     GateSection,
     ModelSection,
-    Problem,
     Section,
     ServingSection,
 )
@@ -33,6 +33,11 @@ class Recipe(Section):
     gate: GateSection = Field(default_factory=lambda: GateSection())
     platform: Platform = Field(default_factory=ProcessPlatform)
 
+    @property
+    def metric(self) -> str:
+        """The score that the gate looks at."""
+        return self.evaluation.metric or self.problem.metrics[0]
+
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         """Rules that need two sections. All that are broken are told at once."""
@@ -42,17 +47,13 @@ class Recipe(Section):
                 f"dataset.max_tokens ({self.dataset.max_tokens}) is above training.max_length "
                 f"({self.training.max_length}): longer rows would lose their answer"
             )
-        longest = self.dataset.max_tokens + self.evaluation.max_new_tokens
+        longest = self.dataset.max_tokens + (self.evaluation.max_new_tokens if self.problem.generates else 0)
         if longest > self.serving.max_model_length:
             broken.append(
                 f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
-        real = self.evaluation.real_databases
-        if real and "{database}" in real.source and self.problem.database is None:
-            broken.append(
-                "evaluation.real_databases.source holds {database}, but problem.database names no column for it"
-            )
+        broken += self.problem.mistakes(self.metric)
         if broken:
             raise ValueError("; ".join(broken))
         return self

@@ -1,7 +1,6 @@
 """The sections of a recipe: frozen, closed (a misspelt key is an error), described for the person who fills in the form."""
 
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,34 +9,6 @@ class Section(BaseModel):
     """What all sections share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class TextToSql(Section):
-    """Question and schema in, SQL out."""
-
-    model_config = ConfigDict(title="Text to SQL")
-
-    kind: Literal["text-to-sql"] = Field("text-to-sql", description="Question and schema in, SQL out.")
-    question: str = Field("question", description="Column that holds the question.")
-    context: str = Field("context", description="Column that holds the schema, as CREATE TABLE statements.")
-    answer: str = Field("answer", description="Column that holds the right SQL.")
-    database: str | None = Field(
-        None, description="Column that names the row's database; only evaluation.real_databases needs it."
-    )
-    dialect: Literal["sqlite", "mysql", "postgres", "duckdb"] = Field(
-        "sqlite", description='How the answers are spelt. mysql reads "x" as text, which sql-create-context needs.'
-    )
-    instruction: str = Field(
-        "You are a text-to-SQL translator. Answer the question with one SQL query for this schema, and nothing else.\n"
-        "SCHEMA:\n{context}",
-        description="System message; {context} stands for the schema.",
-    )
-
-    @model_validator(mode="after")
-    def _names_the_schema(self) -> Self:
-        if "{context}" not in self.instruction:
-            raise ValueError("instruction must contain {context}, where the schema goes")
-        return self
 
 
 class DatasetSection(Section):
@@ -125,81 +96,18 @@ class ServingSection(Section):
     )
 
 
-class RealDatabases(Section):
-    """Databases of your own, on which answers are judged too. Read docs/real-databases.md before naming a server."""
-
-    model_config = ConfigDict(title="Real databases")
-
-    source: str = Field(
-        min_length=1,
-        description="SQLite files such as databases/{database}/{database}.sqlite, or a URL: postgresql://reader@host/shop, "
-        "mysql://reader@host/{database}, duckdb:///shop.duckdb. {database} stands for what the row's column "
-        "problem.database says.",
-    )
-    password_variable: str | None = Field(
-        None,
-        description="Name of the environment variable that holds the password of a server. It never stands in the URL.",
-    )
-    revision: str | None = Field(
-        None, description="Any name for the state of the data. Scores are kept; change it when the data has changed."
-    )
-    timeout_seconds: float = Field(10, gt=0, le=600, description="Longest run of one query.")
-    max_rows: int = Field(20_000, ge=1, le=1_000_000, description="A query that returns more rows has failed.")
-    connections: int = Field(4, ge=1, le=64, description="Queries that run at once.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_a_section(cls, value: object) -> object:
-        if isinstance(value, str):  # pydantic would show it, and it may be a URL with a password
-            raise ValueError("must be a section: write the path or the URL below it, as source")
-        return value
-
-    @model_validator(mode="after")
-    def _can_be_found_and_keeps_its_password_to_itself(self) -> Self:
-        url = urlsplit(self.source) if "://" in self.source else None
-        if url is None and self.password_variable:
-            raise ValueError("password_variable: an SQLite file has no password")
-        if url and url.scheme not in ("postgresql", "mysql", "mariadb", "duckdb"):
-            raise ValueError(f"source: {url.scheme}:// is not one of postgresql://, mysql://, mariadb://, duckdb://")
-        if url and (url.password is not None or "passw" in url.query.lower()):
-            raise ValueError(
-                "source holds a password: put it into an environment variable, its name in password_variable"
-            )
-        return self
-
-
 class EvaluationSection(Section):
     """How the answers are judged."""
 
     model_config = ConfigDict(title="Evaluation")
 
     rows: int = Field(200, ge=1, description="Test rows that are asked, the same for base and tuned model.")
-    metric: Literal["execution", "execution_caseless", "exact_match", "execution_real"] = Field(
-        "execution", description="The score that the gate looks at. execution: both queries give the same rows."
-    )
-    databases: int = Field(5, ge=1, le=50, description="Databases made up for each row, on which both queries are run.")
-    real_databases: RealDatabases | None = Field(
-        None, description="Databases of your own, for the score execution_real."
-    )
-    permute_columns: bool = Field(
-        False, description="Accept the columns in another order, as Spider's test-suite evaluation does."
-    )
-    keep_distinct: bool = Field(
-        True,
-        description="Off: DISTINCT is taken out of both queries, as Spider's test-suite evaluation does by default.",
-    )
-    as_sets: bool = Field(
-        False, description="Let neither duplicate rows nor their order count, as BIRD's execution accuracy does."
+    metric: str | None = Field(
+        None, description="The score that the gate looks at; default: the first that stands under the problem."
     )
     max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
     concurrency: int = Field(32, ge=1, le=1024, description="Requests under way at once.")
     timeout_seconds: float = Field(600, gt=0, description="Longest wait for one answer.")
-
-    @model_validator(mode="after")
-    def _has_what_the_metric_needs(self) -> Self:
-        if self.metric == "execution_real" and self.real_databases is None:
-            raise ValueError("metric: execution_real needs real_databases")
-        return self
 
 
 class GateSection(Section):
@@ -212,6 +120,3 @@ class GateSection(Section):
     confidence: float = Field(
         0.95, gt=0.5, lt=1, description="The gain must be shown with this confidence (exact McNemar test)."
     )
-
-
-Problem = TextToSql

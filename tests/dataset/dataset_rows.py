@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from tasks.dataset.audit import DatasetAudit
 from tasks.dataset.build import build_dataset
-from tasks.recipe.sections import DatasetSection, TextToSql
+from tasks.recipe.problems import TextToSql
+from tasks.recipe.sections import DatasetSection
 
 SPLITS = ("train", "validation", "test")
 SQLITE = TextToSql()

@@ -11,7 +11,7 @@ from tasks.dataset.example import MAX_CHARACTERS, BadRow
 from tasks.dataset.readers import MAX_LINE
 from tasks.errors import DatasetError
 from tasks.problems.text_to_sql import read_row
-from tasks.recipe.sections import TextToSql
+from tasks.recipe.problems import TextToSql
 
 BAD_LINES: list[tuple[dict[str, Any] | bytes, str]] = [
     (b'{"question": "cut o', "broken JSON"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tasks.dataset.example import BadRow, normalise
 from tasks.problems.text_to_sql import read_row
-from tasks.recipe.sections import TextToSql
+from tasks.recipe.problems import TextToSql
 
 TABLES = ["a", "A", "b", "c", "straße", "STRASSE", "無極"]
 # Few of each, so that duplicates, conflicts and chains of tables come up; and any text at all.

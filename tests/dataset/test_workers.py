@@ -13,6 +13,7 @@ from tasks.dataset.card import dataset_card
 from tasks.dataset.check import BATCH, SERIAL_BATCHES, check_batch, check_rows
 from tasks.dataset.readers import SourceRow
 from tasks.errors import EnvironmentProblem
+from tasks.problems import problem_of
 
 MANY = BATCH * (SERIAL_BATCHES + 3) + 7
 
@@ -23,8 +24,8 @@ def source_rows() -> Iterator[SourceRow]:
 
 
 def test_workers_give_what_one_process_gives_in_the_same_order() -> None:
-    found = [each for batch in check_rows(source_rows(), SQLITE, None, ()) for each in batch]
-    assert found == check_batch(list(source_rows()), SQLITE, None, ())
+    found = [each for batch in check_rows(source_rows(), problem_of(SQLITE), None, ()) for each in batch]
+    assert found == check_batch(list(source_rows()), problem_of(SQLITE), None, ())
 
 
 def test_the_source_is_read_as_it_is_needed() -> None:
@@ -36,14 +37,14 @@ def test_the_source_is_read_as_it_is_needed() -> None:
             taken += 1
             yield SourceRow("rows", taken, {})
 
-    batches = check_rows(endless(), SQLITE, None, ())
+    batches = check_rows(endless(), problem_of(SQLITE), None, ())
     assert sum(len(next(batches)) for _ in range(20)) == 20 * BATCH
     batches.close()  # type: ignore[attr-defined]
     assert taken <= (20 + SERIAL_BATCHES + 2 * 8 + 2) * BATCH
 
 
 def test_a_killed_worker_is_told_and_does_not_hang() -> None:
-    batches = check_rows((each for _ in range(100) for each in source_rows()), SQLITE, None, ())
+    batches = check_rows((each for _ in range(100) for each in source_rows()), problem_of(SQLITE), None, ())
     next(batches)
     for child in psutil.Process().children():
         # Zombies of other tests have no command line.

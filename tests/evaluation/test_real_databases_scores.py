@@ -12,7 +12,8 @@ from tasks.evaluation.answers import TestRow, read_test_rows
 from tasks.problems.text_to_sql_real import check_real_databases
 from tasks.problems.text_to_sql_scores import judge
 from tasks.recipe import load_recipe
-from tasks.recipe.sections import DatasetSection, EvaluationSection, RealDatabases, TextToSql
+from tasks.recipe.problems import RealDatabases, SqlJudging, TextToSql
+from tasks.recipe.sections import DatasetSection
 
 CONTEXT = "CREATE TABLE city (id INTEGER, name TEXT, country TEXT, people INTEGER)"
 GOLD = "SELECT name FROM city WHERE people > 150"
@@ -24,7 +25,7 @@ def problems_of(*overrides: str) -> str:
     return "\n".join(caught.value.problems)
 
 
-SOURCE = "evaluation.real_databases.source"
+SOURCE = "problem.judging.real_databases.source"
 
 
 @pytest.mark.parametrize("url", ["postgresql://reader:hunter2@host/shop", "mysql://host/shop?password=hunter2"])
@@ -32,21 +33,23 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     told = problems_of(f"{SOURCE}={url}")
     assert "put it into an environment variable" in told
     assert "hunter2" not in told
-    assert "hunter2" not in problems_of(f"evaluation.real_databases={url}")
+    assert "hunter2" not in problems_of(f"problem.judging.real_databases={url}")
 
 
 def test_a_source_that_cannot_work_is_refused() -> None:
     assert "problem.database names no column" in problems_of(f"{SOURCE}=databases/{{database}}.sqlite")
     assert "oracle:// is not one of" in problems_of(f"{SOURCE}=oracle://host/shop")
-    assert "has no password" in problems_of(f"{SOURCE}=shop.sqlite", "evaluation.real_databases.password_variable=X")
-    assert "needs real_databases" in problems_of("evaluation.metric=execution_real")
+    assert "has no password" in problems_of(
+        f"{SOURCE}=shop.sqlite", "problem.judging.real_databases.password_variable=X"
+    )
+    assert "needs problem.judging.real_databases" in problems_of("evaluation.metric=execution_real")
 
 
 def test_a_recipe_may_name_them_and_gate_on_their_score() -> None:
     overrides = [f"{SOURCE}=db/{{database}}.sqlite", "problem.database=db_id", "evaluation.metric=execution_real"]
     recipe = load_recipe(Path("recipes/demo.yaml"), overrides)
-    assert recipe.evaluation.real_databases
-    assert recipe.evaluation.real_databases.source == "db/{database}.sqlite"
+    assert recipe.problem.judging.real_databases
+    assert recipe.problem.judging.real_databases.source == "db/{database}.sqlite"
 
 
 def test_the_name_of_the_database_travels_with_the_row(tmp_path: Path) -> None:
@@ -88,16 +91,16 @@ def test_the_score_stands_beside_the_one_on_made_up_databases(tmp_path: Path) ->
             connection.executemany("INSERT INTO city VALUES (?, ?, ?, ?)", rows_of)
         connection.close()
     real = RealDatabases(source=f"{tmp_path}/{{database}}/{{database}}.sqlite", connections=2)
-    section = EvaluationSection(databases=3, real_databases=real)
+    judging = SqlJudging(databases=3, real_databases=real)
     gold = "SELECT name FROM city WHERE country = 'Peru'"
     rows = [row("peru", gold), row("chile", gold), row("peru", GOLD)]
     check_real_databases(real, rows)
     answers = {rows[0].id: "SELECT name FROM city", rows[1].id: gold, rows[2].id: GOLD}
-    verdicts = judge(TextToSql(database="db"), section, rows, answers).verdicts
+    verdicts = judge(TextToSql(database="db", judging=judging), rows, answers).verdicts
     assert [verdict.outcomes["execution"] for verdict in verdicts] == [False, True, True]
     # The first answer is right by luck of the data, the second finds nothing there: made-up rows are the stricter judge.
     assert [verdict.outcomes["execution_real"] for verdict in verdicts] == [True, None, True]
-    plain = judge(TextToSql(), EvaluationSection(databases=3), rows, answers).verdicts
+    plain = judge(TextToSql(judging=SqlJudging(databases=3)), rows, answers).verdicts
     assert "execution_real" not in plain[0].outcomes
 
 
@@ -107,4 +110,4 @@ def test_a_database_that_is_gone_stops_the_scoring_and_counts_nothing_as_wrong(t
     with pytest.raises(EnvironmentProblem, match=r"gone\.sqlite"):
         check_real_databases(real, rows)
     with pytest.raises(TryLater, match=r"gone\.sqlite"):
-        judge(TextToSql(database="db"), EvaluationSection(databases=1, real_databases=real), rows, {rows[0].id: GOLD})
+        judge(TextToSql(database="db", judging=SqlJudging(databases=1, real_databases=real)), rows, {rows[0].id: GOLD})

@@ -2,9 +2,11 @@ from tasks.evaluation.answers import Answer, TestRow
 from tasks.evaluation.scores import Verdict, compare, summarise
 from tasks.evaluation.sql.features import SeenTables
 from tasks.problems.text_to_sql_scores import judge, judge_settings
-from tasks.recipe.sections import EvaluationSection, TextToSql
+from tasks.recipe.problems import SqlJudging, TextToSql
+from tasks.recipe.sections import EvaluationSection
 
-SECTION = EvaluationSection(databases=3)
+SECTION = EvaluationSection()
+PROBLEM = TextToSql(judging=SqlJudging(databases=3))
 CONTEXT = "CREATE TABLE city (name TEXT, country TEXT, people INTEGER)"
 GOLD = "SELECT name FROM city WHERE country = 'peru'"
 ANSWERS = {
@@ -27,7 +29,7 @@ def row(key: str, answer: str = GOLD, slice: str | None = None) -> TestRow:
 
 
 def judged(rows: list[TestRow], answers: dict[str, str]) -> dict[str, Verdict]:
-    return {verdict.id: verdict for verdict in judge(TextToSql(), SECTION, rows, answers).verdicts}
+    return {verdict.id: verdict for verdict in judge(PROBLEM, rows, answers).verdicts}
 
 
 def test_each_metric_sees_what_it_should() -> None:
@@ -64,19 +66,19 @@ def test_a_verdict_says_how_an_answer_is_wrong_and_survives_json() -> None:
 
 def test_a_row_without_an_answer_is_wrong_and_progress_is_told() -> None:
     told: list[int] = []
-    verdicts = judge(TextToSql(), SECTION, [row("a"), row("b")], {"a": GOLD}, on_progress=told.append).verdicts
+    verdicts = judge(PROBLEM, [row("a"), row("b")], {"a": GOLD}, on_progress=told.append).verdicts
     assert [verdict.outcomes["execution"] for verdict in verdicts] == [True, False]
     assert told == [1, 2]
 
 
 def test_rows_that_cannot_be_judged_are_counted_apart() -> None:
     rows = [row("good"), row("fails", "SELECT mayor FROM city"), row("empty", "SELECT name FROM city WHERE 1 = 0")]
-    judged = judge(TextToSql(), SECTION, rows, {r.id: r.fields["answer"] for r in rows})
+    judged = judge(PROBLEM, rows, {r.id: r.fields["answer"] for r in rows})
     verdicts = judged.verdicts
     assert judged.wrong == []
     assert [verdict.evaluable for verdict in verdicts] == [True, False, False]
     assert [verdict.kind for verdict in verdicts[1:]] == ["not evaluable: gold fails", "not evaluable: gold empty"]
-    scores = summarise(verdicts, [], SECTION, judge_settings(SECTION), dataset_digest="d", model_digest="m")
+    scores = summarise(verdicts, [], SECTION, judge_settings(PROBLEM), dataset_digest="d", model_digest="m")
     assert (scores.n, scores.not_evaluable) == (3, 2)
     assert (scores.metrics["execution"].successes, scores.metrics["execution"].n) == (1, 1)
     assert scores.metrics["exact_match"].n == 3
@@ -91,8 +93,8 @@ def test_scores_add_up_by_slice_with_latency_rate_and_settings() -> None:
         Answer(id="d", asked_at=100_000, latency_seconds=600, error="no answer within 600 s"),
     ]
     texts = {answer.id: answer.text for answer in answers}
-    verdicts = judge(TextToSql(), SECTION, rows, texts, SeenTables([CONTEXT.upper()])).verdicts
-    settings = judge_settings(SECTION)
+    verdicts = judge(PROBLEM, rows, texts, SeenTables([CONTEXT.upper()])).verdicts
+    settings = judge_settings(PROBLEM)
     scores = summarise(verdicts, answers, SECTION, settings, dataset_digest="data", model_digest="model")
     assert scores.metrics["execution"].value == 0.5  # a request that failed counts as wrong
     assert scores.slices["slice"]["small"]["execution"].value == 0.5

@@ -12,7 +12,7 @@ from tasks.evaluation.markdown import block, code, plain
 from tasks.evaluation.sql.telling import MOST_CELL_CHARACTERS, MOST_ROWS, literal, telling
 from tasks.problems.text_to_sql_scores import judge
 from tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
-from tasks.recipe.sections import EvaluationSection, TextToSql
+from tasks.recipe.problems import SqlJudging, TextToSql
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HOSTILE = (
@@ -136,7 +136,7 @@ def test_what_the_page_says_of_real_verdicts() -> None:
         TestRow(id=key, prompt=[], fields={"question": "Which?", "context": CONTEXT, "answer": golds[key]})
         for key in answers
     ]
-    judged = judge(TextToSql(), EvaluationSection(databases=3), rows, answers)
+    judged = judge(TextToSql(judging=SqlJudging(databases=3)), rows, answers)
     assert [answer.id for answer in judged.wrong] == ["literal", "broken", "prose", "sometimes"]
     literal_one, broken, prose, _ = judged.wrong
     assert literal_one.telling

@@ -52,12 +52,12 @@ def content(tmp_path: Path, tiny_model: Path) -> dict[str, Any]:
     rows.write_text("".join(json.dumps(row) + "\n" for row in tiny_rows(60)), encoding="utf-8")
     return {
         "name": "tiny",
-        "problem": {"kind": "text-to-sql"},
+        "problem": {"kind": "text-to-sql", "judging": {"databases": 2}},
         "dataset": {"source": str(rows), "max_tokens": 400},
         "model": {"source": str(tiny_model)},
         "training": {"method": "full", "max_steps": 3, "max_length": 400, "batch_size": 2, "learning_rate": 1e-3},
         "serving": {"max_model_length": 512, "expires_after_hours": 0.2},
-        "evaluation": {"rows": 6, "max_new_tokens": 16, "databases": 2},
+        "evaluation": {"rows": 6, "max_new_tokens": 16},
         "gate": {"min_gain": -1},
     }
 

@@ -60,7 +60,7 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it
 def test_a_changed_evaluation_is_scored_again_without_training_or_asking(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
     asked, jobs = predictions_of(home), sorted((home / "jobs").iterdir())
-    second = finetune(changed(recipe, "evaluation", databases=3))
+    second = finetune(changed(recipe, "problem", judging={"databases": 3}))
     assert second.model == first.model
     assert second.evaluation != first.evaluation
     assert (predictions_of(home), sorted((home / "jobs").iterdir())) == (asked, jobs)

@@ -36,10 +36,10 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     source.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     content = {
         "name": "files",
-        "problem": {"kind": "text-to-sql"},
+        "problem": {"kind": "text-to-sql", "judging": {"databases": 2}},
         "dataset": {"source": str(source), "test_share": 0.5, "validation_share": 0.1},
         "model": {"source": "none"},
-        "evaluation": {"databases": 2, "max_new_tokens": 20},
+        "evaluation": {"max_new_tokens": 20},
     }
     return parse_recipe(content, "test")
 

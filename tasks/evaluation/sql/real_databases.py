@@ -18,7 +18,7 @@ from tasks.evaluation.sql.judging import SqlOutcome
 from tasks.evaluation.sql.order import witness
 from tasks.evaluation.sql.query import is_ordered, parse_query, tree_to_sqlite, without_distinct
 from tasks.evaluation.sql.sandbox import DatabaseMissing, Limits, QueryFailed, file_sandbox
-from tasks.recipe.sections import RealDatabases
+from tasks.recipe.problems import RealDatabases
 
 MEMORY_BYTES = 3 * 2**30  # of address space; DuckDB takes more than one GiB before it holds a row
 SQLITE_BYTES = 512 * 2**20

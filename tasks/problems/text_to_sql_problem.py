@@ -1,0 +1,66 @@
+"""Text-to-SQL as the stages know it; what it does stands in text_to_sql.py (rows) and text_to_sql_scores.py (answers)."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tasks.dataset.example import Example, Message
+from tasks.evaluation.asking import CHAT, Form, TestRow
+from tasks.evaluation.sql.features import SeenTables
+from tasks.problems import text_to_sql, text_to_sql_scores
+from tasks.problems.contract import Judged, Progress
+from tasks.problems.text_to_sql_real import check_real_databases
+from tasks.recipe.problems import TextToSql
+
+
+@dataclass(frozen=True)
+class TextToSqlProblem:
+    """Question and schema in, one query out."""
+
+    section: TextToSql
+    apart: str = "tables"
+    form: Form = CHAT
+
+    def columns(self) -> Collection[str]:
+        """Question, context, answer, and the database where the rows name one."""
+        return text_to_sql.columns(self.section)
+
+    def read_row(self, row: Mapping[str, object], special_tokens: Collection[str] = ()) -> Example:
+        """The example that a row holds."""
+        return text_to_sql.read_row(self.section, row, special_tokens)
+
+    def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
+        """Schema and question, and the query."""
+        return text_to_sql.messages(self.section, fields)
+
+    def shortened(self, example: Example) -> Iterator[Example]:
+        """The example with less and less schema."""
+        return text_to_sql.shortened(self.section, example)
+
+    def task(self, train: Path) -> Mapping[str, Any]:
+        """A language model is trained, as when nothing is said."""
+        return {"head": "language-model"}
+
+    def check(self, rows: Sequence[TestRow]) -> None:
+        """Opens the real databases, where the recipe names some."""
+        check_real_databases(self.section.judging.real_databases, rows)
+
+    def judge(
+        self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
+    ) -> Judged:
+        """Runs every query."""
+        seen = SeenTables(_contexts(dataset / "train.parquet"))
+        return text_to_sql_scores.judge(self.section, rows, answers, seen, on_progress)
+
+    def judge_settings(self) -> dict[str, str | int | bool]:
+        """Databases, rules and versions."""
+        return text_to_sql_scores.judge_settings(self.section)
+
+
+def _contexts(train: Path) -> Iterator[str]:
+    with pq.ParquetFile(train) as file:
+        for batch in file.iter_batches(columns=["fields.context"]):
+            yield from (fields["context"] for fields in batch.column("fields").to_pylist())
