@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
 BIN := $(VENV)/bin
 # OpenMP threads that spin while they wait slow each other down whenever something else runs.
 export OMP_WAIT_POLICY := PASSIVE
@@ -13,27 +14,27 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(INSTALLED)
 	$(BIN)/finetune run recipes/demo.yaml
 
-test: $(INSTALLED)
+test: $(INSTALLED_DEV)
 	$(BIN)/pytest -n 2 --dist loadfile
 
 # The tests of minutes too: jobs and flows killed and carried on, several processes.
-test-slow: $(INSTALLED)
+test-slow: $(INSTALLED_DEV)
 	$(BIN)/pytest -m "slow and not docker"
 
 # On a real engine; the images that ship are built. scripts/docker-engine starts one where none runs.
-test-docker: $(INSTALLED)
+test-docker: $(INSTALLED_DEV)
 	$(BIN)/pytest -m docker tests/docker
 
-lint: $(INSTALLED)
+lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(INSTALLED)
+format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-install: $(INSTALLED)
+install: $(INSTALLED_DEV)
 
 # torch comes first and with what it needs: which build it is (CPU or CUDA) is up to the machine's package index.
 # All else is installed as locked; the lock was resolved once, so pip need not (and could not: see scripts/lock).
@@ -44,7 +45,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --no-deps --no-build-isolation --quiet --editable .
 	touch $@
 
-# Resolves anew in a throw-away environment and writes what it got.
+# What tests, AWS and the databases need besides.
+$(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
+	$(BIN)/pip install --no-deps -r requirements-dev.lock
+	touch $@
+
+# Resolves anew and writes what it got.
 lock:
 	scripts/lock $(PYTHON)
 
