@@ -1,0 +1,98 @@
+"""What training and serving take of a GPU's memory, by formula, so that a type which is too small costs nothing.
+
+An estimate: published figures for 7 to 8 billion parameters lie within 30 % of it (tests/platforms/test_sagemaker_memory.py).
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tasks.platforms.contract import Frozen
+from tasks.platforms.sagemaker.instances import Instance
+from tasks.platforms.sagemaker.model_size import ModelSize
+from tasks.recipe import ServingSection, TrainingSettings
+
+GIB = 2**30
+_NF4 = (
+    4.127 / 8
+)  # bytes a weight: 4 bits, and 0.127 for the double-quantised scales (QLoRA, Dettmers et al. 2023, section 3)
+_TRAINED = 16  # bytes a weight: 4 for it, 4 for its gradient, 8 for Adam's moments (ZeRO, Rajbhandari et al. 2020, section 3.1)
+_LOGIT = 10  # bytes: in 16 bits, in 32 bits for the loss, and their gradient
+_CONTEXT = 1.0 * GIB  # CUDA's own, and the workspaces of its libraries
+_FRAGMENTS = 1.1  # with what the allocator loses between activations
+_SERVED = 0.9  # share of the memory that vLLM takes (gpu_memory_utilization)
+_SURE = 0.75  # with less than this share of the estimate it does not fit
+_WEIGHTS, _ADAM = "weights", "what is trained"  # the parts that are known for certain
+Verdict = Literal["fits", "may not fit", "does not fit"]
+
+
+class Memory(Frozen):
+    """Bytes of one GPU, by what they are for."""
+
+    parts: dict[str, float]
+    available: float = Field(1.0, description="Share of the GPU that may be used.")
+
+    @property
+    def gib(self) -> float:
+        """What the GPU must have."""
+        return sum(self.parts.values()) / self.available / GIB
+
+    def verdict(self, gib: float) -> Verdict:
+        """Of a GPU with so many GiB."""
+        if self.gib <= gib:
+            return "fits"
+        certain = sum(self.parts[name] for name in (_WEIGHTS, _ADAM) if name in self.parts) / GIB
+        return "may not fit" if self.gib * _SURE <= gib and certain < gib * self.available else "does not fit"
+
+    def words(self) -> str:
+        """Such as `11.2 GiB (weights 3.6, activations 4.0, ...)`."""
+        return f"{self.gib:.1f} GiB ({', '.join(f'{name} {size / GIB:.1f}' for name, size in self.parts.items())})"
+
+
+def training_memory(size: ModelSize, training: TrainingSettings, gpus: int) -> Memory:
+    """Of each GPU, for `gpus` that train together.
+
+    Activations with checkpointing: 2 bytes for each token, hidden number and layer, and one layer computed again, 34
+    bytes (Korthikanti et al. 2022, table 2, without the attention matrix, which FlashAttention and SDPA do not keep).
+    Logits of all tokens: TRL needs only those of the answers, so a model with a large vocabulary takes less than this.
+    """
+    shards = gpus if training.sharding == "fsdp" else 1
+    trained = size.parameters if training.method == "full" else training.lora_r * size.linear_width * size.layers
+    tokens = training.batch_size * training.max_length
+    layer = 34 * tokens * size.hidden
+    kept = layer * size.layers if training.gradient_checkpointing == "off" else 2 * tokens * size.hidden * size.layers
+    parts = {
+        _WEIGHTS: _base_weights(size, training) / shards,
+        _ADAM: trained * _TRAINED / shards,
+        "activations": (kept + layer) * _FRAGMENTS,
+        "logits": tokens * size.vocabulary * _LOGIT * _FRAGMENTS,
+        "CUDA": _CONTEXT,
+    }
+    return Memory(parts={name: value for name, value in parts.items() if value})
+
+
+def _base_weights(size: ModelSize, training: TrainingSettings) -> float:
+    if training.method == "full":
+        return 0  # they are what is trained
+    if training.method == "lora":
+        return 2 * size.parameters
+    return _NF4 * (size.parameters - size.embeddings) + 2 * size.embeddings
+
+
+def serving_memory(size: ModelSize, serving: ServingSection, gpus: int) -> Memory:
+    """Of each of `gpus` that share the model, with the key-value cache of one longest request.
+
+    Cache: 2 (keys and values) x layers x kv_width x 2 bytes for each token (PagedAttention, Kwon et al. 2023, section 3).
+    """
+    each = 4 if serving.dtype == "float32" else 2
+    parts = {
+        _WEIGHTS: each * size.parameters / gpus,
+        "cache": 2 * size.layers * size.kv_width * each * serving.max_model_length / gpus,
+        "CUDA": _CONTEXT,
+    }
+    return Memory(parts=parts, available=_SERVED)
+
+
+def gpus_used(training: TrainingSettings, instance: Instance) -> int:
+    """GPUs of one instance that the job uses."""
+    return min(training.processes, instance.gpu_count) or 1
