@@ -1,6 +1,7 @@
 """The container contract: where a job finds its input and leaves its output.
 
     input/config/hyperparameters.json   settings, every value a string
+    input/data/settings/                hyperparameters.json again, with values that SageMaker refuses: long, or of several lines
     input/data/dataset/                 train.parquet, and validation.parquet where there is one
     input/data/model/                   the base model
     model/                              what the job makes: model/, adapter/, probes.json, training.json
@@ -68,11 +69,11 @@ class Folders:
 
 
 def read_settings(hyperparameters: Path | None, overrides: list[str]) -> TrainingSettings:
-    """Settings from hyperparameters.json (None: the defaults), with `name=value` overrides on top.
+    """Settings from input/config/hyperparameters.json (None: the defaults), with `name=value` overrides on top.
 
     Raises TrainingProblem with every wrong setting, or when the file is not a flat JSON object of strings.
     """
-    values = _read_flat(hyperparameters) if hyperparameters else {}
+    values = _read_all(hyperparameters) if hyperparameters else {}
     for override in overrides:
         name, separator, value = override.partition("=")
         if not separator:
@@ -83,6 +84,12 @@ def read_settings(hyperparameters: Path | None, overrides: list[str]) -> Trainin
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}" for each in error.errors()]
         raise TrainingProblem("Wrong training settings:\n" + "\n".join(lines)) from error
+
+
+def _read_all(hyperparameters: Path) -> dict[str, str]:
+    """Those in input/config, and those that came by the channel `settings`, if there is one."""
+    channel = hyperparameters.parents[1] / "data" / "settings" / hyperparameters.name
+    return _read_flat(hyperparameters) | (_read_flat(channel) if channel.exists() else {})
 
 
 def _read_flat(path: Path) -> dict[str, str]:

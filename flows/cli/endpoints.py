@@ -42,10 +42,9 @@ def call(
 
     Example: finetune endpoint call demo-1a2b3c4d "How many ships are there?" --context "CREATE TABLE ships (name TEXT)"
     """
-    import httpx
-
     from flows.evaluate import find_endpoint
     from tasks.artifacts.runs import latest_recipe
+    from tasks.platforms.connect import sync_client
     from tasks.problems import problem_of
 
     endpoint, _ = find_endpoint(name)
@@ -54,8 +53,8 @@ def call(
     if recipe is not None and context:
         prompt, _ = problem_of(recipe.problem).messages({"question": question, "context": context, "answer": ""})
     body = {"model": name, "messages": prompt, "temperature": 0, "max_tokens": max_tokens}
-    reply = httpx.post(f"{endpoint.url}/v1/chat/completions", json=body, timeout=300)
-    reply.raise_for_status()
+    with sync_client(endpoint.url, timeout=300) as client:
+        reply = client.post("/v1/chat/completions", json=body).raise_for_status()
     if as_json:
         print_json(reply.json())
     else:

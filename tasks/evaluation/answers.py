@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 import httpx
 import pyarrow.parquet as pq
@@ -16,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import DatasetError, EndpointFailed
 from tasks.evaluation.asking import CHAT, Form, TestRow
+from tasks.platforms.connect import async_client
 from tasks.recipe.sections import EvaluationSection
 
 TRIES = 6
 LONGEST_WAIT_SECONDS = 30.0
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Answer(BaseModel):
@@ -120,10 +119,10 @@ class _Run:
         waiting = iter(rows)
         concurrency = min(self.section.concurrency, len(rows))
         async with (
-            httpx.AsyncClient(
-                timeout=httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds)),
-                limits=httpx.Limits(max_connections=concurrency),
-                trust_env=urlsplit(self.url).hostname not in LOOPBACK,  # no proxy stands between us and ourselves
+            async_client(
+                self.url,
+                httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds)),
+                concurrency,
             ) as client,
             asyncio.TaskGroup() as group,
         ):
@@ -158,7 +157,7 @@ class _Run:
             asked_at, start = time.time(), time.perf_counter()
             wait = min(LONGEST_WAIT_SECONDS, 0.5 * 2**attempt)
             try:
-                response = await client.post(f"{self.url}{self.form.route}", json=body)
+                response = await client.post(self.form.route, json=body)
                 seconds = time.perf_counter() - start
                 if response.status_code == 200:
                     return _read_answer(self.form, row, response, asked_at, seconds)

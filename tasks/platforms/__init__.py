@@ -1,7 +1,6 @@
 """Where jobs and endpoints run."""
 
 from tasks.artifacts.store import home
-from tasks.errors import EnvironmentProblem
 from tasks.platforms.contract import Platform
 from tasks.platforms.process import ProcessRunner
 from tasks.recipe import DockerPlatform, SageMakerPlatform
@@ -15,7 +14,9 @@ def platform_of(section: PlatformSection) -> Platform:
 
         return DockerRunner(section)
     if isinstance(section, SageMakerPlatform):
-        raise EnvironmentProblem("platform sagemaker cannot run yet")
+        from tasks.platforms.sagemaker import SageMakerRunner
+
+        return SageMakerRunner(section)
     return ProcessRunner(python=section.python, serving_python=section.serving_python)
 
 
@@ -26,4 +27,8 @@ def platforms_in_use() -> list[Platform]:
         from tasks.platforms.docker import DockerRunner
 
         used.append(DockerRunner())
+    if (home() / "sagemaker" / "places").exists():
+        from tasks.platforms.sagemaker import SageMakerRunner, remembered
+
+        used += [SageMakerRunner(section) for section in remembered()]
     return used

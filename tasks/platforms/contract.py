@@ -49,6 +49,7 @@ class JobState(Frozen):
 
     status: Status
     failure: str | None = Field(None, description="The program's own words, or what the platform saw.")
+    passing: bool = Field(False, description="It failed for want of capacity or by the platform's fault: try again.")
     log: str | None = Field(None, description="Where its output can be read.")
 
 

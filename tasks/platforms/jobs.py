@@ -22,7 +22,7 @@ def run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Call
 
     Raises:
         JobFailed: the attempt that was followed failed or was stopped from outside.
-        TryLater: the platform could not be reached; the attempt was left as it is.
+        TryLater: the platform could not be reached, and the attempt was left as it is; or it had no capacity for it.
     """
     name, state = _latest_attempt(platform, job.name)
     if state.status == "completed":
@@ -40,6 +40,8 @@ def run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Call
     except BaseException:
         platform.stop_job(name)
         raise
+    if state.passing:
+        raise TryLater(f"job {name} {state.status}: {state.failure}")  # the next try is the next attempt
     if state.status != "completed":
         raise JobFailed(f"job {name} {state.status}: {state.failure}\n  its log: {state.log}")
     return name

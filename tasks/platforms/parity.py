@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from tasks.errors import EndpointFailed
+from tasks.platforms.connect import sync_client
 from tasks.platforms.contract import Endpoint
 
 
@@ -20,7 +21,7 @@ def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300)
         EndpointFailed: they do not.
     """
     expected: list[dict[str, Any]] = json.loads(probes.read_text(encoding="utf-8"))
-    with httpx.Client(base_url=endpoint.url, timeout=timeout_seconds) as client:
+    with sync_client(endpoint.url, timeout_seconds) as client:
         tokenized = [_check_tokens(client, endpoint, probe) for probe in expected]
         same = sum(_answer(client, probe).startswith(probe["text"].strip()) for probe in expected)
     if same * 2 < len(expected):

@@ -80,14 +80,11 @@ class SageMakerPlatform(Section):
     )
     training_image: str | None = Field(
         None,
-        description="Training image in ECR, such as the one of containers/training; default: AWS's own by framework and version.",
+        description="Training image in ECR, such as the one of containers/training; default: AWS's PyTorch container.",
     )
-    training_framework: Literal["huggingface", "pytorch"] = Field(
-        "huggingface",
-        description="AWS's container that trains, when training_image is empty. What it lacks is installed.",
-    )
-    training_version: str | None = Field(
-        None, description="Its version (of transformers, or of PyTorch); default: the newest that the SDK knows."
+    training_version: str = Field(
+        "2.13",
+        description="Version of AWS's PyTorch container, when training_image is empty. What it lacks is installed.",
     )
     serving_instance: InstanceType = Field("ml.g5.2xlarge", description="Instance type of endpoints.")
     serving_engine: ServingEngine = Field(
@@ -97,7 +94,7 @@ class SageMakerPlatform(Section):
         None, description="Serving image in ECR; default: AWS's own for the engine. Our own server needs it."
     )
     serving_version: str | None = Field(
-        None, description="Version of AWS's serving container; default: the newest that the SDK knows."
+        None, description="Version of AWS's serving container; default: one that stays the same until you upgrade."
     )
     inference_ami: str | None = Field(
         None,

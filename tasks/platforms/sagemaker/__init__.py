@@ -3,3 +3,8 @@
 boto3 and not the SageMaker SDK carries the requests, because the names of our jobs are given: a job is found again by
 its name, and never paid for twice.
 """
+
+from tasks.platforms.sagemaker.place import remembered
+from tasks.platforms.sagemaker.runner import SageMakerRunner
+
+__all__ = ["SageMakerRunner", "remembered"]

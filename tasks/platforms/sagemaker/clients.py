@@ -67,13 +67,22 @@ class Clients:
         partition = self.session.get_partition_for_region(self.region)
         return role if role.startswith("arn:") else f"arn:{partition}:iam::{self.account}:role/{role}"
 
+    @property
+    def credentials(self) -> Any:
+        """botocore's credentials, which renew themselves. Raises EnvironmentProblem when there are none."""
+        found = self.session.get_credentials()
+        if found is None:
+            raise EnvironmentProblem("no AWS credentials are found. Next: aws configure, or aws sso login")
+        return found
+
     def client(self, service: str) -> Any:
         """The client of a service, made once. botocore tries throttled and broken calls again by itself."""
         if service not in self._made:
             from botocore.config import Config
 
-            config = Config(retries={"mode": "standard"}, max_pool_connections=64, user_agent_appid="finetune-flows")
-            self._made[service] = self.session.client(service, region_name=self.region, config=config)
+            config = Config(retries={"mode": "standard"}, max_pool_connections=64)
+            make: Any = self.session.client  # its stub knows each service by a literal name
+            self._made[service] = make(service, region_name=self.region, config=config)
         return self._made[service]
 
     @cached_property

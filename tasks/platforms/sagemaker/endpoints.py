@@ -1,0 +1,146 @@
+"""Endpoints: made of a model, a configuration and the endpoint itself, and deleted as all three."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from tasks.errors import EndpointFailed
+from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
+from tasks.platforms.sagemaker import data, images, scaling, serving_requests
+from tasks.platforms.sagemaker.errors import aws_errors
+from tasks.platforms.sagemaker.logs import ENDPOINTS, tail
+from tasks.platforms.sagemaker.parts import (
+    delete_parts,
+    delete_until_gone,
+    describe,
+    make_endpoint,
+    make_parts,
+    parts_of,
+)
+from tasks.platforms.sagemaker.place import Place
+from tasks.platforms.sagemaker.requests import tags
+from tasks.platforms.sagemaker.serving_requests import Plan
+from tasks.platforms.sagemaker.waiting import polls
+
+log = logging.getLogger("finetune.sagemaker")
+_STEADY = ("InService", "Failed", "OutOfService", "UpdateRollbackFailed")
+_MINUTES_FOR_AWS = 40  # besides the time-outs: AWS looks for an instance for half an hour before it gives up
+
+
+class SageMakerEndpoints(Place):
+    """The part of `contract.Platform` that serves."""
+
+    def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
+        """Creates it; or updates it beside the one that serves, when anything but its labels has changed."""
+        with aws_errors(f"starting endpoint {spec.name}"):
+            self.remember()
+            plan = self._plan(spec)
+            found = self._settled(spec)
+            if found is None:
+                self._create(plan, spec)
+            elif found["EndpointConfigName"] != plan.name:
+                self._update(plan, spec, found["EndpointConfigName"])
+            labels = self._renew(spec)
+            scaling.scale(self.clients, spec.name)
+        return Endpoint(name=spec.name, url=self._url(spec.name), model_digest=spec.model_digest, labels=labels)
+
+    def _plan(self, spec: EndpointSpec) -> Plan:
+        uri = data.place(self.clients, "models", spec.model)
+        return serving_requests.plan(self.clients, spec, uri, images.serving_image(self.clients))
+
+    def _settled(self, spec: EndpointSpec) -> dict[str, Any] | None:
+        """The endpoint as it serves, waited for where somebody else is just starting it; a dead one is deleted first."""
+        found = describe(self.sagemaker, spec.name)
+        if found is not None and found["EndpointStatus"] not in _STEADY:
+            found = self._wait(spec)
+        if found is not None and found["EndpointStatus"] != "InService":
+            self.delete_endpoint(spec.name)
+            return None
+        return found
+
+    def _create(self, plan: Plan, spec: EndpointSpec) -> None:
+        try:
+            make_parts(self.sagemaker, plan)
+            make_endpoint(self.sagemaker, plan, self.sleep)
+            found = self._wait(spec)
+            if found is None or found["EndpointStatus"] != "InService":
+                raise EndpointFailed(self._why(spec.name, found))
+        except BaseException:
+            self.delete_endpoint(spec.name)
+            raise
+
+    def _update(self, plan: Plan, spec: EndpointSpec, before: str) -> None:
+        """Blue/green: the old configuration serves until the new one is healthy, and again if it is not."""
+        log.info("endpoint %s is updated; it serves on meanwhile", spec.name)
+        after = before
+        try:
+            make_parts(self.sagemaker, plan)
+            alarms = scaling.put_alarms(self.clients, spec.name)
+            self.sagemaker.update_endpoint(**serving_requests.update(spec.name, plan.name, alarms))
+            found = self._wait(spec) or {}
+            after = found.get("EndpointConfigName", before)
+            if found.get("EndpointStatus") != "InService" or after != plan.name:
+                raise EndpointFailed(f"{self._why(spec.name, found)}\n  It was turned back: {before} serves on")
+        finally:
+            delete_parts(self.sagemaker, before if after == plan.name else plan.name)
+
+    def _wait(self, spec: EndpointSpec) -> dict[str, Any] | None:
+        """Until AWS says that it serves, or that it does not."""
+        shown, give_up = "", self.clock() + 2 * serving_requests.startup_seconds(spec) + _MINUTES_FOR_AWS * 60
+        for _ in polls(self.sleep):
+            found = describe(self.sagemaker, spec.name)
+            if found is None or found["EndpointStatus"] in _STEADY:
+                return found
+            if found["EndpointStatus"] != shown:
+                shown = found["EndpointStatus"]
+                log.info("endpoint %s: %s", spec.name, shown)
+            if self.clock() > give_up:
+                raise EndpointFailed(f"endpoint {spec.name} is {shown} for too long. Next: run it again later")
+        raise AssertionError("polls never end")
+
+    def _why(self, name: str, found: dict[str, Any] | None) -> str:
+        """AWS's reason, and what the container said last: the cause is only there."""
+        reason = (found or {}).get("FailureReason", "it is gone")
+        lines = tail(self.clients.client("logs"), f"{ENDPOINTS}/{name}", 20)
+        return "\n    ".join([f"endpoint {name} did not come up: {reason}", *lines])
+
+    def _renew(self, spec: EndpointSpec) -> Labels:
+        """Never an earlier expiry than it has."""
+        found = describe(self.sagemaker, spec.name)
+        if found is None:
+            raise EndpointFailed(f"endpoint {spec.name} was deleted while it was starting")
+        arn = found["EndpointArn"]
+        known = self.labels_of(arn)
+        if known is not None and known[0].expires_at >= spec.labels.expires_at:
+            return known[0]
+        self.sagemaker.add_tags(ResourceArn=arn, Tags=tags(self.clients, spec.labels))
+        return spec.labels
+
+    def endpoints(self) -> list[Endpoint]:
+        """Those of this bucket and prefix that serve."""
+        with aws_errors("listing endpoints"):
+            return [endpoint for endpoint, status in self._ours() if status in ("InService", "Updating")]
+
+    def _ours(self) -> Iterator[tuple[Endpoint, str]]:
+        for page in self.sagemaker.get_paginator("list_endpoints").paginate():
+            for each in page["Endpoints"]:
+                labelled = self.labels_of(each["EndpointArn"])
+                if labelled is not None:
+                    labels, all_tags = labelled
+                    name, digest = each["EndpointName"], all_tags["finetune:model_digest"]
+                    endpoint = Endpoint(name=name, url=self._url(name), model_digest=digest, labels=labels)
+                    yield endpoint, each["EndpointStatus"]
+
+    def delete_endpoint(self, name: str) -> bool:
+        """Deletes the endpoint, then every configuration and model that was made for it, and its scaling and alarms."""
+        with aws_errors(f"deleting endpoint {name}"):
+            scaling.unscale(self.clients, name)
+            existed = delete_until_gone(self.sagemaker, name, self.sleep)
+            for part in parts_of(self.sagemaker, name):
+                delete_parts(self.sagemaker, part)
+        return existed
+
+    def _url(self, name: str) -> str:
+        """Scheme sagemaker, asked by tasks.platforms.connect."""
+        user = f"{self.section.profile}@" if self.section.profile else ""
+        return f"sagemaker://{user}{self.clients.region}/{name}"

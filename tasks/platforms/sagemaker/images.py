@@ -1,0 +1,65 @@
+"""Which container image runs: the recipe's own, or AWS's by the SageMaker SDK's table of accounts and tags.
+
+Versions are pinned: an engine that changes under a champion changes its answers.
+"""
+
+import re
+
+from tasks.errors import EnvironmentProblem, RecipeError
+from tasks.platforms.sagemaker.clients import Clients
+from tasks.recipe.sagemaker import SageMakerPlatform
+
+TRAINING_FRAMEWORK = "pytorch-amzn2023"
+# The SDK's name of each engine, and the version when the recipe names none.
+SERVING_FRAMEWORKS = {
+    "vllm": ("vllm", "0.30.0"),
+    "tgi": ("huggingface-llm", "3.3.6"),
+    "djl-lmi": ("djl-lmi", "0.38.0"),
+}
+# The driver of AWS's default host is too old for CUDA 13: the endpoint would just fail its ping.
+_CUDA_13 = re.compile(r"cu13\d")
+_AMI_OF_CUDA_13 = "al2023-ami-sagemaker-inference-gpu-4-1"
+
+
+def training_image(clients: Clients, instance: str) -> str:
+    """URI of the image that trains on this type of instance.
+
+    Raises:
+        RecipeError: AWS has none of this version for the region and the instance.
+    """
+    section = clients.section
+    if section.training_image:
+        return section.training_image
+    return _retrieve("training", TRAINING_FRAMEWORK, section.training_version, clients.region, instance)
+
+
+def serving_image(clients: Clients) -> str:
+    """URI of the image that serves. Raises RecipeError as `training_image` does."""
+    section = clients.section
+    if section.serving_image:
+        return section.serving_image
+    framework, pinned = SERVING_FRAMEWORKS[section.serving_engine]
+    version = section.serving_version or pinned
+    return _retrieve("inference", framework, version, clients.region, section.serving_instance)
+
+
+def inference_ami(section: SageMakerPlatform, image: str) -> str | None:
+    """InferenceAmiVersion of the host that this image needs; None: AWS's default will do."""
+    return section.inference_ami or (_AMI_OF_CUDA_13 if _CUDA_13.search(image) else None)
+
+
+def _retrieve(scope: str, framework: str, version: str, region: str, instance: str) -> str:
+    try:
+        from sagemaker.core import image_uris  # seconds: only when an image is looked up
+    except ImportError as error:
+        problem = (
+            "AWS's images are found by the SageMaker SDK: pip install 'finetune-flows[sagemaker]', or name the image"
+        )
+        raise EnvironmentProblem(problem) from error
+    try:
+        found: str = image_uris.retrieve(framework, region, version=version, instance_type=instance, image_scope=scope)
+    except ValueError as error:
+        field = "platform.training_version" if scope == "training" else "platform.serving_version"
+        problem = f"{field} {version}: AWS has no {framework} image for {instance} in {region}: {error}"
+        raise RecipeError("platform", [problem]) from error
+    return found

@@ -1,0 +1,211 @@
+"""Training jobs: found by name, followed by their log, their weights left in S3."""
+
+import logging
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts.remote import REMOTE, RemoteFiles, list_prefix
+from tasks.artifacts.store import write_json
+from tasks.platforms.contract import JobState, ReadLine, Status, TrainingJob
+from tasks.platforms.process import ProcessRunner
+from tasks.platforms.sagemaker import data, images, requests
+from tasks.platforms.sagemaker.errors import aws_errors, code_of, is_missing
+from tasks.platforms.sagemaker.logs import JOBS, LogFollower
+from tasks.platforms.sagemaker.place import Place
+from tasks.platforms.sagemaker.waiting import polls
+
+log = logging.getLogger("finetune.sagemaker")
+PROJECT = Path(__file__).resolve().parents[3]
+ENTRY = PROJECT / "containers" / "training" / "entry.py"
+# Of a failed job: no fault of the program, so another attempt may well succeed.
+_CAPACITY = re.compile(r"^CapacityError|InsufficientInstanceCapacity|insufficient capacity", re.IGNORECASE)
+_FAULT_OF_AWS = re.compile(r"^Internal(Server)?Error")
+_STATUS: dict[str, Status] = {"Completed": "completed", "Failed": "failed", "Stopped": "stopped", "Stopping": "running"}
+_WEIGHTS = ".safetensors"
+
+
+class SageMakerJobs(Place):
+    """The part of `contract.Platform` that trains and converts."""
+
+    def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
+        """Done on this machine, by a process: what it makes is uploaded once."""
+        ProcessRunner(self.root).convert_model(source, output, chat_template)
+
+    def start_job(self, job: TrainingJob) -> None:
+        """Uploads what is not there yet and creates the job; one of that name that exists is left alone."""
+        with aws_errors(f"starting job {job.name}"):
+            if self._describe(job.name) is None:
+                self.remember()
+                instance = self._instance(job.name)
+                image = images.training_image(self.clients, instance)
+                request = requests.training_job(self.clients, job, self._channels(job), image, instance)
+                self._create_job(request)
+
+    def _create_job(self, request: requests.Request) -> None:
+        """A lost response does no harm: botocore asks again, and a name that is taken is our job."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self.sagemaker.create_training_job(**request)
+        except ClientError as error:
+            if code_of(error) != "ResourceInUse":
+                raise
+
+    def _channels(self, job: TrainingJob) -> dict[str, str]:
+        """The s3:// prefix of each channel; what is not in S3 yet is uploaded."""
+        kinds = {"model": "base-model"}
+        channels = {name: data.place(self.clients, kinds.get(name, name), path) for name, path in job.channels.items()}
+        if self.section.training_image is None:
+            channels["code"] = data.place_files(self.clients, "code", code_files())
+        long = requests.split_hyperparameters(job.hyperparameters)[1]
+        if long:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / "hyperparameters.json"
+                write_json(file, long)
+                channels["settings"] = data.place_files(self.clients, "settings", {file.name: file})
+        return channels
+
+    def _instance(self, name: str) -> str:
+        """The recipe's first type; for each attempt before that found no capacity, the next one."""
+        base, _, attempt = name.rpartition("-")
+        earlier = [self._describe(f"{base}-{number}") or {} for number in range(1, int(attempt))]
+        found_none = sum(_CAPACITY.search(each.get("FailureReason", "")) is not None for each in earlier)
+        types = self.section.training_instances
+        return types[found_none % len(types)]
+
+    def describe_job(self, name: str) -> JobState:
+        """What DescribeTrainingJob says; a job that is unknown there is absent."""
+        with aws_errors(f"asking for job {name}"):
+            return self._state(name, self._describe(name))
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            described: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return described
+
+    def _state(self, name: str, described: dict[str, Any] | None) -> JobState:
+        if described is None:
+            return JobState(status="absent")
+        status = _STATUS.get(described["TrainingJobStatus"], "running")
+        if status == "completed" and not self._has_model(described):
+            return JobState(status="failed", failure="its model is gone from S3")
+        place = f"{self._log_file(name)}, CloudWatch {JOBS}/{name}"
+        failure = described.get("FailureReason") or _why_stopped(described)
+        passing = bool(failure and (_CAPACITY.search(failure) or _FAULT_OF_AWS.search(failure)))
+        return JobState(
+            status=status, failure=failure if status in ("failed", "stopped") else None, passing=passing, log=place
+        )
+
+    def _has_model(self, described: dict[str, Any]) -> bool:
+        """Whether training.json, the last file of a model, is where the job put it."""
+        files = list_prefix(self.clients.client("s3"), _model_uri(described) + "training.json")
+        return bool(files)
+
+    def follow_job(self, name: str, read_line: ReadLine) -> JobState:
+        """Hands over each line of the job's log until the job ends, however long that takes."""
+        lines = LogFollower(self.clients.client("logs"), JOBS, f"{name}/", self._log_file(name))
+        shown = ""
+        with aws_errors(f"following job {name}"):
+            for _ in polls(self.sleep):
+                described = self._describe(name)
+                state = self._state(name, described)
+                lines.read(read_line)
+                secondary = (described or {}).get("SecondaryStatus", "")
+                if secondary != shown:
+                    shown = secondary
+                    log.info("job %s: %s", name, secondary)
+                if state.status != "running":
+                    break
+        if state.status == "failed":
+            return state.model_copy(update={"failure": _with_last_lines(state.failure, lines.last_lines(10))})
+        return state
+
+    def stop_job(self, name: str) -> None:
+        """SIGTERM, and SIGKILL after 120 seconds, both by SageMaker; returns when the job has ended."""
+        from botocore.exceptions import ClientError
+
+        with aws_errors(f"stopping job {name}"):
+            try:
+                self.sagemaker.stop_training_job(TrainingJobName=name)
+            except ClientError as error:
+                if code_of(error) != "ValidationException":  # it has ended, or there is none
+                    raise
+            for _ in polls(self.sleep):
+                if self._state(name, self._describe(name)).status != "running":
+                    return
+
+    def job_output(self, name: str) -> Path:
+        """The small files of the model, and remote.json in place of its weights, which stay in S3."""
+        folder = self.root / "jobs" / name / "model"
+        with aws_errors(f"reading the model of job {name}"):
+            described = self._describe(name) or {}
+            uri = _model_uri(described)
+            files = list_prefix(self.clients.client("s3"), uri)
+            small = [file for file in files if not file.endswith(_WEIGHTS)]
+            data.download(self.clients, uri, small, folder)
+        remote = RemoteFiles(
+            uri=uri, region=self.clients.region, profile=self.section.profile, files=files, facts=_facts(described)
+        )
+        write_json(folder / REMOTE, remote.model_dump(mode="json"))
+        return folder
+
+    def remove_job(self, name: str) -> None:
+        """Deletes its checkpoints. The model stays where the job wrote it: the artefact refers to it."""
+        with aws_errors(f"removing job {name}"):
+            described = self._describe(name) or {}
+            checkpoints = described.get("CheckpointConfig", {}).get("S3Uri")
+            if checkpoints:
+                data.delete_prefix(self.clients, checkpoints)
+        shutil.rmtree(self.root / "jobs" / name / "model", ignore_errors=True)
+
+    def _log_file(self, name: str) -> Path:
+        return self.root / "jobs" / name / "log.txt"
+
+
+def code_files() -> dict[str, Path]:
+    """What the channel `code` holds: the training program, and what starts it in AWS's container."""
+    program = [path for path in (PROJECT / "training").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    starting = {path.name: path for path in (ENTRY, ENTRY.with_name("requirements.txt"))}
+    return {path.relative_to(PROJECT).as_posix(): path for path in program} | starting
+
+
+def _model_uri(described: dict[str, Any]) -> str:
+    return str(described["ModelArtifacts"]["S3ModelArtifacts"]).rstrip("/") + "/"
+
+
+def _facts(described: dict[str, Any]) -> dict[str, Any]:
+    """What is worth keeping of DescribeTrainingJob, beside the model."""
+    algorithm, resources = described["AlgorithmSpecification"], described["ResourceConfig"]
+    wanted = ("TrainingTimeInSeconds", "BillableTimeInSeconds", "TrainingJobArn")
+    facts = {name: described[name] for name in wanted if name in described}
+    return facts | {
+        "TrainingJobName": described["TrainingJobName"],
+        "TrainingImage": algorithm.get("TrainingImage"),
+        "InstanceType": resources.get("InstanceType"),
+        "InstanceCount": resources.get("InstanceCount"),
+        "SpotTraining": described.get("EnableManagedSpotTraining", False),
+    }
+
+
+def _why_stopped(described: dict[str, Any]) -> str | None:
+    if described["TrainingJobStatus"] != "Stopped":
+        return None
+    limits = {
+        "MaxRuntimeExceeded": "it reached its longest running time: platform.max_runtime_hours",
+        "MaxWaitTimeExceeded": "no spot capacity came in time: platform.max_wait_hours",
+    }
+    return limits.get(described.get("SecondaryStatus", ""), "it was stopped before its end")
+
+
+def _with_last_lines(failure: str | None, lines: list[str]) -> str:
+    """The reason, and what the log said last."""
+    return "\n    ".join([failure or "no reason given", *lines])

@@ -1,0 +1,86 @@
+"""CloudWatch logs of one job or endpoint: read on from where we left off, each line once, kept in a file here."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts.store import write_json
+from tasks.platforms.contract import ReadLine
+from tasks.platforms.sagemaker.errors import is_missing
+
+JOBS = "/aws/sagemaker/TrainingJobs"
+ENDPOINTS = "/aws/sagemaker/Endpoints"
+
+
+class LogFollower:
+    """Copies the log streams of a job, one for each instance, to `file`.
+
+    Where it was in each stream stands beside the file, so that another process goes on from there.
+    """
+
+    def __init__(self, logs: Any, group: str, prefix: str, file: Path) -> None:
+        self.logs, self.group, self.prefix, self.file = logs, group, prefix, file
+        self.places = file.with_suffix(".places.json")
+        self.tokens: dict[str, str] = json.loads(self.places.read_text()) if self.places.exists() else {}
+        file.parent.mkdir(parents=True, exist_ok=True)
+
+    def read(self, read_line: ReadLine) -> None:
+        """Hands over every line that is new. No stream yet is no error: it appears some time after the start."""
+        for stream in self._streams():
+            for page in self._pages(stream):
+                lines = [event["message"] for event in page]
+                if lines:
+                    with self.file.open("a", encoding="utf-8") as file:
+                        file.writelines(line.rstrip("\n") + "\n" for line in lines)
+                    write_json(self.places, self.tokens)
+                for line in lines:
+                    read_line(line)
+
+    def last_lines(self, count: int) -> list[str]:
+        """The last lines of what was read."""
+        try:
+            return self.file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
+        except FileNotFoundError:
+            return []
+
+    def _streams(self) -> list[str]:
+        from botocore.exceptions import ClientError
+
+        pages = self.logs.get_paginator("describe_log_streams").paginate(
+            logGroupName=self.group, logStreamNamePrefix=self.prefix
+        )
+        try:
+            return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+        except ClientError as error:
+            if is_missing(error):
+                return []
+            raise
+
+    def _pages(self, stream: str) -> Iterator[list[dict[str, Any]]]:
+        """Until the token stays the same, which is how CloudWatch says that this is all."""
+        while True:
+            known = self.tokens.get(stream)
+            place = {"nextToken": known} if known else {}
+            page = self.logs.get_log_events(logGroupName=self.group, logStreamName=stream, startFromHead=True, **place)
+            self.tokens[stream] = page["nextForwardToken"]
+            yield page["events"]
+            if page["nextForwardToken"] == known:
+                return
+
+
+def tail(logs: Any, group: str, count: int) -> list[str]:
+    """The last lines of the stream that was written last; none when the group is not there."""
+    from botocore.exceptions import ClientError
+
+    try:
+        streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=1)
+        if not streams["logStreams"]:
+            return []
+        name = streams["logStreams"][0]["logStreamName"]
+        events = logs.get_log_events(logGroupName=group, logStreamName=name, limit=count, startFromHead=False)
+    except ClientError as error:
+        if is_missing(error):
+            return []
+        raise
+    return [event["message"].rstrip("\n") for event in events["events"]]

@@ -1,0 +1,102 @@
+"""Models and endpoint configurations: what an endpoint is made of. Named `<endpoint>-<digest, 8>`, and found by that."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tasks.platforms.sagemaker.errors import code_of, is_missing, words_of
+from tasks.platforms.sagemaker.serving_requests import Plan
+from tasks.platforms.sagemaker.waiting import polls
+
+_TAKEN = re.compile(r"already exist", re.IGNORECASE)
+_PATIENCE = 12  # polls, a minute and a half
+
+
+def make_parts(sagemaker: Any, plan: Plan) -> None:
+    """Creates model and configuration, unless they are there: the name says that they are the same."""
+    _unless_taken(sagemaker.create_model, plan.model)
+    _unless_taken(sagemaker.create_endpoint_config, plan.config)
+
+
+def make_endpoint(sagemaker: Any, plan: Plan, sleep: Callable[[float], None]) -> None:
+    """Creates the endpoint. AWS may not know of the new configuration for some seconds yet."""
+    from botocore.exceptions import ClientError
+
+    for attempt in polls(sleep):
+        try:
+            return _unless_taken(sagemaker.create_endpoint, plan.endpoint)
+        except ClientError as error:
+            if attempt == _PATIENCE or not is_missing(error):
+                raise
+
+
+def delete_parts(sagemaker: Any, name: str) -> None:
+    """Deletes a configuration and the model of the same name. No error when they are gone."""
+    _unless_missing(sagemaker.delete_endpoint_config, EndpointConfigName=name)
+    _unless_missing(sagemaker.delete_model, ModelName=name)
+
+
+def parts_of(sagemaker: Any, endpoint: str) -> list[str]:
+    """Names of all configurations and models that were made for an endpoint."""
+    own = re.compile(re.escape(endpoint) + r"-[0-9a-f]{8}")
+    configs = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=endpoint)
+    models = sagemaker.get_paginator("list_models").paginate(NameContains=endpoint)
+    names = {each["EndpointConfigName"] for page in configs for each in page["EndpointConfigs"]}
+    names |= {each["ModelName"] for page in models for each in page["Models"]}
+    return sorted(name for name in names if own.fullmatch(name))
+
+
+def delete_until_gone(sagemaker: Any, name: str, sleep: Callable[[float], None]) -> bool:
+    """Deletes an endpoint and waits for its end. False when there was none.
+
+    AWS refuses while an update or a start is under way: asked again for a while, then its refusal is raised.
+    """
+    from botocore.exceptions import ClientError
+
+    existed = False
+    for attempt in polls(sleep):
+        found = describe(sagemaker, name)
+        if found is None:
+            return existed
+        existed = True
+        if found["EndpointStatus"] != "Deleting":
+            try:
+                sagemaker.delete_endpoint(EndpointName=name)
+            except ClientError as error:
+                if attempt == _PATIENCE or code_of(error) not in ("ValidationException", "ResourceInUse"):
+                    raise
+    raise AssertionError("polls never end")
+
+
+def describe(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    """DescribeEndpoint; None when there is none."""
+    from botocore.exceptions import ClientError
+
+    try:
+        found: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    return found
+
+
+def _unless_taken(create: Callable[..., Any], request: dict[str, Any]) -> None:
+    """What exists is ours: a response was lost, or somebody else makes the same thing."""
+    from botocore.exceptions import ClientError
+
+    try:
+        create(**request)
+    except ClientError as error:
+        if code_of(error) != "ResourceInUse" and not _TAKEN.search(words_of(error)):
+            raise
+
+
+def _unless_missing(delete: Callable[..., Any], **request: str) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        delete(**request)
+    except ClientError as error:
+        if not is_missing(error):
+            raise

@@ -1,0 +1,123 @@
+"""How many instances an endpoint has, and the alarms that turn an update back."""
+
+from typing import Any
+
+from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.errors import code_of
+from tasks.platforms.sagemaker.serving_requests import VARIANT
+from tasks.recipe.sagemaker import Autoscaling
+
+_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+def scale(clients: Clients, endpoint: str) -> None:
+    """Lets Application Auto Scaling hold the recipe's load for each instance. Repeating it changes nothing."""
+    settings = clients.section.autoscaling
+    if settings is None:
+        return
+    scaling = clients.client("application-autoscaling")
+    scaling.register_scalable_target(
+        **_target(endpoint), MinCapacity=settings.min_instances, MaxCapacity=settings.max_instances
+    )
+    scaling.put_scaling_policy(
+        **_target(endpoint),
+        PolicyName=f"{endpoint}-load",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=tracking(endpoint, settings, clients.section.asynchronous),
+    )
+    if settings.min_instances == 0:
+        _wake(clients, endpoint)
+
+
+def unscale(clients: Clients, endpoint: str) -> None:
+    """Takes it back. No error when there is nothing to take back."""
+    from botocore.exceptions import ClientError
+
+    if clients.section.autoscaling is not None:
+        try:
+            clients.client("application-autoscaling").deregister_scalable_target(**_target(endpoint))
+        except ClientError as error:
+            if code_of(error) != "ObjectNotFoundException":
+                raise
+    clients.client("cloudwatch").delete_alarms(AlarmNames=[*alarms_of(endpoint), f"{endpoint}-wake"])
+
+
+def tracking(endpoint: str, settings: Autoscaling, asynchronous: bool) -> dict[str, Any]:
+    """Requests a minute for each instance; of an asynchronous endpoint, requests that wait for each instance."""
+    policy: dict[str, Any] = {
+        "TargetValue": settings.requests_per_instance,
+        "ScaleInCooldown": 300,
+        "ScaleOutCooldown": 60,
+    }
+    if asynchronous:
+        policy["CustomizedMetricSpecification"] = {
+            "MetricName": "ApproximateBacklogSizePerInstance",
+            "Namespace": "AWS/SageMaker",
+            "Dimensions": [{"Name": "EndpointName", "Value": endpoint}],
+            "Statistic": "Average",
+        }
+    else:
+        metric = "SageMakerVariantInvocationsPerInstance"
+        policy["PredefinedMetricSpecification"] = {"PredefinedMetricType": metric}
+    return policy
+
+
+def _wake(clients: Clients, endpoint: str) -> None:
+    """From zero instances, on the first request that waits: tracking alone cannot, for it divides by the instances."""
+    step = {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}
+    policy = clients.client("application-autoscaling").put_scaling_policy(
+        **_target(endpoint),
+        PolicyName=f"{endpoint}-wake",
+        PolicyType="StepScaling",
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity",
+            "MetricAggregationType": "Average",
+            "Cooldown": 300,
+            "StepAdjustments": [step],
+        },
+    )
+    clients.client("cloudwatch").put_metric_alarm(
+        AlarmName=f"{endpoint}-wake",
+        MetricName="HasBacklogWithoutCapacity",
+        Namespace="AWS/SageMaker",
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}],
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=2,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="missing",
+        AlarmActions=[policy["PolicyARN"]],
+    )
+
+
+def alarms_of(endpoint: str) -> list[str]:
+    """Names of the alarms that turn an update back."""
+    return [f"{endpoint}-errors"]
+
+
+def put_alarms(clients: Clients, endpoint: str) -> list[str]:
+    """An alarm on answers with status 5xx; returns the alarms' names."""
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": VARIANT}]
+    (name,) = alarms_of(endpoint)
+    clients.client("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        MetricName="Invocation5XXErrors",
+        Namespace="AWS/SageMaker",
+        Dimensions=dimensions,
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0.05,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+    return [name]
+
+
+def _target(endpoint: str) -> dict[str, str]:
+    return {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/{VARIANT}",
+        "ScalableDimension": _DIMENSION,
+    }

@@ -1,0 +1,133 @@
+"""The requests that SageMaker gets for an endpoint, as plain dictionaries. Nothing here asks AWS anything.
+
+Names of members are AWS's; see the API reference of CreateModel, CreateEndpointConfig, CreateEndpoint, UpdateEndpoint.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tasks.platforms.contract import EndpointSpec
+from tasks.platforms.sagemaker import images
+from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.requests import Request, has_own_disk, tags, vpc
+
+VARIANT = "main"
+MODEL = "/opt/ml/model"
+_SHORTEST, _LONGEST = 60, 3600  # seconds that AWS permits for each of the two start-up time-outs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What makes up one endpoint. `name` is that of model and configuration: the endpoint's, and a digest of both."""
+
+    name: str
+    model: Request
+    config: Request
+    endpoint: Request
+
+
+def plan(clients: Clients, spec: EndpointSpec, model_uri: str, image: str) -> Plan:
+    """The three requests. Whatever changes in model, settings or instance gives another name, and so a new configuration."""
+    model, config = _model(clients, spec, model_uri, image), _config(clients, spec, image)
+    identity = json.dumps([model, config], sort_keys=True).encode()
+    name = f"{spec.name}-{hashlib.sha256(identity).hexdigest()[:8]}"
+    config["ProductionVariants"][0]["ModelName"] = name
+    labels = [*tags(clients, spec.labels), {"Key": "finetune:model_digest", "Value": spec.model_digest}]
+    return Plan(
+        name=name,
+        model={"ModelName": name, **model, "Tags": labels},
+        config={"EndpointConfigName": name, **config, "Tags": labels},
+        endpoint={"EndpointName": spec.name, "EndpointConfigName": name, "Tags": labels},
+    )
+
+
+def update(name: str, config: str, alarms: list[str]) -> Request:
+    """UpdateEndpoint: new instances beside the old ones, all traffic to them when they are healthy, back on an alarm."""
+    policy = {
+        "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 120},
+        "TerminationWaitInSeconds": 60,
+        "MaximumExecutionTimeoutInSeconds": 3 * 3600,
+    }
+    rollback = {"Alarms": [{"AlarmName": alarm} for alarm in alarms]}
+    return {
+        "EndpointName": name,
+        "EndpointConfigName": config,
+        "DeploymentConfig": {"BlueGreenUpdatePolicy": policy, "AutoRollbackConfiguration": rollback},
+    }
+
+
+def startup_seconds(spec: EndpointSpec) -> int:
+    """Within what AWS permits."""
+    return round(min(max(spec.startup_seconds, _SHORTEST), _LONGEST))
+
+
+def _model(clients: Clients, spec: EndpointSpec, model_uri: str, image: str) -> Request:
+    source = {"S3Uri": model_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
+    model: Request = {
+        "ExecutionRoleArn": clients.role_arn,
+        "PrimaryContainer": {
+            "Image": image,
+            "ModelDataSource": {"S3DataSource": source},
+            "Environment": environment(clients.section.serving_engine, spec.environment),
+        },
+        "EnableNetworkIsolation": clients.section.network_isolation,
+    }
+    if clients.section.subnets:
+        model["VpcConfig"] = vpc(clients.section)
+    return model
+
+
+def _config(clients: Clients, spec: EndpointSpec, image: str) -> Request:
+    section = clients.section
+    variant: Request = {
+        "VariantName": VARIANT,
+        "InstanceType": section.serving_instance,
+        "InitialInstanceCount": max(1, section.autoscaling.min_instances if section.autoscaling else 1),
+        "ModelDataDownloadTimeoutInSeconds": startup_seconds(spec),
+        "ContainerStartupHealthCheckTimeoutInSeconds": startup_seconds(spec),
+    }
+    ami = images.inference_ami(section, image)
+    if ami:
+        variant["InferenceAmiVersion"] = ami
+    config: Request = {"ProductionVariants": [variant]}
+    if section.kms_key and not has_own_disk(section.serving_instance):
+        config["KmsKeyId"] = section.kms_key
+    if section.asynchronous:
+        config["AsyncInferenceConfig"] = _asynchronous(clients, spec)
+    return config
+
+
+def _asynchronous(clients: Clients, spec: EndpointSpec) -> Request:
+    output: Request = {
+        "S3OutputPath": f"{clients.home}/requests/{spec.name}/answers",
+        "S3FailurePath": f"{clients.home}/requests/{spec.name}/failures",
+    }
+    if clients.section.kms_key:
+        output["KmsKeyId"] = clients.section.kms_key
+    at_once = int(spec.environment["SERVING_MAX_BATCH_SIZE"])
+    return {"OutputConfig": output, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": min(at_once, 1000)}}
+
+
+def environment(engine: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """The recipe's serving settings, which the spec carries as SERVING_* variables, in the words of the engine."""
+    length, batch, dtype = (settings[f"SERVING_{name}"] for name in ("MAX_MODEL_LENGTH", "MAX_BATCH_SIZE", "DTYPE"))
+    if engine == "vllm":
+        options = {"MODEL": MODEL, "SERVED_MODEL_NAME": "model", "DTYPE": dtype}
+        options |= {"MAX_MODEL_LEN": length, "MAX_NUM_SEQS": batch}
+        return {f"SM_VLLM_{name}": value for name, value in options.items()}
+    if engine == "tgi":
+        limits = {"MAX_TOTAL_TOKENS": length, "MAX_INPUT_TOKENS": str(int(length) - 1)}
+        kind = {} if dtype == "auto" else {"DTYPE": dtype}
+        return {
+            "HF_MODEL_ID": MODEL,
+            "MESSAGES_API_ENABLED": "true",
+            "MAX_CONCURRENT_REQUESTS": batch,
+            **limits,
+            **kind,
+        }
+    if engine == "djl-lmi":
+        options = {"ROLLING_BATCH": "vllm", "MAX_MODEL_LEN": length, "MAX_ROLLING_BATCH_SIZE": batch, "DTYPE": dtype}
+        return {"HF_MODEL_ID": MODEL} | {f"OPTION_{name}": value for name, value in options.items()}
+    return dict(settings)
