@@ -5,6 +5,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 from prefect import task
+from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 
 from tasks.artifacts.keys import step_key
@@ -19,6 +20,8 @@ from tasks.recipe import Recipe
 from tasks.retrying import RETRIES
 
 TRAINING_VERSION = 1
+TRAINING_LIMIT = "finetune-training"
+"""Jobs that train on the workers' own machine at once: a limit of the Prefect server, kept where it has been set up."""
 job_log = logging.getLogger("finetune.job")
 
 
@@ -42,7 +45,8 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference) -> Referenc
         return found
     platform = platform_of(recipe.platform)
     job = _job(recipe, base, dataset, key)
-    with progress("train", "training-progress") as update:
+    # Not strict: without a server that has the limit, there is nobody to wait for.
+    with concurrency(TRAINING_LIMIT), progress("train", "training-progress") as update:
         name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
     with store.write("model", key) as draft:
         draft.parents += [base.digest, dataset.digest]

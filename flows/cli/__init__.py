@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from flows.cli import data, endpoints, run, upkeep
+from flows.cli import data, endpoints, run, setup, upkeep
 from flows.cli.common import guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
@@ -17,6 +17,7 @@ app.command("run")(run.run)
 app.command("evaluate")(run.evaluate)
 app.add_typer(data.app, name="data")
 app.add_typer(endpoints.app, name="endpoint")
+app.add_typer(setup.app, name="setup")
 app.command("runs")(upkeep.runs)
 app.command("sweep")(upkeep.sweep)
 app.command("doctor")(upkeep.doctor)

@@ -1,6 +1,5 @@
 """A Prefect server for the session, and a home of its own for every test."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from tasks.platforms.process import ProcessRunner
 from tasks.recipe import Recipe, parse_recipe
-from tests.support.tiny_model import build_tiny_model, tiny_rows
+from tests.support.tiny_model import build_tiny_model, tiny_recipe
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,18 +47,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def content(tmp_path: Path, tiny_model: Path) -> dict[str, Any]:
     """A recipe of seconds, as YAML would hold it: a real model, really trained and served."""
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in tiny_rows(60)), encoding="utf-8")
-    return {
-        "name": "tiny",
-        "problem": {"kind": "text-to-sql", "judging": {"databases": 2}},
-        "dataset": {"source": str(rows), "max_tokens": 400},
-        "model": {"source": str(tiny_model)},
-        "training": {"method": "full", "max_steps": 3, "max_length": 400, "batch_size": 2, "learning_rate": 1e-3},
-        "serving": {"max_model_length": 512, "expires_after_hours": 0.2},
-        "evaluation": {"rows": 6, "max_new_tokens": 16},
-        "gate": {"min_gain": -1},
-    }
+    return tiny_recipe(tmp_path, tiny_model)
 
 
 @pytest.fixture

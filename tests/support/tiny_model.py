@@ -95,6 +95,22 @@ def tiny_rows(count: int) -> list[dict[str, str]]:
     return [{"question": question, "context": context, "answer": answer} for _, context, question, answer in chosen]
 
 
+def tiny_recipe(folder: Path, model: Path) -> dict[str, Any]:
+    """A recipe of seconds, as YAML would hold it, with its rows in `folder`: a real model, really trained and served."""
+    rows = folder / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in tiny_rows(60)), encoding="utf-8")
+    return {
+        "name": "tiny",
+        "problem": {"kind": "text-to-sql", "judging": {"databases": 2}},
+        "dataset": {"source": str(rows), "max_tokens": 400},
+        "model": {"source": str(model)},
+        "training": {"method": "full", "max_steps": 3, "max_length": 400, "batch_size": 2, "learning_rate": 1e-3},
+        "serving": {"max_model_length": 512, "expires_after_hours": 0.2},
+        "evaluation": {"rows": 6, "max_new_tokens": 16},
+        "gate": {"min_gain": -1},
+    }
+
+
 def _choices() -> list[tuple[str, str, str, str, str]]:
     return [
         (table, wanted, column, comparison, value)

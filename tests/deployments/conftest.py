@@ -1,0 +1,40 @@
+"""A server, our deployments with a tiny model in place of the demo's, and a worker that runs them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows.setup import POOL
+from tasks.platforms.process import ProcessRunner
+from tests.support.prefect_server import PREFECT, PrefectServer, prefect_server
+from tests.support.tiny_model import build_tiny_model, tiny_recipe
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """Set up and deployed to by the commands that docs/prefect-ui.md names; a worker waits for runs."""
+    folder = tmp_path_factory.mktemp("server")
+    file = _with_a_tiny_demo(folder)
+    with prefect_server(folder) as started:
+        started.command(*PREFECT[:2], "flows.cli", "setup", "prefect")
+        started.command(*PREFECT, "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
+        with started.worker(POOL):
+            yield started
+    home = ProcessRunner(folder / "home")
+    for endpoint in home.endpoints():
+        home.delete_endpoint(endpoint.name)
+
+
+def _with_a_tiny_demo(folder: Path) -> Path:
+    """prefect.yaml as it is, but for a recipe of seconds, and a sweep that is due every minute."""
+    content = yaml.safe_load(Path("prefect.yaml").read_text(encoding="utf-8"))
+    deployments = {each["name"]: each for each in content["deployments"]}
+    deployments["demo"]["parameters"] = {
+        "recipe": tiny_recipe(folder, build_tiny_model(folder / "base")) | {"name": "demo"}
+    }
+    deployments["sweep"]["schedules"][0]["cron"] = "* * * * *"
+    file = folder / "prefect.yaml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return file
