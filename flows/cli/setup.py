@@ -1,4 +1,4 @@
-"""`finetune setup`: what has to be there before anything can be started from the Prefect UI."""
+"""`finetune setup`: what has to be there before anything can be started from the Prefect UI, or on AWS."""
 
 import asyncio
 
@@ -6,13 +6,12 @@ import typer
 from rich.table import Table
 
 from flows.cli.common import Debug, Json, out, print_json, set_up_logging
+from flows.cli.setup_aws import aws
 
 app = typer.Typer(no_args_is_help=True, help="Set up what runs beside this machine's flows.")
 
 
-@app.callback()
-def _setup() -> None:
-    """Keeps `prefect` a subcommand of its own."""
+app.command("aws")(aws)
 
 
 @app.command()

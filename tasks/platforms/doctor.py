@@ -7,23 +7,12 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import psutil
-from pydantic import BaseModel, ConfigDict
 
 from tasks.artifacts.store import home
 from tasks.errors import EnvironmentProblem
+from tasks.platforms.findings import Finding
 
 _GIB = 2**30
-
-
-class Finding(BaseModel):
-    """One thing that was looked at."""
-
-    model_config = ConfigDict(frozen=True)
-
-    what: str
-    found: str
-    ok: bool
-    advice: str = ""
 
 
 def examine(python: str = sys.executable) -> list[Finding]:

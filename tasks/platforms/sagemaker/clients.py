@@ -3,6 +3,7 @@
 Credentials, region and endpoints come from boto3's usual places (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_*, roles).
 """
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ class Clients:
                 "platform sagemaker needs boto3: pip install 'finetune-flows[sagemaker]'"
             ) from error
         try:
-            return boto3.Session(profile_name=self.section.profile, region_name=self.section.region)
+            region = self.section.region or os.environ.get("AWS_REGION")  # which the AWS CLI reads, and boto3 does not
+            return boto3.Session(profile_name=self.section.profile, region_name=region)
         except ProfileNotFound as error:
             raise EnvironmentProblem(f"{error}. Next: aws configure --profile {self.section.profile}") from error
 

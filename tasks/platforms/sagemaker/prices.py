@@ -14,6 +14,7 @@ from tasks.platforms.sagemaker.instances import table
 Use = Literal["training", "endpoint"]
 
 _USAGE = {"training": "Train", "endpoint": "Host"}
+_COMPONENT = {"training": "Training", "endpoint": "Hosting"}
 _HOME = "us-east-1"  # one of the regions that answer Price List questions, for all regions
 
 
@@ -52,8 +53,7 @@ class Prices:
         except (BotoCoreError, ClientError):  # not permitted, or no way out: the table answers, and says that it did
             self.session = None
             return None
-        usage = re.compile(rf"(^|-){_USAGE[use]}:{re.escape(instance_type)}$")
-        found = [price for product in products if usage.search(_usage_type(product)) for price in _on_demand(product)]
+        found = [price for product in products if _is_for(product, instance_type, use) for price in _on_demand(product)]
         if not found:
             return None
         return Price(usd_per_hour=max(found), source=f"AWS Price List, {self.region}, {date.today()}")
@@ -81,9 +81,12 @@ def _products(session: Any, region: str, instance_type: str) -> list[dict[str, A
     return [json.loads(product) for page in found for product in page["PriceList"]]
 
 
-def _usage_type(product: dict[str, Any]) -> str:
-    """Such as `USE1-Train:ml.g5.2xlarge`."""
-    return str(product.get("product", {}).get("attributes", {}).get("usagetype", ""))
+def _is_for(product: dict[str, Any], instance_type: str, use: Use) -> bool:
+    """By its usage type, such as `USE1-Train:ml.g5.2xlarge`; by its component, where it has none."""
+    attributes = product.get("product", {}).get("attributes", {})
+    if "usagetype" not in attributes:
+        return bool(attributes.get("component") == _COMPONENT[use])
+    return re.search(rf"(^|-){_USAGE[use]}:{re.escape(instance_type)}$", attributes["usagetype"]) is not None
 
 
 def _on_demand(product: dict[str, Any]) -> Iterator[float]:
