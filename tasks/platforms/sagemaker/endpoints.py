@@ -18,7 +18,6 @@ from tasks.platforms.sagemaker.parts import (
     parts_of,
 )
 from tasks.platforms.sagemaker.place import Place
-from tasks.platforms.sagemaker.requests import tags
 from tasks.platforms.sagemaker.serving_requests import Plan
 from tasks.platforms.sagemaker.waiting import polls
 
@@ -105,16 +104,16 @@ class SageMakerEndpoints(Place):
         return "\n    ".join([f"endpoint {name} did not come up: {reason}", *lines])
 
     def _renew(self, spec: EndpointSpec) -> Labels:
-        """Never an earlier expiry than it has."""
+        """Tags as this spec wants them, but never an earlier expiry than it has; after an update, the new model's digest."""
         found = describe(self.sagemaker, spec.name)
         if found is None:
             raise EndpointFailed(f"endpoint {spec.name} was deleted while it was starting")
-        arn = found["EndpointArn"]
-        known = self.labels_of(arn)
-        if known is not None and known[0].expires_at >= spec.labels.expires_at:
-            return known[0]
-        self.sagemaker.add_tags(ResourceArn=arn, Tags=tags(self.clients, spec.labels))
-        return spec.labels
+        known, held = self.labels_of(found["EndpointArn"]) or (spec.labels, {})
+        labels = known if known.expires_at > spec.labels.expires_at else spec.labels
+        if held.get("finetune:model_digest") != spec.model_digest or labels != known:
+            wanted = serving_requests.endpoint_tags(self.clients, labels, spec.model_digest)
+            self.sagemaker.add_tags(ResourceArn=found["EndpointArn"], Tags=wanted)
+        return labels
 
     def endpoints(self) -> list[Endpoint]:
         """Those of this bucket and prefix that serve."""

@@ -1,5 +1,6 @@
 """Models and endpoint configurations: what an endpoint is made of. Named `<endpoint>-<digest, 8>`, and found by that."""
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,9 @@ from tasks.platforms.sagemaker.errors import code_of, is_missing, words_of
 from tasks.platforms.sagemaker.serving_requests import Plan
 from tasks.platforms.sagemaker.waiting import polls
 
+log = logging.getLogger("finetune.sagemaker")
 _TAKEN = re.compile(r"already exist", re.IGNORECASE)
+_UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _PATIENCE = 12  # polls, a minute and a half
 
 
@@ -49,7 +52,8 @@ def parts_of(sagemaker: Any, endpoint: str) -> list[str]:
 def delete_until_gone(sagemaker: Any, name: str, sleep: Callable[[float], None]) -> bool:
     """Deletes an endpoint and waits for its end. False when there was none.
 
-    AWS refuses while an update or a start is under way: asked again for a while, then its refusal is raised.
+    AWS refuses while it is being created or updated: it is asked again until it may, because what is left behind costs
+    money. Any other refusal is raised after a while.
     """
     from botocore.exceptions import ClientError
 
@@ -63,8 +67,13 @@ def delete_until_gone(sagemaker: Any, name: str, sleep: Callable[[float], None])
             try:
                 sagemaker.delete_endpoint(EndpointName=name)
             except ClientError as error:
-                if attempt == _PATIENCE or code_of(error) not in ("ValidationException", "ResourceInUse"):
+                under_way = found["EndpointStatus"] in _UNDER_WAY
+                if code_of(error) not in ("ValidationException", "ResourceInUse") or (
+                    attempt >= _PATIENCE and not under_way
+                ):
                     raise
+                if attempt == 0:
+                    log.warning("endpoint %s is %s: AWS deletes it after that. Waiting", name, found["EndpointStatus"])
     raise AssertionError("polls never end")
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.platforms.contract import EndpointSpec
+from tasks.platforms.contract import EndpointSpec, Labels
 from tasks.platforms.sagemaker import images
 from tasks.platforms.sagemaker.clients import Clients
 from tasks.platforms.sagemaker.requests import Request, has_own_disk, tags, vpc
@@ -34,13 +34,18 @@ def plan(clients: Clients, spec: EndpointSpec, model_uri: str, image: str) -> Pl
     identity = json.dumps([model, config], sort_keys=True).encode()
     name = f"{spec.name}-{hashlib.sha256(identity).hexdigest()[:8]}"
     config["ProductionVariants"][0]["ModelName"] = name
-    labels = [*tags(clients, spec.labels), {"Key": "finetune:model_digest", "Value": spec.model_digest}]
+    labels = endpoint_tags(clients, spec.labels, spec.model_digest)
     return Plan(
         name=name,
         model={"ModelName": name, **model, "Tags": labels},
         config={"EndpointConfigName": name, **config, "Tags": labels},
         endpoint={"EndpointName": spec.name, "EndpointConfigName": name, "Tags": labels},
     )
+
+
+def endpoint_tags(clients: Clients, labels: Labels, model_digest: str) -> list[dict[str, str]]:
+    """The tags of an endpoint and its parts: they also say which model it serves."""
+    return [*tags(clients, labels), {"Key": "finetune:model_digest", "Value": model_digest}]
 
 
 def update(name: str, config: str, alarms: list[str]) -> Request:

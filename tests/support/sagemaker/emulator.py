@@ -73,7 +73,7 @@ class Emulator:
                 "service-quotas": self.billing.quota_operations(),
                 "pricing": self.billing.price_operations(),
             },
-            Runtime(self.endpoints).invoke,
+            Runtime(self.endpoints, self.faults).invoke,
             self.billing.simulate_policy,
             self.faults,
             self.record,

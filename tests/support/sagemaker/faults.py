@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -21,7 +22,9 @@ class Faults:
     lost: Counter[str] = field(default_factory=Counter)
     no_capacity: set[str] = field(default_factory=set)
     interruptions: list[Interruption] = field(default_factory=list)
+    healthy_before: int = 0
     unhealthy_endpoints: int = 0
+    broken: Callable[[str, bytes], bool] = lambda endpoint, body: False
     seconds_per_state: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,9 +44,13 @@ class Faults:
         """The next spot job to reach a step loses its machine there, and starts again on another one."""
         self.interruptions.append(Interruption(at_step, notice))
 
-    def fail_health_check(self, times: int = 1) -> None:
-        """The next endpoints come up, but none of their pings is seen."""
-        self.unhealthy_endpoints += times
+    def fail_health_check(self, after: int = 0, times: int = 1) -> None:
+        """So many endpoints come up in health; the next ones print what they print, but none of their pings is seen."""
+        self.healthy_before, self.unhealthy_endpoints = after, times
+
+    def fail_invocations(self, when: Callable[[str, bytes], bool]) -> None:
+        """The container answers 500 to those requests that `when(endpoint, body)` picks."""
+        self.broken = when
 
     def slow_states(self, seconds: float) -> None:
         """Every state of a job or an endpoint lasts at least so long."""
@@ -59,8 +66,9 @@ class Faults:
     def takes_health_check(self) -> bool:
         """Whether the endpoint that is just coming up must fail; uses it up."""
         with self.lock:
-            due = self.unhealthy_endpoints > 0
+            due = self.unhealthy_endpoints > 0 and self.healthy_before == 0
             self.unhealthy_endpoints -= due
+            self.healthy_before -= self.healthy_before > 0
         return due
 
     def interruption_at(self, step: int) -> Interruption | None:

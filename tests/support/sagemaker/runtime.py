@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request, Response
 
 from tests.support.sagemaker.endpoints import Endpoints
 from tests.support.sagemaker.errors import ServiceError
+from tests.support.sagemaker.faults import Faults
 from tests.support.sagemaker.tables import ACCOUNT, REGION
 
 LONGEST_BODY = 6_291_456
@@ -20,8 +21,8 @@ ANSWER_SECONDS = 60.0
 class Runtime:
     """Hands requests to the containers of an endpoint."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self.endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, faults: Faults) -> None:
+        self.endpoints, self.faults = endpoints, faults
         self.client = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False, limits=httpx.Limits(max_connections=None))
 
     def invoke(self, request: Request) -> Response:
@@ -32,6 +33,8 @@ class Runtime:
             body = request.get_data()
             if len(body) > LONGEST_BODY:
                 raise ServiceError("ValidationError", f"Body must have length less than or equal to {LONGEST_BODY}")
+            if self.faults.broken(name, body):
+                return _model_error(name, 500, "told to fail by the test")
             asked = self.client.build_request(
                 "POST", f"{server.url}/invocations", content=body, headers=_passed(request)
             )

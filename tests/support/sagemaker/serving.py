@@ -34,6 +34,7 @@ class Server:
         group = f"/aws/sagemaker/Endpoints/{endpoint}"
         self.log = LogStream(account.logs, group, f"{variant['VariantName']}/i-{uuid.uuid4().hex[:17]}")
         self.process: Process | None = None
+        self.reader: threading.Thread | None = None
 
     def start(self) -> None:
         """Returns when it is healthy.
@@ -45,8 +46,10 @@ class Server:
         (root / "model").mkdir(parents=True)
         self._download(root / "model")
         self.process = Process.start(self._command(), root, self._environment(), network=True)
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
-        if self.account.faults.takes_health_check() or not self._is_healthy():
+        self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self.reader.start()
+        healthy = self._is_healthy()  # asked first: a fault strikes a container that has come up, and has said so
+        if self.account.faults.takes_health_check() or not healthy:
             self.stop()
             raise Unhealthy(
                 f"The primary container for production variant {self.variant['VariantName']} did not pass the ping health "
@@ -100,6 +103,8 @@ class Server:
             time.sleep(0.02)
         self.process.kill()
         self.process.wait()
+        if self.reader:
+            self.reader.join()
 
 
 def _free_port() -> int:
