@@ -82,9 +82,13 @@ class Clients:
         if service not in self._made:
             from botocore.config import Config
 
+            from tasks.platforms.sagemaker.validation import check_requests_of
+
             config = Config(retries={"mode": "standard"}, max_pool_connections=64)
             make: Any = self.session.client  # its stub knows each service by a literal name
             self._made[service] = make(service, region_name=self.region, config=config)
+            if service == "sagemaker":
+                check_requests_of(self._made[service])
         return self._made[service]
 
     @cached_property

@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tasks.platforms.sagemaker.requests import has_own_disk
+
 Request = Mapping[str, Any]
 
 LONGEST_JOB = 28 * 24 * 3600
 """Seconds. The service's limit for MaxRuntimeInSeconds and MaxWaitTimeInSeconds."""
 
 _LARGEST_ENVIRONMENT = 32 * 1024  # bytes, names and values of a model's environment together
-# Their local disk is NVMe, encrypted by hardware: VolumeKmsKeyId is refused and VolumeSizeInGB not used.
-_LOCAL_DISK = re.compile(r"^ml\.(g4dn|g5|g6e?|gr6|g7e?|p3dn|p4de?|p5(en?)?|p6[\w-]*|trn\d\w*|[cmr]\d[a-z]*d[a-z]*)\.")
 _SECRET_NAME = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY|ACCESS_KEY_ID|CREDENTIALS?)$", re.IGNORECASE)
 
 
@@ -19,11 +19,6 @@ def broken_rules(operation: str, request: Request) -> Iterator[str]:
     """What AWS would refuse, or we do, in a request that fits the API model."""
     for rule in _RULES.get(operation, ()):
         yield from rule(request)
-
-
-def has_local_disk(instance_type: str) -> bool:
-    """Whether training on it uses the instance's own NVMe disk instead of a volume."""
-    return _LOCAL_DISK.match(instance_type) is not None
 
 
 def _spot_waits_long_enough(request: Request) -> Iterator[str]:
@@ -50,7 +45,7 @@ def _ends_in_28_days(request: Request) -> Iterator[str]:
 
 def _key_suits_the_disk(request: Request) -> Iterator[str]:
     resources = request["ResourceConfig"]
-    if resources.get("VolumeKmsKeyId") and has_local_disk(resources.get("InstanceType", "")):
+    if resources.get("VolumeKmsKeyId") and has_own_disk(resources.get("InstanceType", "")):
         yield (
             f"ResourceConfig.VolumeKmsKeyId: {resources['InstanceType']} has a disk of its own, which its hardware encrypts; "
             "AWS refuses a key for it"
