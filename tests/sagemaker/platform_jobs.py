@@ -4,9 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.platforms.sagemaker.runner import SageMakerRunner
-
 from tasks.platforms.contract import Labels, TrainingJob
+from tasks.platforms.sagemaker.runner import SageMakerRunner
 from tasks.recipe import SageMakerPlatform
 from tests.support.sagemaker.emulator import Emulator
 from tests.support.sagemaker.images import Image

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tasks.platforms.connect import sync_client
 
 from tasks.errors import EndpointFailed, EnvironmentProblem, TryLater
+from tasks.platforms.connect import sync_client
 from tasks.platforms.contract import Endpoint, EndpointSpec
 from tests.sagemaker.platform_jobs import labels, runner, section, use_quick_programs
 from tests.support.sagemaker.emulator import Emulator

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tasks.platforms.sagemaker.runner import SageMakerRunner
 
 from tasks.errors import EnvironmentProblem, JobFailed, TryLater
 from tasks.platforms.contract import TrainingJob
 from tasks.platforms.jobs import run_job
+from tasks.platforms.sagemaker.runner import SageMakerRunner
 from tests.sagemaker.platform_jobs import a_job, runner, section, step_in, use_quick_programs
 from tests.support.sagemaker.emulator import Emulator
 
