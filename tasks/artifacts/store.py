@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts.references import Kind, Reference
+from tasks.artifacts.remote import check_remote
 from tasks.errors import ArtifactDamaged
 
 MANIFEST = "manifest.json"
@@ -96,7 +97,7 @@ class Store:
 
 
 def verify(reference: Reference) -> None:
-    """Reads every byte again.
+    """Reads every byte again; of weights that stayed in S3, only what S3 says of them.
 
     Raises:
         ArtifactDamaged: the artefact is gone, or differs from its manifest.
@@ -107,6 +108,7 @@ def verify(reference: Reference) -> None:
         changed = sorted(name for name in files | expected if files.get(name) != expected.get(name))
         where = f"{reference.kind} {reference.uri}"
         raise ArtifactDamaged(f"{where} was changed after it was made: {', '.join(changed[:5])}")
+    check_remote(reference.path)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
