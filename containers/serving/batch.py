@@ -14,6 +14,7 @@ from transformers.cache_utils import DynamicCache
 
 from containers.serving.cache import WindowCache
 from containers.serving.engine import GenerationFailed, Sampling, Token
+from containers.serving.grammar import Constraint
 from containers.serving.prefix import BLOCK, PrefixCache, cache_of
 from containers.serving.sampling import Sampler
 
@@ -22,13 +23,17 @@ class Sequence:
     """One prompt and the answer so far; `deliver` gets each token, or the failure that ends it."""
 
     def __init__(
-        self, prompt: list[int], sampling: Sampling, deliver: Callable[[Token | GenerationFailed], None]
+        self,
+        prompt: list[int],
+        sampling: Sampling,
+        deliver: Callable[[Token | GenerationFailed], None],
+        constraint: Constraint | None = None,
     ) -> None:
         self.tokens = list(prompt)
         self.left = sampling.max_new_tokens
         self.logprobs = sampling.logprobs
         self.cached = 0
-        self.sampler = Sampler(sampling)
+        self.sampler = Sampler(sampling, constraint)
         self.deliver = deliver
         self.cancelled = False
 
@@ -100,20 +105,22 @@ class Batch:
 
     def _extend(self, sequences: list[Sequence], logits: torch.Tensor) -> None:
         """Choose each sequence's next token by its row of `logits`, append and deliver it."""
-        sound = _sound(logits)
-        chosen = [
-            sequence.sampler.choose(sequence.tokens, row) if ok and not sequence.sampler.plain else likeliest
-            for sequence, row, likeliest, ok in zip(sequences, logits, logits.argmax(-1).tolist(), sound, strict=True)
-        ]
-        logprobs = [
-            float(row[token] - row.logsumexp(-1)) if sequence.logprobs else 0.0
-            for sequence, row, token in zip(sequences, logits, chosen, strict=True)
-        ]
-        tokens = [self._append(*each) for each in zip(sequences, chosen, logprobs, strict=True)]
-        for sequence, token, ok in zip(sequences, tokens, sound, strict=True):
-            if token.finish or not ok:
+        rows = zip(sequences, logits, logits.argmax(-1).tolist(), _sound(logits), strict=True)
+        items = [self._next(*each) for each in rows]
+        for sequence, item in zip(sequences, items, strict=True):
+            if isinstance(item, GenerationFailed) or item.finish:
                 self.leave(sequence)
-            sequence.deliver(token if ok else GenerationFailed("the model gave NaN; try SERVING_DTYPE=float32"))
+            sequence.deliver(item)
+
+    def _next(self, sequence: Sequence, scores: torch.Tensor, likeliest: int, sound: bool) -> Token | GenerationFailed:
+        if not sound:
+            return GenerationFailed("the model gave NaN; try SERVING_DTYPE=float32")
+        try:
+            token = likeliest if sequence.sampler.plain else sequence.sampler.choose(sequence.tokens, scores)
+        except GenerationFailed as failure:
+            return failure
+        logprob = float(scores[token] - scores.logsumexp(-1)) if sequence.logprobs else 0.0
+        return self._append(sequence, token, logprob)
 
     def _append(self, sequence: Sequence, token: int, logprob: float) -> Token:
         sequence.tokens.append(token)

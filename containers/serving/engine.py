@@ -12,6 +12,10 @@ class QueueFull(Exception):
     """So many requests wait already that this one is refused; it may be tried again."""
 
 
+class BadGrammar(ValueError):
+    """What came as a grammar is none. The message says where it goes wrong."""
+
+
 class GenerationFailed(Exception):
     """The engine could not go on with this sequence, by no fault of the request."""
 
@@ -30,6 +34,7 @@ class Sampling:
     top_k: int = 0  # 0: no limit
     repetition_penalty: float = 1.0
     seed: int | None = None  # None: another answer each time
+    grammar: str | None = None  # in Lark notation; None: any answer will do
     logprobs: bool = False  # whether tokens come with their probabilities, which cost a little
 
 
@@ -69,7 +74,13 @@ class Engine(Protocol):
         """False when no further token will ever come."""
 
     def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
-        """The answer to these token ids. Closing the generator frees its place. Raises QueueFull, GenerationFailed."""
+        """The answer to these token ids. Closing the generator frees its place.
+
+        Raises:
+            QueueFull: try again later.
+            BadGrammar: the sampling's grammar is none.
+            GenerationFailed: the engine could not go on.
+        """
 
     def close(self) -> None:
         """Stop computing and free everything."""

@@ -48,6 +48,12 @@ class StreamOptions(Body):
     include_usage: bool = False
 
 
+class StructuredOutputs(Body):
+    """What the answer must look like, as vLLM's field of that name says it."""
+
+    grammar: Annotated[Text, Field(min_length=1, max_length=200_000)]
+
+
 class ChatBody(Body):
     """POST /v1/chat/completions."""
 
@@ -68,6 +74,7 @@ class ChatBody(Body):
     repetition_penalty: RepetitionPenalty = 1.0
     stop: Stops = ()
     seed: Seed | None = None
+    structured_outputs: StructuredOutputs | None = None
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     # Labels for the caller's own use
@@ -84,6 +91,7 @@ class ChatBody(Body):
             top_k=self.top_k,
             repetition_penalty=self.repetition_penalty,
             seed=secrets.randbits(62) if self.seed is None else self.seed,
+            grammar=self.structured_outputs and self.structured_outputs.grammar,
         )
 
 

@@ -10,6 +10,7 @@ from transformers import (
 )
 
 from containers.serving.engine import Sampling
+from containers.serving.grammar import Constraint
 
 NO_TEMPERATURE = 1e-5  # below it scores would overflow, and the likeliest token is certain anyway
 
@@ -17,9 +18,11 @@ NO_TEMPERATURE = 1e-5  # below it scores would overflow, and the likeliest token
 class Sampler:
     """Draws the tokens of one sequence."""
 
-    def __init__(self, sampling: Sampling) -> None:
+    def __init__(self, sampling: Sampling, constraint: Constraint | None = None) -> None:
         self.greedy = sampling.temperature < NO_TEMPERATURE
-        self.plain = self.greedy and sampling.repetition_penalty == 1  # the likeliest token, nothing else to compute
+        # The likeliest token, nothing else to compute.
+        self.plain = self.greedy and sampling.repetition_penalty == 1 and constraint is None
+        self._constraint = constraint
         self._processors = _processors(sampling)
         # The CPU's generator on every device: the same seed then gives the same draws everywhere.
         self._generator = torch.Generator()
@@ -29,7 +32,18 @@ class Sampler:
             self._generator.manual_seed(sampling.seed)
 
     def choose(self, tokens: list[int], scores: torch.Tensor) -> int:
-        """The next token, by the scores [vocabulary] that the model gives after `tokens` (prompt and answer so far)."""
+        """The next token, by the scores [vocabulary] that the model gives after `tokens` (prompt and answer so far).
+
+        Raises:
+            GenerationFailed: the answer's grammar cannot be followed any more.
+        """
+        if self._constraint is None:
+            return self._draw(tokens, scores)
+        token = self._draw(tokens, self._constraint.rule_out(scores))
+        self._constraint.accept(token)
+        return token
+
+    def _draw(self, tokens: list[int], scores: torch.Tensor) -> int:
         processed = self._processors(torch.tensor([tokens], device=scores.device), scores[None].float())[0]
         if self.greedy:
             return int(processed.argmax())

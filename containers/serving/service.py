@@ -11,8 +11,8 @@ from typing import Literal, TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from containers.serving.engine import Engine, GenerationFailed, QueueFull, Sampling, Stopping, Token
-from containers.serving.errors import ApiError, Kind
+from containers.serving.engine import BadGrammar, Engine, GenerationFailed, QueueFull, Sampling, Stopping, Token
+from containers.serving.errors import ApiError, Kind, invalid
 from containers.serving.prompts import Prompts
 from containers.serving.record import Record
 from containers.serving.settings import ServingSettings
@@ -119,6 +119,8 @@ class Service:
         except TimeoutError as error:
             limit = f"it was not finished after {self.settings.request_seconds:g} s (SERVING_REQUEST_SECONDS)"
             raise ApiError(Kind.TIMEOUT, limit) from error
+        except BadGrammar as error:
+            raise invalid("structured_outputs.grammar", str(error)) from error
         except QueueFull as error:
             retry = self.pace.seconds_for(self.engine.waiting)
             raise ApiError(Kind.OVERLOADED, str(error), retry_after=retry) from error

@@ -17,6 +17,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 from containers.serving.admission import next_group
 from containers.serving.batch import Batch, Sequence
 from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
+from containers.serving.grammar import Grammars
 from containers.serving.linear import pack_linear_layers
 from containers.serving.prefix import PrefixCache
 from containers.serving.settings import ServingSettings
@@ -34,6 +35,7 @@ class TransformersEngine:
 
     def __init__(self, model: PreTrainedModel, eos: frozenset[int], settings: ServingSettings) -> None:
         self.model = model
+        self._grammars = Grammars(Path(model.name_or_path), model.config.get_text_config().vocab_size, eos)
         self.max_batch_size = settings.max_batch_size
         self.max_queue = settings.max_queue
         self._prefixes = PrefixCache(settings.prefix_megabytes * 2**20)
@@ -86,10 +88,18 @@ class TransformersEngine:
         return self._thread.is_alive()
 
     async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
-        """The answer to these token ids. Closing the generator frees its place. Raises QueueFull, GenerationFailed."""
+        """The answer to these token ids. Closing the generator frees its place.
+
+        Raises:
+            QueueFull: try again later.
+            BadGrammar: the sampling's grammar is none.
+            GenerationFailed: the engine could not go on.
+        """
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[Token | GenerationFailed] = asyncio.Queue()
-        sequence = Sequence(prompt, sampling, lambda item: _hand_over(loop, arrived, item))
+        grammar = sampling.grammar
+        constraint = await asyncio.to_thread(self._grammars.constraint, grammar) if grammar else None
+        sequence = Sequence(prompt, sampling, lambda item: _hand_over(loop, arrived, item), constraint)
         self._enqueue(sequence)
         try:
             while True:

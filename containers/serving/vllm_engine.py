@@ -15,7 +15,7 @@ from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs import TokensPrompt
 from vllm.outputs import RequestOutput
-from vllm.sampling_params import RequestOutputKind
+from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
@@ -118,6 +118,7 @@ def _parameters(sampling: Sampling) -> SamplingParams:
         repetition_penalty=sampling.repetition_penalty,
         seed=sampling.seed if sampling.temperature else None,
         logprobs=0 if sampling.logprobs else None,
+        structured_outputs=StructuredOutputsParams(grammar=sampling.grammar) if sampling.grammar else None,
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,
     )

@@ -1,0 +1,62 @@
+"""Answers held to a grammar: at each token, those that no answer could go on with are ruled out. llguidance computes which."""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from llguidance import LLMatcher, LLTokenizer
+from llguidance.hf import from_tokenizer
+from transformers import AutoTokenizer
+
+from containers.serving.engine import BadGrammar, GenerationFailed
+
+
+class Grammars:
+    """Grammars for one model's tokens. Thread-safe; each call takes milliseconds, the first one a second."""
+
+    def __init__(self, folder: Path, vocabulary: int, eos: frozenset[int]) -> None:
+        self.folder, self.vocabulary, self.eos = folder, vocabulary, sorted(eos)
+        self._lock = threading.Lock()
+        self._tokenizer: LLTokenizer | None = None
+        self._compiled = lru_cache(maxsize=256)(self._compile)
+
+    def constraint(self, grammar: str) -> "Constraint":
+        """For one answer, in llguidance's Lark notation.
+
+        Raises:
+            BadGrammar: it is none.
+        """
+        with self._lock:
+            return Constraint(self._compiled(grammar).deep_copy())
+
+    def _compile(self, grammar: str) -> LLMatcher:
+        if self._tokenizer is None:
+            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+            self._tokenizer = from_tokenizer(tokenizer, n_vocab=self.vocabulary, eos_token=self.eos or None)
+        matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_lark(grammar), log_level=0)
+        if matcher.is_error():
+            raise BadGrammar(matcher.get_error().strip())
+        return matcher
+
+
+class Constraint:
+    """Where one answer stands in its grammar."""
+
+    def __init__(self, matcher: LLMatcher) -> None:
+        self._matcher = matcher
+
+    def rule_out(self, scores: torch.Tensor) -> torch.Tensor:
+        """The scores [vocabulary], minus infinity where a token cannot follow.
+
+        Raises:
+            GenerationFailed: the grammar has become too large to follow.
+        """
+        allowed = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8).bool()
+        if self._matcher.is_error():
+            raise GenerationFailed(f"the grammar cannot be followed: {self._matcher.get_error().strip()}")
+        return scores.masked_fill(~allowed.to(scores.device), float("-inf"))
+
+    def accept(self, token: int) -> None:
+        """This one was chosen."""
+        self._matcher.consume_token(token)
