@@ -1,0 +1,113 @@
+"""The unmodified flow with a real small model, trained and served behind SageMaker's API."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.finetune import Outcome, finetune
+from tasks.artifacts.registry import Registry
+from tasks.errors import EndpointFailed, TryLater
+from tasks.evaluate import read_scores
+from tasks.platforms import platforms_in_use
+from tasks.platforms.connect import sync_client
+from tasks.recipe import Recipe, parse_recipe
+from tests.flows.conftest import content, home, prefect_server, tiny_model
+from tests.sagemaker.planted_secrets import Listener, leaks, plant
+from tests.support.sagemaker.emulator import Emulator
+
+__all__ = ["content", "home", "prefect_server", "tiny_model"]
+NOTHING: dict[str, list[str]] = {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+
+
+@pytest.fixture
+def recipe(content: dict[str, Any]) -> Recipe:
+    return parse_recipe(content | {"platform": {"kind": "sagemaker"}}, "tiny")
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """What any logger says while the test runs."""
+    listener, root = Listener(), logging.getLogger()
+    before = root.level
+    root.addHandler(listener)
+    root.setLevel(logging.INFO)
+    yield listener.lines
+    root.removeHandler(listener)
+    root.setLevel(before)
+
+
+def ask(outcome: Outcome) -> str:
+    assert outcome.endpoint is not None
+    body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
+    with sync_client(outcome.endpoint.url, 60) as client:
+        reply = client.post("/v1/chat/completions", json=body)
+    return str(reply.raise_for_status().json()["choices"][0]["message"]["content"])
+
+
+def test_rows_become_a_judged_model_behind_an_endpoint_and_nothing_else_is_left(
+    emulator: Emulator, home: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, said: list[str]
+) -> None:
+    plant(monkeypatch)
+    outcome = finetune(recipe)
+    assert outcome.promoted
+    assert outcome.endpoint is not None
+    assert read_scores(outcome.base_evaluation).n == read_scores(outcome.evaluation).n == 6
+    ask(outcome)
+
+    held = emulator.holds()
+    assert held["endpoints"] == [outcome.endpoint.name]
+    assert [len(held[kind]) for kind in ("configs", "models", "running jobs")] == [1, 1, 0]
+    (job,) = emulator.jobs.table.rows.values()
+    assert (job.status, {each["MetricName"] for each in job.metrics}) == (
+        "Completed",
+        {"train:loss"} | loss_names(job.metrics),
+    )
+    assert not (outcome.model.path / "model" / "model.safetensors").exists(), "the weights stay in S3"
+    assert json.loads((outcome.model.path / "remote.json").read_text())["uri"] == job.artifacts
+    champion = Registry().read("tiny").champion
+    assert champion is not None
+    assert champion.model == outcome.model
+
+    again = finetune(recipe)
+    assert again.model_dump(exclude={"endpoint"}) == outcome.model_dump(exclude={"endpoint"})
+    assert len(emulator.record.of("CreateTrainingJob")) == 1
+    assert len(emulator.record.of("CreateEndpoint")) == 2, "the base model's and the tuned model's, once"
+    assert leaks(emulator, said, home) == []
+
+    sagemaker = next(each for each in platforms_in_use() if each.endpoints())
+    assert sagemaker.delete_endpoint(outcome.endpoint.name)
+    assert emulator.holds() == NOTHING
+
+
+def loss_names(metrics: list[dict[str, Any]]) -> set[str]:
+    """Whatever else was measured."""
+    return {each["MetricName"] for each in metrics}
+
+
+def test_an_endpoint_that_fails_its_ping_is_told_with_its_log_and_nothing_is_left(
+    emulator: Emulator, home: Path, recipe: Recipe
+) -> None:
+    emulator.faults.fail_health_check(times=9)
+    with pytest.raises(EndpointFailed, match=r"(?s)did not pass the ping health check.*serving model on"):
+        finetune(recipe)
+    assert emulator.holds() == NOTHING
+    assert emulator.jobs.table.rows == {}, "the base model is judged first: nothing was spent on training"
+
+
+def test_an_evaluation_that_fails_is_rolled_back_and_the_next_run_trains_no_second_time(
+    emulator: Emulator, home: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The candidate answers the parity check, and then dies of the test questions."""
+    emulator.faults.fail_invocations(lambda name, body: "base" not in name and b'"max_tokens":16' in body)
+    with pytest.raises((EndpointFailed, TryLater)):
+        finetune(recipe)
+    assert emulator.holds() == NOTHING
+    emulator.faults.fail_invocations(lambda name, body: False)
+    outcome = finetune(recipe)
+    assert outcome.promoted
+    assert len(emulator.record.of("CreateTrainingJob")) == 1
+    assert emulator.holds()["endpoints"] == [outcome.endpoint.name] if outcome.endpoint else False
