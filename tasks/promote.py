@@ -4,11 +4,12 @@ from prefect import task
 
 from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Entry, Registry, now
-from tasks.errors import GateRefused
+from tasks.artifacts.remote import lineage_of
+from tasks.errors import FinetuneError, GateRefused
 from tasks.evaluate import compare_evaluations, read_scores
 from tasks.evaluation.gate import decide
 from tasks.platforms import platform_of
-from tasks.platforms.contract import Endpoint
+from tasks.platforms.contract import Endpoint, JudgedModel
 from tasks.progress import log
 from tasks.recipe import Recipe
 
@@ -32,10 +33,29 @@ def pass_gate(
         evaluation=evaluation,
         decision=decide(recipe.gate, metric, base, tuned, compare_evaluations(metric, base_evaluation, evaluation)),
     )
+    _enter_model(recipe, model, endpoint, entry)
     if not entry.decision.passed:
         Registry().record(recipe.name, entry)
         raise GateRefused(recipe.name, entry.decision.reasons)
     return entry
+
+
+def _enter_model(recipe: Recipe, model: Reference, endpoint: Endpoint, entry: Entry) -> None:
+    """In the platform's own registry: a mirror, so that a fault there ends no good candidate."""
+    judged = JudgedModel(
+        recipe=recipe.name,
+        endpoint=endpoint.name,
+        model_digest=model.digest,
+        scores=entry.evaluation.path / "scores.json",
+        lineage=lineage_of(model, read_scores(entry.evaluation).dataset_digest),
+        passed=entry.decision.passed,
+        reasons=entry.decision.reasons,
+        labels=endpoint.labels,
+    )
+    try:
+        platform_of(recipe.platform).enter_model(judged)
+    except FinetuneError as error:
+        log.warning("%s", error)
 
 
 @task(name="promote")

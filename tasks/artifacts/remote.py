@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.artifacts.references import Reference
 from tasks.errors import ArtifactDamaged
 
 REMOTE = "remote.json"
@@ -44,6 +45,13 @@ def remote_prefix(folder: Path) -> str | None:
             below = "" if above == folder else f"{folder.name}/"
             return remote.uri + below
     return None
+
+
+def lineage_of(model: Reference, dataset_digest: str) -> dict[str, str]:
+    """Where a model comes from: digests, and what the platform told of the job that made it."""
+    remote = read_remote(model.path)
+    facts = {} if remote is None else {name: str(value) for name, value in remote.facts.items()}
+    return {"model_digest": model.digest, "dataset_digest": dataset_digest, "step_key": model.step_key} | facts
 
 
 def check_remote(folder: Path) -> None:

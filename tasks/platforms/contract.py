@@ -73,6 +73,19 @@ class Endpoint(Frozen):
     labels: Labels
 
 
+class JudgedModel(Frozen):
+    """A candidate and what the gate decided, for a registry outside of this project."""
+
+    recipe: str
+    endpoint: str = Field(description="The endpoint that was judged.")
+    model_digest: str
+    scores: Path = Field(description="scores.json of the evaluation.")
+    lineage: dict[str, str] = Field(description="What it was made from: digests, job, image.")
+    passed: bool
+    reasons: list[str]
+    labels: Labels
+
+
 class Platform(Protocol):
     """Where jobs and endpoints run. Every call may be repeated without doing anything twice."""
 
@@ -113,6 +126,9 @@ class Platform(Protocol):
 
     def delete_endpoint(self, name: str) -> bool:
         """Stops it. False when there was none."""
+
+    def enter_model(self, judged: JudgedModel) -> None:
+        """Enters it into the platform's own model registry, where it has one. Repeating it changes nothing."""
 
     def sweep(self, now: datetime) -> list[str]:
         """Stops and deletes what has outlived its expiry; says what, a line each."""

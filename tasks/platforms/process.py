@@ -12,7 +12,7 @@ from pathlib import Path
 from tasks.artifacts.store import home, locked, write_json
 from tasks.errors import EndpointFailed, EnvironmentProblem
 from tasks.platforms import detached
-from tasks.platforms.contract import Endpoint, EndpointSpec, JobState, ReadLine, TrainingJob
+from tasks.platforms.contract import Endpoint, EndpointSpec, JobState, JudgedModel, ReadLine, TrainingJob
 from tasks.platforms.folders import ended_state, last_line, lay_out
 from tasks.platforms.health import wait_until_healthy
 
@@ -148,6 +148,9 @@ class ProcessRunner:
         detached.stop(folder, _ENDPOINT_GRACE)
         shutil.rmtree(folder, ignore_errors=True)
         return existed
+
+    def enter_model(self, judged: JudgedModel) -> None:
+        """Processes have no registry but our own."""
 
     def sweep(self, now: datetime) -> list[str]:
         """Stops endpoints and jobs past their expiry, and removes what dead ones left."""

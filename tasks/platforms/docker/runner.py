@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from tasks.platforms.contract import TrainingJob
+from tasks.platforms.contract import JudgedModel, TrainingJob
 from tasks.platforms.docker.endpoints import DockerEndpoints
 from tasks.platforms.docker.engine import engine_errors
 from tasks.platforms.docker.jobs import DockerJobs
@@ -11,6 +11,9 @@ from tasks.platforms.docker.place import remove
 
 class DockerRunner(DockerJobs, DockerEndpoints):
     """Implements `contract.Platform` with containers of one engine, and folders below `root` that are mounted in them."""
+
+    def enter_model(self, judged: JudgedModel) -> None:
+        """Containers have no registry but our own."""
 
     def sweep(self, now: datetime) -> list[str]:
         """Removes endpoints and jobs past their expiry, and the containers of dead ones."""

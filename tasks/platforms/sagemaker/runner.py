@@ -5,9 +5,10 @@ from datetime import datetime
 from tasks.platforms.sagemaker.endpoints import SageMakerEndpoints
 from tasks.platforms.sagemaker.errors import aws_errors
 from tasks.platforms.sagemaker.jobs import SageMakerJobs
+from tasks.platforms.sagemaker.model_registry import SageMakerRegistry
 
 
-class SageMakerRunner(SageMakerJobs, SageMakerEndpoints):
+class SageMakerRunner(SageMakerJobs, SageMakerEndpoints, SageMakerRegistry):
     """Implements `contract.Platform` in one account, region, bucket and prefix."""
 
     def sweep(self, now: datetime) -> list[str]:

@@ -123,7 +123,9 @@ class ModelPackages:
 
 
 def _summary(package: Package) -> Payload:
+    described = {name: value for name, value in package.request.items() if name == "ModelPackageDescription"}
     return {
+        **described,
         "ModelPackageGroupName": package.group,
         "ModelPackageVersion": package.version,
         "ModelPackageArn": package.arn,
