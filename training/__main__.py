@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 
 from training import launch
-from training.contract import Folders, read_settings
+from training.contract import Folders, Hosts, read_settings
 from training.problems import TrainingProblem, describe, write_failure
 from training.stopping import Stopped, StopRequest
 
@@ -76,8 +76,9 @@ def _train(options: argparse.Namespace, folders: Folders, arguments: list[str]) 
     hyperparameters = options.root / "input" / "config" / "hyperparameters.json" if by_contract else None
     settings = read_settings(hyperparameters, options.set)
     try:
-        if settings.processes > 1 and not launch.is_worker():
-            launch.launch(settings.processes, arguments or ["train"])
+        hosts = Hosts.of_job(options.root) if by_contract else Hosts()
+        if settings.processes * len(hosts.names) > 1 and not launch.is_worker():
+            launch.launch(settings.processes, arguments or ["train"], hosts)
         else:
             if settings.processes == 1:  # otherwise PyTorch shows all GPUs, which TRL refuses in a single process
                 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")

@@ -1,6 +1,7 @@
 """The container contract: where a job finds its input and leaves its output.
 
     input/config/hyperparameters.json   settings, every value a string
+    input/config/resourceconfig.json    the machines that train together, where there are several
     input/data/settings/                hyperparameters.json again, with values that SageMaker refuses: long, or of several lines
     input/data/dataset/                 train.parquet, and validation.parquet where there is one
     input/data/model/                   the base model
@@ -66,6 +67,28 @@ class Folders:
     def report(self) -> Path:
         """What was measured. Written last: a model without it is incomplete."""
         return self.model / "training.json"
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The machines of one job, in an order that is the same on each of them."""
+
+    names: tuple[str, ...] = ("localhost",)
+    current: str = "localhost"
+
+    @classmethod
+    def of_job(cls, root: Path) -> Self:
+        """As the platform says; a job that is told nothing is alone."""
+        path = root / "input" / "config" / "resourceconfig.json"
+        if not path.exists():
+            return cls()
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return cls(tuple(sorted(config["hosts"])), config["current_host"])
+
+    @property
+    def rank(self) -> int:
+        """0 on the machine that writes the model."""
+        return self.names.index(self.current)
 
 
 def read_settings(hyperparameters: Path | None, overrides: list[str]) -> TrainingSettings:

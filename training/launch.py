@@ -1,13 +1,17 @@
-"""Several processes on one machine: the program starts itself again under torchrun, once for each GPU."""
+"""Several processes, on one machine or on several: the program starts itself again under torchrun, once for each GPU."""
 
 import os
 import sys
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
+from training.contract import Hosts
 from training.problems import TrainingProblem
 from training.stopping import Stopped
 
+PORT = 29400  # of the first host, where the processes of several hosts meet
+MEETING_SECONDS = 900  # a host may still be installing packages while the first one waits
 GRACE = 100  # seconds between SIGTERM and SIGKILL for the workers; SageMaker gives the job 120
 
 
@@ -16,8 +20,8 @@ def is_worker() -> bool:
     return "LOCAL_RANK" in os.environ
 
 
-def launch(processes: int, arguments: Sequence[str]) -> None:
-    """Run `python -m training <arguments>` in so many processes and wait for them.
+def launch(processes: int, arguments: Sequence[str], hosts: Hosts) -> None:
+    """Run `python -m training <arguments>` in so many processes on each of the hosts and wait for those of this one.
 
     torchrun passes SIGTERM on and waits for the workers. Raises Stopped after that, and TrainingProblem when a worker
     failed; its own words are then in the failure file.
@@ -28,13 +32,11 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
+        min_nodes=len(hosts.names),
+        max_nodes=len(hosts.names),
         nproc_per_node=processes,
-        run_id=uuid.uuid4().hex,
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
         max_restarts=0,
+        **_meeting(hosts),
         monitor_interval=0.2,
         shutdown_timeout=GRACE,
     )
@@ -45,3 +47,15 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         raise TrainingProblem(f"Process {rank} of {processes} ended with exit code {failure.exitcode}") from error
+
+
+def _meeting(hosts: Hosts) -> dict[str, Any]:
+    """Where and how the hosts find each other: alone on any free port, else at the first one, each with its given rank."""
+    if len(hosts.names) == 1:
+        return {"run_id": uuid.uuid4().hex, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}
+    return {
+        "run_id": os.environ.get("TRAINING_JOB_NAME", "finetune"),
+        "rdzv_backend": "static",
+        "rdzv_endpoint": f"{hosts.names[0]}:{PORT}",
+        "rdzv_configs": {"rank": hosts.rank, "timeout": MEETING_SECONDS},
+    }
