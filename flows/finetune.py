@@ -12,6 +12,7 @@ from tasks.artifacts.store import write_json
 from tasks.deploy import deploy_candidate
 from tasks.errors import GateRefused
 from tasks.evaluate import evaluate_base, evaluate_candidate, read_evaluation
+from tasks.plan import preflight
 from tasks.platforms.contract import Endpoint
 from tasks.prepare import prepare_dataset, stage_base_model
 from tasks.promote import pass_gate, promote
@@ -56,6 +57,7 @@ def finetune(recipe: Recipe) -> Outcome:
 
 
 def _finetune(recipe: Recipe) -> Outcome:
+    recipe = preflight(recipe)
     base = stage_base_model(recipe.model, recipe.platform)
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
     report.publish_dataset(dataset)

@@ -49,7 +49,12 @@ def _withdraw_candidate(transaction: Transaction) -> None:
 
 def start_endpoint(recipe: Recipe, name: str, folder: Path, model: Reference) -> Endpoint:
     """Starts or finds the endpoint `name` with the model in `folder`, alive for the recipe's `expires_after_hours`."""
-    spec = EndpointSpec(
+    return platform_of(recipe.platform).start_endpoint(endpoint_spec(recipe, name, folder, model))
+
+
+def endpoint_spec(recipe: Recipe, name: str, folder: Path, model: Reference) -> EndpointSpec:
+    """What the platform is asked to serve."""
+    return EndpointSpec(
         name=name,
         model=folder,
         model_digest=model.digest,
@@ -57,7 +62,6 @@ def start_endpoint(recipe: Recipe, name: str, folder: Path, model: Reference) ->
         startup_seconds=recipe.serving.startup_minutes * 60,
         labels=labels(recipe, model.step_key, timedelta(hours=recipe.serving.expires_after_hours)),
     )
-    return platform_of(recipe.platform).start_endpoint(spec)
 
 
 def withdraw(platform: Platform, recipe: str, name: str) -> None:

@@ -44,7 +44,7 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference) -> Referenc
     if found is not None:
         return found
     platform = platform_of(recipe.platform)
-    job = _job(recipe, base, dataset, key)
+    job = training_job(recipe, base, dataset, key)
     # Not strict: without a server that has the limit, there is nobody to wait for.
     with concurrency(TRAINING_LIMIT), progress("train", "training-progress") as update:
         name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
@@ -55,7 +55,8 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference) -> Referenc
     return store.require("model", key)
 
 
-def _job(recipe: Recipe, base: Reference, dataset: Reference, key: str) -> TrainingJob:
+def training_job(recipe: Recipe, base: Reference, dataset: Reference, key: str) -> TrainingJob:
+    """What the platform is asked to run. Its attempts get a number after the name."""
     seconds = recipe.platform.max_runtime_hours * 3600
     name = f"{recipe.name}-{key[:12]}"
     return TrainingJob(

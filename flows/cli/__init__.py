@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from flows.cli import data, endpoints, run, setup, upkeep
+from flows.cli import data, endpoints, plan, run, setup, upkeep
 from flows.cli.common import guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
@@ -13,6 +13,7 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("evaluate")(run.evaluate)
 app.add_typer(data.app, name="data")

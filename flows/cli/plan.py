@@ -1,0 +1,123 @@
+"""`finetune plan`: what a run would do and cost, before it does."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from flows.cli.common import Json, Overrides, out, print_json
+from flows.cli.run import RecipeFile
+
+if TYPE_CHECKING:
+    from tasks.plan import Made
+    from tasks.platforms.findings import Finding
+    from tasks.platforms.sagemaker.costs import Estimate
+    from tasks.platforms.sagemaker.intent import Request
+    from tasks.platforms.sagemaker.preflight import Report
+
+
+def plan(
+    recipe: RecipeFile,
+    platform: Annotated[
+        Literal["process", "docker", "sagemaker"] | None,
+        typer.Option(help="Where it would run, instead of the recipe's."),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a run would do, what is made already, and on AWS what it would create and cost. Creates nothing.
+
+    Example: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker
+
+    Exit codes: 0 it can run, 2 something stands against it.
+    """
+    from tasks.plan import find_made, intent_of
+    from tasks.recipe import SageMakerPlatform, load_recipe
+
+    chosen = [f"platform.kind={platform}"] if platform else []
+    loaded = load_recipe(recipe, [*chosen, *(overrides or [])])
+    made = find_made(loaded)
+    report = None
+    if isinstance(loaded.platform, SageMakerPlatform):
+        from tasks.platforms.sagemaker.preflight import look_ahead
+
+        report = look_ahead(intent_of(loaded, loaded.platform, made))
+    if as_json:
+        print_json(_content(loaded.platform.kind, made, report))
+    else:
+        _show(loaded.platform.kind, made, report)
+    raise typer.Exit(2 if report and not all(finding.ok for finding in report.findings) else 0)
+
+
+def _content(kind: str, made: "Made", report: "Report | None") -> dict[str, Any]:
+    from tasks.plan import STEPS
+
+    steps = [{"step": step, "made": made.references[step].uri if step in made.references else None} for step in STEPS]
+    content: dict[str, Any] = {"platform": kind, "steps": steps, "unknown": made.unknown}
+    if report:
+        costs = [cost.model_dump() | {"usd": round(cost.usd, 2)} for cost in report.estimate.costs]
+        content |= {
+            "region": report.region,
+            "requests": [request.model_dump() for request in report.requests],
+            "findings": [finding.model_dump() for finding in report.findings],
+            "costs": costs,
+            "usd_at_most": round(report.estimate.usd, 2),
+        }
+    return content
+
+
+def _show(kind: str, made: "Made", report: "Report | None") -> None:
+    out.print(_steps(kind, made))
+    if made.unknown:
+        out.print(f"What is made already could not be seen: {made.unknown}", markup=False, highlight=False)
+    if report is None:
+        out.print("It costs nothing but this machine's time.")
+        return
+    out.print(_findings(report.findings))
+    out.print(_requests(report.requests))
+    out.print(_costs(report.estimate))
+    out.print(
+        "Only instances are counted. An endpoint that `finetune sweep` is not there to delete costs on after its expiry.\n"
+        "The requests in full: the same command with --json.",
+        markup=False,
+    )
+
+
+def _steps(kind: str, made: "Made") -> Table:
+    from tasks.plan import STEPS
+
+    table = Table("step", f"on {kind}", title="Steps", title_justify="left")
+    for step in STEPS:
+        table.add_row(step, f"made: {made.references[step].uri}" if step in made.references else "to do")
+    return table
+
+
+def _findings(findings: "list[Finding]") -> Table:
+    table = Table("", "what", "found", "next", title="Preflight", title_justify="left")
+    for finding in findings:
+        table.add_row("ok" if finding.ok else "PROBLEM", finding.what, finding.found, finding.advice)
+    return table
+
+
+def _requests(requests: "list[Request]") -> Table:
+    table = Table("request", "name", "on", title="Would be created", title_justify="left")
+    for request in requests:
+        members = request.members
+        name = next(str(value) for key, value in members.items() if key.endswith("Name"))
+        table.add_row(request.operation, name, _instance(members))
+    return table
+
+
+def _instance(members: dict[str, Any]) -> str:
+    resources = members.get("ResourceConfig") or (members.get("ProductionVariants") or [{}])[0]
+    count = resources.get("InstanceCount") or resources.get("InitialInstanceCount")
+    return f"{count} x {resources['InstanceType']}" if count else ""
+
+
+def _costs(estimate: "Estimate") -> Table:
+    table = Table("at most", "on", "hours", "$ an hour", "$", "price", title="Costs", title_justify="left")
+    for cost in estimate.costs:
+        where, source = f"{cost.instances} x {cost.instance_type}", cost.price.source if cost.price else "not known"
+        table.add_row(cost.what, where, f"{cost.hours:.2f}", f"{cost.hourly:.3f}", f"{cost.usd:.2f}", source)
+    table.add_row("all together", "", "", "", f"{estimate.usd:.2f}", "")
+    return table

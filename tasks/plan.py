@@ -1,0 +1,100 @@
+"""What a run would do: which steps are done already, what it would create, what stands against it. Creates nothing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import task
+from pydantic import BaseModel, ConfigDict
+
+from tasks.artifacts import base_model
+from tasks.artifacts.references import Kind, Reference
+from tasks.artifacts.store import Store
+from tasks.deploy import endpoint_name, endpoint_spec
+from tasks.errors import FinetuneError
+from tasks.evaluate import scores_key
+from tasks.prepare import dataset_key
+from tasks.progress import log
+from tasks.recipe import Recipe, SageMakerPlatform
+from tasks.retrying import RETRIES
+from tasks.train import training_job, training_key
+
+if TYPE_CHECKING:
+    from tasks.platforms.sagemaker.intent import Intent
+
+STEPS = ("base model", "dataset", "evaluation of the base model", "tuned model", "evaluation of the tuned model")
+
+
+class Made(BaseModel):
+    """What earlier runs have made, as far as one can tell without making the rest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    references: dict[str, Reference]
+    unknown: str = ""
+
+    def step(self, name: str) -> Reference:
+        """The artefact of a step; one that is not made yet has a digest of zeros."""
+        kind: Kind = "base-model" if name == "base model" else "dataset" if name == "dataset" else "model"
+        absent = Reference(kind=kind, uri=f"not-made-yet/{kind}", digest="0" * 64, size=0, step_key="0" * 64)
+        return self.references.get(name, absent)
+
+
+def find_made(recipe: Recipe) -> Made:
+    """Looks into the store for each step, by its key. A step's key is known once the one before it is made."""
+    store, found = Store(), dict[str, Reference]()
+
+    def look(step: str, kind: Kind, key: str) -> Reference | None:
+        reference = store.find(kind, key)
+        if reference is not None:
+            found[step] = reference
+        return reference
+
+    try:
+        base = look("base model", "base-model", base_model.staging_key(recipe.model))
+        dataset = base and look("dataset", "dataset", dataset_key(recipe.dataset, recipe.problem, base))
+        if base and dataset:
+            look(STEPS[2], "evaluation", scores_key(recipe, base, dataset))
+            model = look("tuned model", "model", training_key(recipe, base, dataset))
+            if model:
+                look(STEPS[4], "evaluation", scores_key(recipe, model, dataset))
+    except (FinetuneError, OSError) as error:  # the hub is not reached, or the rows are not here
+        return Made(references=found, unknown=str(error).splitlines()[0])
+    return Made(references=found)
+
+
+def intent_of(recipe: Recipe, section: SageMakerPlatform, made: Made) -> "Intent":
+    """The job and the endpoints that a run would ask of SageMaker."""
+    from tasks.platforms.sagemaker.intent import Intent
+
+    base, dataset, model = made.step("base model"), made.step("dataset"), made.step("tuned model")
+    known = {"base model", "dataset"} <= made.references.keys()
+    key = training_key(recipe, base, dataset) if known else "0" * 64
+    return Intent(
+        recipe=recipe,
+        section=section,
+        job=training_job(recipe, base, dataset, key),
+        endpoints=[
+            endpoint_spec(recipe, endpoint_name(recipe, base, "base"), base.path, base),
+            endpoint_spec(recipe, endpoint_name(recipe, model), Path(model.uri) / "model", model),
+        ],
+    )
+
+
+@task(name="preflight", **RETRIES)
+def preflight(recipe: Recipe) -> Recipe:
+    """Before anything is spent: whether the platform will take the run. The recipe, its job kept within the budget.
+
+    Raises:
+        RecipeError: something stands against it; all that does is told, each with its remedy. Nothing was uploaded.
+    """
+    if not isinstance(recipe.platform, SageMakerPlatform):
+        return recipe  # here whatever is lacking shows at no cost
+    from tasks.platforms.sagemaker.preflight import look_ahead
+
+    report = look_ahead(intent_of(recipe, recipe.platform, find_made(recipe)))
+    for finding in report.findings:
+        if finding.ok:
+            log.info("preflight: %s: %s", finding.what, finding.found)
+    log.info("preflight: the run costs at most $%.2f", report.estimate.usd)
+    report.refuse()
+    return report.recipe
