@@ -17,7 +17,17 @@ _GIB = 2**30
 
 def examine(python: str = sys.executable) -> list[Finding]:
     """Looks at everything at once; nothing is changed."""
-    return [_python(), _prefect(), _training(python), _accelerator(python), *_docker(), _memory(), _disk(), _home()]
+    return [
+        _python(),
+        _prefect(),
+        _training(python),
+        _accelerator(python),
+        *_docker(),
+        *_aws(),
+        _memory(),
+        _disk(),
+        _home(),
+    ]
 
 
 def _python() -> Finding:
@@ -89,6 +99,27 @@ def _docker_disk(root: str) -> Finding:
         ok=ok,
         advice="" if ok else "docker system df; docker image prune",
     )
+
+
+def _aws() -> list[Finding]:
+    """Only what this machine knows, nothing is asked: `finetune plan` asks AWS. Doing without AWS is no problem."""
+    if not _installed("boto3"):
+        return [Finding(what="AWS", found="not used", ok=True, advice="pip install 'finetune-flows[sagemaker]'")]
+    from tasks.platforms.sagemaker.clients import Clients
+    from tasks.recipe import SageMakerPlatform
+
+    clients = Clients(SageMakerPlatform())
+    try:
+        credentials, region = clients.session.get_credentials(), clients.session.region_name
+    except Exception as error:  # whatever is wrong with files and settings that are not ours is told, not raised
+        return [Finding(what="AWS", found=str(error)[:120], ok=True, advice="look at ~/.aws/config and AWS_PROFILE")]
+    found = f"from {credentials.method}" if credentials else "none"
+    advice = "" if credentials else "for platform sagemaker: aws configure, or aws sso login"
+    place = "" if region else "for platform sagemaker: set platform.region, or AWS_REGION"
+    return [
+        Finding(what="AWS credentials", found=found, ok=True, advice=advice),
+        Finding(what="AWS region", found=region or "none", ok=True, advice=place),
+    ]
 
 
 def _memory() -> Finding:

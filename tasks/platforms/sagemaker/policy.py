@@ -91,18 +91,8 @@ def execution_statements(clients: Clients) -> list[Statement]:
 
 
 def _only_if_used(clients: Clients) -> list[Statement]:
-    section = clients.section
-    statements = []
-    if section.kms_key:
-        statements.append(
-            Statement(
-                sid="UseKey",
-                reason="Only with platform.kms_key: encrypt and decrypt objects and disks with your key.",
-                actions=["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"],
-                **_key(clients, section.kms_key),
-            )
-        )
-    if section.subnets:
+    statements = _keys(clients)
+    if clients.section.subnets:
         statements.append(
             Statement(
                 sid="UseVpc",
@@ -122,6 +112,14 @@ def _only_if_used(clients: Clients) -> list[Statement]:
             )
         )
     return statements
+
+
+def _keys(clients: Clients) -> list[Statement]:
+    if clients.section.kms_key is None:
+        return []
+    reason = "Only with platform.kms_key: encrypt and decrypt objects and disks with your key."
+    actions = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    return [Statement(sid="UseKey", reason=reason, actions=actions, **_key(clients, clients.section.kms_key))]
 
 
 def _key(clients: Clients, key: str) -> dict[str, Any]:
@@ -145,8 +143,13 @@ def caller_statements(clients: Clients) -> list[Statement]:
         ),
         Statement(
             sid="Find",
-            reason="List endpoints and jobs, to find and sweep our own; AWS has no narrower resource for it.",
-            actions=["sagemaker:ListEndpoints", "sagemaker:ListModelPackages", "sagemaker:ListTrainingJobs"],
+            reason="List endpoints and what they are made of, to find and sweep our own; AWS has no narrower resource for it.",
+            actions=[
+                "sagemaker:ListEndpointConfigs",
+                "sagemaker:ListEndpoints",
+                "sagemaker:ListModelPackages",
+                "sagemaker:ListModels",
+            ],
             resources=["*"],
         ),
         Statement(
@@ -170,7 +173,7 @@ def caller_statements(clients: Clients) -> list[Statement]:
         Statement(
             sid="ReadLogs",
             reason="Show what jobs and endpoints print.",
-            actions=["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"],
+            actions=["logs:DescribeLogStreams", "logs:GetLogEvents"],
             resources=[_arn(clients, "logs", "log-group:/aws/sagemaker/*", regional=True)],
         ),
         Statement(
@@ -187,11 +190,20 @@ def caller_statements(clients: Clients) -> list[Statement]:
             resources=["*"],
         ),
         Statement(
+            sid="ScaleFirstTime",
+            reason="The first autoscaled endpoint of an account makes AWS's own role for it.",
+            actions=["iam:CreateServiceLinkedRole"],
+            resources=[
+                f"arn:{_partition(clients)}:iam::*:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/*"
+            ],
+        ),
+        Statement(
             sid="Preflight",
             reason="Optional. Check quotas, prices and PassRole before anything is uploaded; without it, that is noted.",
             actions=["iam:SimulatePrincipalPolicy", "pricing:GetProducts", "servicequotas:ListServiceQuotas"],
             resources=["*"],
         ),
+        *_keys(clients),
     ]
 
 
@@ -217,15 +229,13 @@ _SAGEMAKER_ACTIONS = (
     "DescribeEndpoint",
     "DescribeEndpointConfig",
     "DescribeModel",
-    "DescribeModelPackage",
-    "DescribeModelPackageGroup",
     "DescribeTrainingJob",
     "InvokeEndpoint",
     "InvokeEndpointAsync",
-    "InvokeEndpointWithResponseStream",
     "ListTags",
     "StopTrainingJob",
     "UpdateEndpoint",
+    "UpdateEndpointWeightsAndCapacities",
     "UpdateModelPackage",
 )
 
