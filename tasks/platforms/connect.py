@@ -3,29 +3,29 @@
 Whoever asks an endpoint posts to `{url}/v1/chat/completions`, whatever the scheme of its URL.
 """
 
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # no proxy stands between us and ourselves
 
 
 def sync_client(url: str, timeout: float | httpx.Timeout) -> httpx.Client:
     """A client that resolves paths against the endpoint's URL. `timeout` in seconds."""
-    return httpx.Client(base_url=url, timeout=timeout, **_way_to(url))
+    parts = urlsplit(url)
+    if parts.scheme == "sagemaker":
+        from tasks.platforms.sagemaker.invoking import transport
+
+        return httpx.Client(base_url=url, timeout=timeout, transport=transport(parts))
+    return httpx.Client(base_url=url, timeout=timeout, trust_env=parts.hostname not in LOOPBACK)
 
 
 def async_client(url: str, timeout: float | httpx.Timeout, connections: int) -> httpx.AsyncClient:
     """The same for many requests at once, at most `connections`."""
-    limits = httpx.Limits(max_connections=connections)
-    return httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, **_way_to(url, limits))
-
-
-def _way_to(url: str, limits: httpx.Limits | None = None) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme == "sagemaker":
-        from tasks.platforms.sagemaker.invoking import InvokeEndpoint, InvokeEndpointSync
+        from tasks.platforms.sagemaker.invoking import async_transport
 
-        return {"transport": InvokeEndpointSync(parts) if limits is None else InvokeEndpoint(parts, limits)}
-    return {"trust_env": parts.hostname not in LOOPBACK}  # no proxy stands between us and ourselves
+        return httpx.AsyncClient(base_url=url, timeout=timeout, transport=async_transport(parts, connections))
+    limits = httpx.Limits(max_connections=connections)
+    return httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=parts.hostname not in LOOPBACK)

@@ -4,7 +4,9 @@ An URL `sagemaker://[profile@]region/endpoint` names it. SageMaker knows one pat
 takes there what it takes at its other paths, OpenAI's chat body above all. What SageMaker says for the container is turned back into the container's own status.
 """
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -12,6 +14,7 @@ import httpx
 
 from tasks.platforms.sagemaker.clients import Clients
 from tasks.platforms.sagemaker.errors import aws_errors
+from tasks.platforms.sagemaker.queueing import Queue, queue_of
 from tasks.recipe.sagemaker import SageMakerPlatform
 
 _NOT_THERE = "/tokenize"  # no engine takes its body at /invocations
@@ -19,21 +22,42 @@ _NOT_THERE = "/tokenize"  # no engine takes its body at /invocations
 _STATUS = {"ThrottlingException": 429, "ModelNotReadyException": 503, "ServiceUnavailable": 503, "InternalFailure": 503}
 
 
+def transport(url: SplitResult) -> httpx.BaseTransport:
+    """For `httpx.Client`: straight to the endpoint, or through its queue when it is asynchronous."""
+    clients, endpoint = _target(url)
+    queue = queue_of(clients, endpoint)
+    return QueueSync(queue) if queue else InvokeEndpointSync(_Signing(clients, endpoint))
+
+
+def async_transport(url: SplitResult, connections: int) -> httpx.AsyncBaseTransport:
+    """For `httpx.AsyncClient`."""
+    clients, endpoint = _target(url)
+    queue = queue_of(clients, endpoint)
+    return QueueAsync(queue, connections) if queue else InvokeEndpoint(_Signing(clients, endpoint), connections)
+
+
+def _target(url: SplitResult) -> tuple[Clients, str]:
+    return Clients(SageMakerPlatform(region=url.hostname, profile=url.username)), url.path.strip("/")
+
+
+def _refused(request: httpx.Request) -> httpx.Response | None:
+    """What a path gets that SageMaker does not hand on; None for one that it does."""
+    if request.method == "POST" and not request.url.path.endswith(_NOT_THERE):
+        return None
+    return httpx.Response(404, json={"error": f"SageMaker does not hand on {request.url.path}"}, request=request)
+
+
 class _Signing:
     """Turns requests into InvokeEndpoint's, and its responses into the container's."""
 
-    def __init__(self, url: SplitResult) -> None:
-        section = SageMakerPlatform(region=url.hostname, profile=url.username)
-        self.clients = Clients(section)
-        self.endpoint = url.path.strip("/")
+    def __init__(self, clients: Clients, endpoint: str) -> None:
+        self.clients, self.endpoint = clients, endpoint
 
-    def outgoing(self, request: httpx.Request) -> httpx.Request | None:
-        """The signed request; None for a path that SageMaker does not hand on."""
+    def outgoing(self, request: httpx.Request) -> httpx.Request:
+        """The signed request."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
-        if request.method != "POST" or request.url.path.endswith(_NOT_THERE):
-            return None
         with aws_errors(f"asking endpoint {self.endpoint}"):
             runtime = self.clients.client("sagemaker-runtime")
             address = f"{runtime.meta.endpoint_url}/endpoints/{self.endpoint}/invocations"
@@ -58,25 +82,21 @@ class _Signing:
                 status = _STATUS.get(kind, status)
         return httpx.Response(status, headers={"Content-Type": "application/json"}, content=body, request=request)
 
-    def refusal(self, request: httpx.Request) -> httpx.Response:
-        """What a path gets that is not handed on."""
-        return httpx.Response(404, json={"error": f"SageMaker does not hand on {request.url.path}"}, request=request)
-
 
 class InvokeEndpoint(httpx.AsyncBaseTransport):
-    """For `httpx.AsyncClient`."""
+    """Many requests at once."""
 
-    def __init__(self, url: SplitResult, limits: httpx.Limits) -> None:
-        self.signing = _Signing(url)
-        self.http = httpx.AsyncHTTPTransport(limits=limits)
+    def __init__(self, signing: _Signing, connections: int) -> None:
+        self.signing = signing
+        self.http = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=connections))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Called by the client."""
         await request.aread()
-        outgoing = self.signing.outgoing(request)
-        if outgoing is None:
-            return self.signing.refusal(request)
-        response = await self.http.handle_async_request(outgoing)
+        refused = _refused(request)
+        if refused is not None:
+            return refused
+        response = await self.http.handle_async_request(self.signing.outgoing(request))
         await response.aread()
         return self.signing.incoming(response, request)
 
@@ -86,25 +106,54 @@ class InvokeEndpoint(httpx.AsyncBaseTransport):
 
 
 class InvokeEndpointSync(httpx.BaseTransport):
-    """For `httpx.Client`."""
+    """One request after the other."""
 
-    def __init__(self, url: SplitResult) -> None:
-        self.signing = _Signing(url)
+    def __init__(self, signing: _Signing) -> None:
+        self.signing = signing
         self.http = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Called by the client."""
         request.read()
-        outgoing = self.signing.outgoing(request)
-        if outgoing is None:
-            return self.signing.refusal(request)
-        response = self.http.handle_request(outgoing)
+        refused = _refused(request)
+        if refused is not None:
+            return refused
+        response = self.http.handle_request(self.signing.outgoing(request))
         response.read()
         return self.signing.incoming(response, request)
 
     def close(self) -> None:
         """Called by the client."""
         self.http.close()
+
+
+class QueueAsync(httpx.AsyncBaseTransport):
+    """Many questions at once to an asynchronous endpoint: a thread for each that waits."""
+
+    def __init__(self, queue: Queue, connections: int) -> None:
+        self.queue, self.threads = queue, ThreadPoolExecutor(connections, thread_name_prefix="question")
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Called by the client."""
+        await request.aread()
+        ask = asyncio.get_running_loop().run_in_executor
+        return _refused(request) or await ask(self.threads, self.queue.ask, request)
+
+    async def aclose(self) -> None:
+        """Called by the client."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+class QueueSync(httpx.BaseTransport):
+    """One question after the other to an asynchronous endpoint."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Called by the client."""
+        request.read()
+        return _refused(request) or self.queue.ask(request)
 
 
 def _told(body: bytes) -> dict[str, Any]:

@@ -33,12 +33,11 @@ def unscale(clients: Clients, endpoint: str) -> None:
     """Takes it back. No error when there is nothing to take back."""
     from botocore.exceptions import ClientError
 
-    if clients.section.autoscaling is not None:
-        try:
-            clients.client("application-autoscaling").deregister_scalable_target(**_target(endpoint))
-        except ClientError as error:
-            if code_of(error) != "ObjectNotFoundException":
-                raise
+    try:  # whatever this section says: another one may have made the endpoint
+        clients.client("application-autoscaling").deregister_scalable_target(**_target(endpoint))
+    except ClientError as error:
+        if code_of(error) != "ObjectNotFoundException" and clients.section.autoscaling is not None:
+            raise
     clients.client("cloudwatch").delete_alarms(AlarmNames=[*alarms_of(endpoint), f"{endpoint}-wake"])
 
 

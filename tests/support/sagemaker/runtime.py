@@ -2,6 +2,7 @@
 
 import json
 import struct
+import uuid
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from werkzeug.wrappers import Request, Response
 from tests.support.sagemaker.endpoints import Endpoints
 from tests.support.sagemaker.errors import ServiceError
 from tests.support.sagemaker.faults import Faults
+from tests.support.sagemaker.serving import Server
 from tests.support.sagemaker.tables import ACCOUNT, REGION
 
 LONGEST_BODY = 6_291_456
@@ -42,6 +44,8 @@ class Runtime:
                 return self._stream(asked, name)
             if kind == "invocations":
                 return self._whole(asked, name, server.variant["VariantName"])
+            if kind == "async-invocations":
+                return self._queued(request, name, server)
             raise ServiceError("UnknownOperationException", f"the emulator does not have {kind}")
         except ServiceError as error:
             return _error(error.code, str(error), error.status)
@@ -55,6 +59,22 @@ class Runtime:
             return _model_error(name, answer.status_code, answer.text)
         headers = {"x-Amzn-Invoked-Production-Variant": variant}
         return Response(answer.content, content_type=answer.headers.get("content-type"), headers=headers)
+
+    def _queued(self, request: Request, name: str, server: Server) -> Response:
+        """Answers before it says that it has taken the question: what a caller sees is the same."""
+        config = self.endpoints.configs.get(self.endpoints.endpoints.get(name).config)
+        places = config.request.get("AsyncInferenceConfig", {}).get("OutputConfig")
+        if places is None:
+            raise ServiceError("ValidationError", f"Endpoint {name} is not an asynchronous endpoint.")
+        s3, taken = server.account.s3, uuid.uuid4().hex
+        bucket, _, key = request.headers["X-Amzn-SageMaker-InputLocation"].removeprefix("s3://").partition("/")
+        question = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        answer = self.client.post(f"{server.url}/invocations", content=question, headers=_passed(request))
+        out, failed = f"{places['S3OutputPath']}/{taken}.out", f"{places['S3FailurePath']}/{taken}-error.out"
+        bucket, _, key = (out if answer.is_success else failed).removeprefix("s3://").partition("/")
+        s3.put_object(Bucket=bucket, Key=key, Body=answer.content)
+        headers = {"X-Amzn-SageMaker-OutputLocation": out, "X-Amzn-SageMaker-FailureLocation": failed}
+        return Response(json.dumps({"InferenceId": taken}), 202, headers, content_type="application/json")
 
     def _stream(self, asked: httpx.Request, name: str) -> Response:
         answer = self.client.send(asked, stream=True)

@@ -1,0 +1,87 @@
+"""Asynchronous endpoints: the question is put into S3, SageMaker takes it when an instance is free, the answer comes to S3.
+
+What waits is not lost when the endpoint has no instance yet, and an answer may take an hour.
+"""
+
+import time
+import uuid
+
+import httpx
+
+from tasks.artifacts.remote import split_uri
+from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.errors import aws_errors, is_missing
+from tasks.platforms.sagemaker.parts import describe
+from tasks.platforms.sagemaker.waiting import polls
+
+LONGEST_SECONDS = 3600.0  # that AWS lets an instance work on one answer
+
+
+def queue_of(clients: Clients, endpoint: str) -> "Queue | None":
+    """The queue of an endpoint; None when it answers at once."""
+    with aws_errors(f"looking at endpoint {endpoint}"):
+        found = describe(clients.client("sagemaker"), endpoint)
+        if found is None:
+            return None  # asked all the same: AWS's own words say best that it is not there
+        name = found["EndpointConfigName"]
+        config = clients.client("sagemaker").describe_endpoint_config(EndpointConfigName=name)
+    queued = config.get("AsyncInferenceConfig")
+    return Queue(clients, endpoint, queued["OutputConfig"]["S3OutputPath"]) if queued else None
+
+
+class Queue:
+    """The questions of one endpoint. `answers`: the s3:// prefix that its configuration names for answers."""
+
+    def __init__(self, clients: Clients, endpoint: str, answers: str) -> None:
+        self.clients, self.endpoint = clients, endpoint
+        self.bucket, prefix = split_uri(answers)
+        self.questions = f"{prefix.rstrip('/').rpartition('/')[0]}/questions"
+
+    def ask(self, request: httpx.Request) -> httpx.Response:
+        """Waits for the answer as long as the request's own timeout says. Question and answer are deleted after that.
+
+        Raises:
+            httpx.ReadTimeout: there was none until then.
+        """
+        allowed = request.extensions.get("timeout", {}).get("read") or LONGEST_SECONDS
+        key = f"{self.questions}/{uuid.uuid4().hex}"
+        s3 = self.clients.client("s3")
+        with aws_errors(f"asking endpoint {self.endpoint}"):
+            s3.put_object(Bucket=self.bucket, Key=key, Body=request.content)
+            try:
+                told = self.clients.client("sagemaker-runtime").invoke_endpoint_async(
+                    EndpointName=self.endpoint,
+                    ContentType="application/json",
+                    InputLocation=f"s3://{self.bucket}/{key}",
+                    InvocationTimeoutSeconds=int(min(max(allowed, 1), LONGEST_SECONDS)),
+                )
+                places = [(200, told["OutputLocation"]), (500, told.get("FailureLocation"))]
+                return self._answer([(status, uri) for status, uri in places if uri], request, allowed)
+            finally:
+                s3.delete_object(Bucket=self.bucket, Key=key)
+
+    def _answer(self, places: list[tuple[int, str]], request: httpx.Request, allowed: float) -> httpx.Response:
+        give_up = time.monotonic() + allowed
+        for _ in polls():
+            for status, uri in places:
+                body = self._take(uri)
+                if body is not None:
+                    return httpx.Response(status, content=body, request=request)
+            if time.monotonic() > give_up:
+                break
+        raise httpx.ReadTimeout(f"no answer of {self.endpoint} within {allowed:g} s", request=request)
+
+    def _take(self, uri: str) -> bytes | None:
+        """An object's bytes, and the object itself away; None when it is not there yet."""
+        from botocore.exceptions import ClientError
+
+        s3 = self.clients.client("s3")
+        bucket, key = split_uri(uri)
+        try:
+            body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        s3.delete_object(Bucket=bucket, Key=key)
+        return body
