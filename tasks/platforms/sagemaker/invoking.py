@@ -136,8 +136,10 @@ class QueueAsync(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Called by the client."""
         await request.aread()
-        ask = asyncio.get_running_loop().run_in_executor
-        return _refused(request) or await ask(self.threads, self.queue.ask, request)
+        refused = _refused(request)
+        if refused is not None:
+            return refused
+        return await asyncio.get_running_loop().run_in_executor(self.threads, self.queue.ask, request)
 
     async def aclose(self) -> None:
         """Called by the client."""
