@@ -6,8 +6,10 @@ from typing import Generic, TypeVar
 
 from training.problems import TrainingProblem
 from training.settings import TrainingSettings
+from training.task import Task
 
 T = TypeVar("T")
+LANGUAGE_MODEL = Task()
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def this_device() -> Device:
     )
 
 
-def choose(settings: TrainingSettings, device: Device) -> Choices:
+def choose(settings: TrainingSettings, device: Device, task: Task = LANGUAGE_MODEL) -> Choices:
     """Resolve every `auto`. Raises TrainingProblem for what the device cannot do."""
     if settings.dtype == "float16" and device.kind == "cpu":
         raise TrainingProblem("dtype: float16 cannot be trained on a CPU; use auto or float32")
@@ -71,16 +73,26 @@ def choose(settings: TrainingSettings, device: Device) -> Choices:
         raise TrainingProblem("sharding: fsdp needs GPUs: accelerate ignores it on CPUs. Use sharding: none")
     if device.kind == "cuda" and settings.processes > device.count:
         raise TrainingProblem(f"processes: {settings.processes} need as many GPUs, and there are {device.count}")
+    _refuse_for_head(settings, task)
     dtype = _given(settings.dtype) or _dtype(device)
     flash = device.kind == "cuda" and device.flash_attention and dtype.value != "float32"
     if settings.attention == "flash_attention_2" and not flash:
         raise TrainingProblem("attention: flash_attention_2 needs a GPU, the flash_attn package and a 16-bit dtype")
     return Choices(
         dtype=dtype,
-        attention=_given(settings.attention) or _attention(flash),
+        attention=_given(settings.attention) or _attention(flash and not task.is_classifier),
         gradient_checkpointing=_checkpointing(settings, device),
-        batching=_given(settings.batching) or _batching(device),
+        batching=_given(settings.batching) or _batching(device, task),
     )
+
+
+def _refuse_for_head(settings: TrainingSettings, task: Task) -> None:
+    if task.is_classifier and settings.batching == "packing":
+        raise TrainingProblem("batching: packing is for language models; use length_grouping or random")
+    if task.is_classifier and settings.merge == "none" and settings.method != "full":
+        raise TrainingProblem("merge: none leaves an adapter that no server here can classify with; use auto")
+    if not task.is_classifier and settings.best_by != "loss":
+        raise TrainingProblem(f"best_by: {settings.best_by} is for classifiers; a language model has only its loss")
 
 
 def _given(setting: str) -> Choice[str] | None:
@@ -109,7 +121,9 @@ def _checkpointing(settings: TrainingSettings, device: Device) -> Choice[bool]:
     return Choice(False, "on a CPU it only costs time")
 
 
-def _batching(device: Device) -> Choice[str]:
+def _batching(device: Device, task: Task) -> Choice[str]:
+    if task.is_classifier:
+        return Choice("length_grouping", "it saves padding; a classifier reads each text for itself")
     if device.kind == "cuda":
         return Choice("packing", "a GPU is fastest with full rows; position ids keep the samples apart")
     return Choice("length_grouping", "it saves padding; a packed row costs a CPU a dense attention mask")

@@ -26,11 +26,9 @@ def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
 
     Raises TrainingProblem when what was saved is not what was trained.
     """
-    _clear(job)
+    clear(job)
     if job.has_adapter:
-        job.folders.adapter.mkdir()
-        for name in ADAPTER_FILES:
-            shutil.copy(trained / name, job.folders.adapter)
+        keep_adapter(job, trained)
     rows = checks.probes(job.probed, JUDGES[job.device.kind])
     asked = rows[: checks.PROBES]
     if job.has_adapter and job.settings.merge == "none":
@@ -48,8 +46,15 @@ def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
     return {"merge": merged, "checks": checked}
 
 
-def _clear(job: Job) -> None:
-    """What an earlier attempt left; the report first, because it says that the rest is complete."""
+def keep_adapter(job: Job, trained: Path) -> None:
+    """Copy the adapter of a checkpoint into the model's folder."""
+    job.folders.adapter.mkdir()
+    for name in ADAPTER_FILES:
+        shutil.copy(trained / name, job.folders.adapter)
+
+
+def clear(job: Job) -> None:
+    """Delete what an earlier attempt left; the report first, because it says that the rest is complete."""
     job.folders.model.mkdir(parents=True, exist_ok=True)
     job.folders.report.unlink(missing_ok=True)
     for folder in (job.folders.merged, job.folders.adapter):

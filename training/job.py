@@ -1,17 +1,21 @@
 """What a job works with: its folders, settings, device, rows and tokenizer."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from training.choices import Choices, Device, choose, this_device
+from training.classifier_data import load_plain_tokenizer, read_labelled
 from training.contract import Folders
 from training.data import Rows, read_rows
 from training.model import load_tokenizer
 from training.problems import TrainingProblem
 from training.settings import TrainingSettings
+from training.task import Task, read_task
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Job:
     settings: TrainingSettings
     device: Device
     choices: Choices
+    task: Task
     tokenizer: PreTrainedTokenizerBase
     train: Rows
     validation: Rows | None
@@ -30,7 +35,11 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """What must not change between a checkpoint and the run that resumes from it."""
         rows = hashlib.sha256("\n".join(self.train.identities).encode()).hexdigest()
-        return {"settings": self.settings.model_dump(exclude={"checkpoint_every"}), "rows": rows}
+        return {
+            "settings": self.settings.model_dump(exclude={"checkpoint_every"}),
+            "rows": rows,
+            "task": self.task.model_dump(mode="json"),
+        }
 
     @property
     def four_bit(self) -> bool:
@@ -55,11 +64,16 @@ class Job:
 
 def prepare(folders: Folders, settings: TrainingSettings) -> Job:
     """Read and check the input. Raises TrainingProblem for what the reader can mend, before the model is loaded."""
-    device = this_device()
-    choices = choose(settings, device)
-    tokenizer = load_tokenizer(folders.base, settings.trust_remote_code)
-    train = read_rows(folders.dataset, "train", tokenizer, settings.max_length)
+    device, task = this_device(), read_task(folders.dataset)
+    choices = choose(settings, device, task)
+    read: Callable[[str], Rows | None]
+    if task.is_classifier:
+        tokenizer = load_plain_tokenizer(folders.base, settings.trust_remote_code)
+        read = partial(read_labelled, folders.dataset, tokenizer=tokenizer, task=task, max_length=settings.max_length)
+    else:
+        tokenizer = load_tokenizer(folders.base, settings.trust_remote_code)
+        read = partial(read_rows, folders.dataset, tokenizer=tokenizer, max_length=settings.max_length)
+    train = read("train")
     if train is None:
         raise TrainingProblem(f"{folders.dataset}/train.parquet is missing or empty: there is nothing to train on")
-    validation = read_rows(folders.dataset, "validation", tokenizer, settings.max_length)
-    return Job(folders, settings, device, choices, tokenizer, train, validation)
+    return Job(folders, settings, device, choices, task, tokenizer, train, validation=read("validation"))

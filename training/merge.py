@@ -7,7 +7,7 @@ Never in place into a 4-bit model: the sum is rounded to 4 bits again, which los
 """
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +15,13 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel
 
-from training.checks import PROBES, Probe, answer_loss
+from training.checks import PROBES, answer_loss
 from training.model import load_base
 from training.problems import TrainingProblem
+from training.task import Task
 
 Way = Literal["reload", "dequantize"]
+Measure = Callable[[PreTrainedModel, Sequence[Any], int], tuple[float, list[torch.Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Source:
     """Whether the adapter was trained on a 4-bit base."""
     device: str
     trust_remote_code: bool = False
+    task: Task | None = None
+    """With the head of a classifier; None: a language model."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Merged:
     way: Way
     because: str
     losses: dict[Way, float]
-    """Answer loss of each way that was tried, in nats for each token."""
+    """Loss of each way that was tried, in nats for each token of the answers, or for each text."""
     references: list[torch.Tensor]
 
 
@@ -57,12 +61,15 @@ def with_adapter(source: Source, way: Way) -> Any:
         four_bit=way == "dequantize",
         device_map={"": source.device},
         trust_remote_code=source.trust_remote_code,
+        task=source.task,
     )
     return PeftModel.from_pretrained(base, source.adapter).eval()
 
 
-def merge(source: Source, wanted: str, rows: Sequence[Probe], can_judge: bool) -> Merged:
+def merge(source: Source, wanted: str, rows: Sequence[Any], can_judge: bool, measure: Measure = answer_loss) -> Merged:
     """Merge the way that is `wanted`; for auto, the way with the lower loss on `rows`, if they `can_judge`.
+
+    `measure` gives the loss of a model on rows, and its logits for the first so many of them.
 
     Losses are taken before merging, which changes them by rounding alone (checks.check_agreement sees to that).
     """
@@ -74,7 +81,7 @@ def merge(source: Source, wanted: str, rows: Sequence[Probe], can_judge: bool) -
         adapted = None  # before the next one: a GPU may not hold two models
         gc.collect()
         adapted = with_adapter(source, way)
-        tried[way] = answer_loss(adapted, asked, keep=PROBES)
+        tried[way] = measure(adapted, asked, PROBES)
     best = min(ways, key=lambda way: tried[way][0])
     if best != ways[-1]:
         adapted = None

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedModel,
@@ -14,6 +15,10 @@ from transformers import (
 
 from training.problems import TrainingProblem
 from training.settings import TrainingSettings
+from training.task import Task
+
+HEADS = ("score", "classifier", "pre_classifier", "head")
+"""What transformers calls the layers of a classification head."""
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
@@ -45,8 +50,13 @@ def load_base(
     attention: str = "sdpa",
     device_map: dict[str, Any] | None = None,
     trust_remote_code: bool = False,
+    task: Task | None = None,
 ) -> PreTrainedModel:
-    """The model of `folder`, its weights in `dtype` or in 4-bit NF4 (double quantisation) computing in `dtype`."""
+    """The model of `folder`, its weights in `dtype` or in 4-bit NF4 (double quantisation) computing in `dtype`.
+
+    For a classifier with the task's head, which is drawn at random where the folder has none, and never quantised.
+    """
+    classifier = task is not None and task.is_classifier
     options: dict[str, Any] = {}
     if four_bit:
         options["quantization_config"] = BitsAndBytesConfig(
@@ -56,8 +66,12 @@ def load_base(
             bnb_4bit_compute_dtype=getattr(torch, dtype),
             # FSDP shards tensors of one dtype, so the packed bytes must look like the other weights.
             bnb_4bit_quant_storage=getattr(torch, dtype) if sharded else torch.uint8,
+            llm_int8_skip_modules=list(HEADS) if classifier else None,
         )
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    if task is not None and classifier:
+        options |= _head(task)
+    kind = AutoModelForSequenceClassification if classifier else AutoModelForCausalLM
+    model: PreTrainedModel = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         attn_implementation=attention,
@@ -68,6 +82,15 @@ def load_base(
     if four_bit:
         keep_gradients_on_cpu(model)
     return model
+
+
+def _head(task: Task) -> dict[str, Any]:
+    return {
+        "num_labels": len(task.labels),
+        "id2label": dict(enumerate(task.labels)),
+        "label2id": {label: number for number, label in enumerate(task.labels)},
+        "problem_type": "multi_label_classification" if task.multi_label else "single_label_classification",
+    }
 
 
 def keep_gradients_on_cpu(model: PreTrainedModel) -> None:
@@ -83,7 +106,16 @@ def keep_gradients_on_cpu(model: PreTrainedModel) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def adapter_config(settings: TrainingSettings) -> Any:
+def classifier_adapter(settings: TrainingSettings, model: PreTrainedModel) -> Any:
+    """The LoRA adapter of a classifier as PEFT wants it: the head, which is new, is trained whole and saved with it."""
+    heads = [name for name in HEADS if hasattr(model, name)]
+    config = adapter_config(settings, "SEQ_CLS")
+    config.modules_to_save = heads
+    config.exclude_modules = rf"(.*\.)?({'|'.join(heads)})(\..*)?"
+    return config
+
+
+def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> Any:
     """The LoRA adapter as PEFT wants it."""
     from peft import LoraConfig
 
@@ -98,5 +130,5 @@ def adapter_config(settings: TrainingSettings) -> Any:
         lora_dropout=settings.lora_dropout,
         target_modules="all-linear" if names == ["all-linear"] else names,
         bias="none",
-        task_type="CAUSAL_LM",
+        task_type=task_type,
     )

@@ -10,6 +10,13 @@ from training.problems import TrainingProblem
 from training.stopping import StopRequest
 
 VALIDATION = "eval_loss"  # the trainer's name for it
+SCORES = {"validation_accuracy": "eval_accuracy", "validation_macro_f1": "eval_macro_f1"}  # ours and the trainer's
+
+
+def validation_score(entry: dict[str, float], by: str) -> float | None:
+    """How good a validation was, the higher the better; None where `entry` is of no validation."""
+    value = entry.get(f"eval_{by}")
+    return -value if value is not None and by == "loss" else value
 
 
 def report(**values: Any) -> None:
@@ -34,6 +41,25 @@ class StopAfterStep(TrainerCallback):
             control.should_evaluate = False
             control.should_save = True
             control.should_training_stop = True
+
+
+class StopEarly(TrainerCallback):
+    """Ends the training, with a checkpoint, when so many validations after another were not better than the best before."""
+
+    def __init__(self, by: str, patience: int) -> None:
+        self.by = by
+        self.patience = patience
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
+        """Called by the trainer."""
+        scores = [validation_score(entry, self.by) for entry in state.log_history]
+        known = [score for score in scores if score is not None]
+        since = len(known) - 1 - known.index(max(known))
+        if since >= self.patience and state.global_step < state.max_steps:
+            control.should_save = True
+            control.should_training_stop = True
+            if state.is_world_process_zero:
+                print(f"stopped early: {since} validations without a better {self.by}", flush=True)
 
 
 class ProgressLines(TrainerCallback):
@@ -79,7 +105,8 @@ class ProgressLines(TrainerCallback):
         if "loss" in logs:
             self._step(state, logs)
         elif VALIDATION in logs and state.is_world_process_zero:
-            report(step=state.global_step, validation_loss=logs[VALIDATION])
+            scores = {name: logs.get(theirs) for name, theirs in SCORES.items()}
+            report(step=state.global_step, validation_loss=logs[VALIDATION], **scores)
 
     def tokens_per_second(self, state: TrainerState) -> float:
         """Tokens that are no padding, for each second of training steps of this process's life."""

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from training.job import Job
-from training.progress import VALIDATION
+from training.progress import SCORES, VALIDATION
 
 if TYPE_CHECKING:
-    from training.trainer import JobTrainer
+    from training.trainer_base import JobMethods
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
 
 
-def training_facts(trainer: "JobTrainer", resumed: Path | None) -> dict[str, Any]:
+def training_facts(trainer: "JobMethods", resumed: Path | None) -> dict[str, Any]:
     """What the trainer measured. Losses and tokens are of the whole run, also where it was resumed."""
     history = trainer.state.log_history
     parameters = list(trainer.model.parameters())
@@ -36,7 +36,10 @@ def training_facts(trainer: "JobTrainer", resumed: Path | None) -> dict[str, Any
             if "loss" in entry
         ],
         "validation_losses": [
-            {"step": entry["step"], "loss": entry[VALIDATION]} for entry in history if VALIDATION in entry
+            {"step": entry["step"], "loss": entry[VALIDATION]}
+            | {name.removeprefix("validation_"): entry[theirs] for name, theirs in SCORES.items() if theirs in entry}
+            for entry in history
+            if VALIDATION in entry
         ],
     }
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, set_seed
 
 from training import checkpoints, report
+from training.classifier_finish import finish_classifier
 from training.clock import Clock
 from training.contract import Folders
 from training.finish import finish
@@ -39,16 +40,14 @@ def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None
     kind = checkpoints.BEST if settings.keep == "best" and job.validation else checkpoints.STATE
     trained = checkpoints.latest(folders.checkpoints, kind)
     assert trained is not None, "the trainer saves at the last step"
-    finished = finish(job, trained, clock)
+    finished = finish_classifier(job, trained, clock) if job.task.is_classifier else finish(job, trained, clock)
     report.write(job, {**facts, "weights_from": trained.name, **finished}, clock.seconds)
 
 
 def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | None:
     """Train to the last step; what was measured, or None in any process but the first."""
-    from training.trainer import build_trainer  # TRL takes seconds to import: not before the input is known to be good
-
     with clock.phase("load"):
-        trainer = build_trainer(job, _load(job), clock.stop)
+        trainer = _build_trainer(job, clock.stop)
     first = trainer.is_world_process_zero()
     if first:
         print("\n".join(job.choices.lines()), flush=True)
@@ -58,6 +57,18 @@ def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | Non
     if dist.is_initialized():
         dist.destroy_process_group()
     return report.training_facts(trainer, resumed) if first else None
+
+
+def _build_trainer(job: Job, stop: StopRequest) -> Any:
+    """Imports are slow (TRL's takes seconds): not before the input is known to be good."""
+    set_seed(job.settings.seed)  # a new head is drawn at random
+    if job.task.is_classifier:
+        from training.classifier_trainer import build_classifier_trainer
+
+        return build_classifier_trainer(job, _load(job), stop)
+    from training.trainer import build_trainer
+
+    return build_trainer(job, _load(job), stop)
 
 
 def _load(job: Job) -> PreTrainedModel:
@@ -72,4 +83,5 @@ def _load(job: Job) -> PreTrainedModel:
         attention=job.choices.attention.value,
         device_map={"": gpu} if on_gpu else None,
         trust_remote_code=job.settings.trust_remote_code,
+        task=job.task,
     )

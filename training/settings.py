@@ -64,7 +64,13 @@ class TrainingSettings(BaseModel):
     )
     checkpoint_every: int = Field(50, ge=1, description="Steps between checkpoints that a restart resumes from.")
     keep: Literal["best", "last"] = Field(
-        "last", description="Which weights become the model: lowest validation loss, or the last."
+        "last", description="Which weights become the model: those of the best validation, or the last."
+    )
+    best_by: Literal["loss", "accuracy", "macro_f1"] = Field(
+        "loss", description="What makes a validation the best; a language model has only its loss."
+    )
+    patience: int = Field(
+        0, ge=0, description="Stop when so many validations after another were no better; 0: train to the end."
     )
     merge: Literal["auto", "reload", "dequantize", "none"] = Field(
         "auto",

@@ -1,115 +1,17 @@
-"""TRL's SFTTrainer, set up for a job: whole checkpoints, an order of rows that survives a restart, no progress bars."""
+"""TRL's SFTTrainer, set up for a job."""
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import torch
 import trl.trainer.utils
-from datasets import Dataset
-from torch.utils.data import Sampler
-from transformers import PreTrainedModel, PrinterCallback, Trainer
-from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers import PreTrainedModel
 from trl import SFTConfig, SFTTrainer
 
-from training import checkpoints
 from training.job import Job
 from training.model import adapter_config
-from training.progress import VALIDATION, ProgressLines, StopAfterStep
-from training.settings import TrainingSettings
 from training.stopping import StopRequest
-
-KEPT_CHECKPOINTS = 2
-LOGGED_STEPS = 100  # runs of up to twice as many steps log every step
+from training.trainer_base import JobMethods, common_arguments, job_options, set_steps
 
 
-class EpochOrder(Sampler[int]):
-    """Rows in an order drawn from the seed and the epoch alone, so that a resumed run goes on with the very next row.
-
-    Transformers' own length grouping draws from the global generator, whose state at the start of an epoch is lost.
-    """
-
-    def __init__(self, rows: int, seed: int, epoch: Callable[[], int], lengths: list[int] | None, batch: int) -> None:
-        self.rows = rows
-        self.seed = seed
-        self.epoch = epoch
-        self.lengths = lengths
-        self.batch = batch
-
-    def __len__(self) -> int:
-        return self.rows
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed + self.epoch())
-        if self.lengths is not None:
-            return iter(get_length_grouped_indices(self.lengths, self.batch, generator=generator))
-        return iter(torch.randperm(self.rows, generator=generator).tolist())
-
-
-class JobTrainer(SFTTrainer):
-    """SFTTrainer whose checkpoints are complete or absent, and which keeps the weights of the lowest validation loss."""
-
-    def __init__(
-        self,
-        *args: Any,
-        progress: ProgressLines,
-        stop: StopRequest,
-        identity: dict[str, Any],
-        group_lengths: bool,
-        keep_best: bool,
-        **rest: Any,
-    ) -> None:
-        super().__init__(*args, callbacks=[progress, StopAfterStep(stop)], **rest)
-        self.remove_callback(PrinterCallback)
-        self.progress = progress
-        self.identity = identity
-        self.group_lengths = group_lengths
-        self.keep_best = keep_best
-
-    @property
-    def folder(self) -> Path:
-        """Where the checkpoints are."""
-        return Path(self.args.output_dir)
-
-    @property
-    def rows_per_update(self) -> int:
-        """Rows of one optimizer step, over all processes."""
-        return int(self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size)
-
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
-        rows = train_dataset if train_dataset is not None else self.train_dataset
-        lengths = [len(ids) for ids in rows["input_ids"]] if self.group_lengths else None
-        return EpochOrder(len(rows), self.args.seed, lambda: int(self.state.epoch or 0), lengths, self.rows_per_update)
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return str(self.folder / checkpoints.WRITING)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        with self._written_whole(checkpoints.STATE, KEPT_CHECKPOINTS):
-            Trainer._save_checkpoint(self, model, trial)  # past TRL's, which writes a model card each time
-
-    def evaluate(self, *args: Any, **rest: Any) -> dict[str, float]:
-        """Validation loss; keeps the weights when it is the lowest so far.
-
-        It draws no random numbers from training, so that a validation more or less changes no weight.
-        """
-        with torch.random.fork_rng(devices=[]):
-            metrics: dict[str, float] = super().evaluate(*args, **rest)
-        losses = [entry[VALIDATION] for entry in self.state.log_history if VALIDATION in entry]
-        if self.keep_best and metrics[VALIDATION] <= min(losses):
-            with self._written_whole(checkpoints.BEST, keep=1) as folder:
-                self.save_model(str(folder), _internal_call=True)
-        return metrics
-
-    @contextmanager
-    def _written_whole(self, kind: str, keep: int) -> Iterator[Path]:
-        folder = self.folder / f"{kind}-{self.state.global_step}"
-        with checkpoints.written_whole(folder, self.identity, self.args.should_save) as temporary:
-            yield temporary
-        if self.args.should_save:
-            checkpoints.drop_old(self.folder, kind, keep)
+class JobTrainer(JobMethods, SFTTrainer):
+    """SFTTrainer whose checkpoints are complete or absent, and which keeps the weights of the best validation."""
 
 
 def build_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> JobTrainer:
@@ -122,16 +24,12 @@ def build_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> JobTra
         eval_dataset=job.validation.tokens if job.validation else None,
         processing_class=job.tokenizer,
         peft_config=adapter_config(job.settings) if job.has_adapter else None,
-        progress=ProgressLines(),
-        stop=stop,
-        identity=job.identity,
-        group_lengths=job.choices.batching.value == "length_grouping",
-        keep_best=job.settings.keep == "best",
+        **job_options(job, stop),
     )
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:  # TRL makes the adapter of a 4-bit model bfloat16, in which small updates are lost
             parameter.data = parameter.data.float()
-    _set_steps(trainer, job.settings)
+    set_steps(trainer, job.settings)
     return trainer
 
 
@@ -145,54 +43,12 @@ def score_answers_only() -> None:
 
 
 def _arguments(job: Job) -> SFTConfig:
-    settings, choices, device = job.settings, job.choices, job.device
-    constant = settings.schedule == "constant" and settings.warmup > 0
-    packing = choices.batching.value == "packing"
+    packing = job.choices.batching.value == "packing"
     return SFTConfig(
-        output_dir=str(job.folders.checkpoints),
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if constant else settings.schedule,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        seed=settings.seed,
-        max_length=settings.max_length if packing else None,  # rows are known to fit; packing needs the size of a pack
+        max_length=job.settings.max_length
+        if packing
+        else None,  # rows are known to fit; packing needs the size of a pack
         packing=packing,
-        bf16=choices.dtype.value == "bfloat16",
-        fp16=choices.dtype.value == "float16",
-        gradient_checkpointing=choices.gradient_checkpointing.value,
-        use_cpu=device.kind == "cpu",
-        dataloader_pin_memory=device.kind == "cuda",
-        eval_strategy="steps" if job.validation else "no",
-        save_steps=settings.checkpoint_every,
-        include_num_input_tokens_seen="non_padding",
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        trust_remote_code=settings.trust_remote_code,
-        ddp_find_unused_parameters=False,
-        **_sharding(settings),
+        trust_remote_code=job.settings.trust_remote_code,
+        **common_arguments(job),
     )
-
-
-def _sharding(settings: TrainingSettings) -> dict[str, Any]:
-    """FSDP 2: the weights of each layer are spread over the processes; checkpoints hold them whole.
-
-    Tried with two processes on CPUs (tests/training/fsdp_worker.py), never yet on GPUs.
-    """
-    if settings.sharding == "none":
-        return {}
-    return {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
-
-
-def _set_steps(trainer: JobTrainer, settings: TrainingSettings) -> None:
-    """Steps are known only now that TRL has packed the rows."""
-    each_epoch = math.ceil(len(trainer.train_dataset) / trainer.rows_per_update)
-    steps = math.ceil(settings.epochs * each_epoch)
-    steps = min(steps, settings.max_steps) if settings.max_steps else steps
-    trainer.args.max_steps = steps
-    trainer.args.eval_steps = settings.validation_every or each_epoch
-    trainer.args.logging_steps = max(1, steps // LOGGED_STEPS)

@@ -1,0 +1,72 @@
+"""Texts into token ids, labels into numbers. A row's prompt holds the text, each message of its completion one label."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from datasets import Dataset
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from training.data import Conversation, Rows
+from training.problems import TrainingProblem
+from training.task import Task
+
+
+def load_plain_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of `folder`, with a padding token: no chat template is needed to classify."""
+    if not (folder / "config.json").is_file():
+        raise TrainingProblem(f"{folder} holds no model: config.json is missing")
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    return tokenizer
+
+
+def read_labelled(
+    folder: Path, split: str, tokenizer: PreTrainedTokenizerBase, task: Task, max_length: int
+) -> Rows | None:
+    """Read and tokenise `<split>.parquet`; None where there is no such file or it has no rows.
+
+    `labels` is the index of the row's label, or of several labels a vector of 0.0 and 1.0, one place for each label.
+
+    Raises TrainingProblem when a text is longer than `max_length` tokens or than the model can read, or has a label
+    that the task does not name.
+    """
+    path = folder / f"{split}.parquet"
+    if not path.is_file():
+        return None
+    table = pq.read_table(path, columns=["id", "prompt", "completion"])
+    if table.num_rows == 0:
+        return None
+    prompts: list[Conversation] = table.column("prompt").to_pylist()
+    ids: list[list[int]] = tokenizer([text_of(prompt) for prompt in prompts])["input_ids"]
+    _check_lengths(path, ids, min(max_length, int(tokenizer.model_max_length)))
+    labels = [
+        _numbers(path, [each["content"] for each in said], task) for said in table.column("completion").to_pylist()
+    ]
+    tokens = Dataset.from_dict({"input_ids": ids, "labels": labels})
+    return Rows(tokens, prompts, table.column("id").to_pylist())
+
+
+def text_of(prompt: Conversation) -> str:
+    """The text that is classified."""
+    return prompt[-1]["content"]
+
+
+def _check_lengths(path: Path, ids: list[list[int]], limit: int) -> None:
+    too_long = [len(row) for row in ids if len(row) > limit]
+    if too_long:
+        raise TrainingProblem(
+            f"{len(too_long)} of {len(ids)} texts of {path.name} are longer than {limit} tokens (the longest has "
+            f"{max(too_long)}): more than training.max_length, or than the model can read. Lower dataset.max_tokens "
+            "and prepare again."
+        )
+
+
+def _numbers(path: Path, labels: list[str], task: Task) -> Any:
+    unknown = set(labels) - set(task.labels)
+    if unknown or (not task.multi_label and len(labels) != 1):
+        raise TrainingProblem(f"{path.name} has a row labelled {labels}; task.json names {list(task.labels)}")
+    if task.multi_label:
+        return [float(label in labels) for label in task.labels]
+    return task.labels.index(labels[0])

@@ -1,0 +1,170 @@
+"""From a trained classifier to one that can be served: merged, saved with its labels and thresholds, checked on the disk."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from transformers import PreTrainedModel
+
+from training.checks import PROBES, check_files
+from training.classifier_data import load_plain_tokenizer, text_of
+from training.classifier_trainer import f1
+from training.clock import Clock
+from training.finish import clear, keep_adapter
+from training.job import Job
+from training.merge import Source, merge
+from training.model import load_base
+from training.problems import TrainingProblem
+
+BATCH = 32
+TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}
+"""Largest difference of a probability between the saved and the trained model: rounding, no more."""
+CLASSIFIER = "classifier.json"
+"""Beside the weights: what the server needs of the task."""
+
+
+def finish_classifier(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
+    """Make the model from the checkpoint `trained`; returns how it was merged and what the checks found.
+
+    Raises TrainingProblem when what was saved is not what was trained.
+    """
+    clear(job)
+    if job.has_adapter:
+        keep_adapter(job, trained)
+    rows = list(job.probed.tokens)
+    with clock.phase("merge"):
+        references, merged = _merge_and_save(job, trained, rows)
+    with clock.phase("check"):
+        model = _load(job, job.folders.merged, job.choices.dtype.value)
+        agreement = _check_agreement(job, model, rows[:PROBES], references)
+        thresholds = _thresholds(job, model, rows)
+        _write_task(job, thresholds)
+        _write_probes(job, model)
+    checked = {"agreement": agreement, "files": check_files(job.folders.merged), "probes": PROBES}
+    return {"merge": merged, "checks": checked, "thresholds": thresholds}
+
+
+def _merge_and_save(job: Job, trained: Path, rows: Sequence[Any]) -> tuple[list[torch.Tensor], dict[str, Any]]:
+    if job.has_adapter:
+        source = Source(
+            job.folders.base, job.folders.adapter, job.choices.dtype.value, job.four_bit, job.device.kind,
+            job.settings.trust_remote_code, job.task,
+        )  # fmt: skip
+
+        def measure(model: PreTrainedModel, asked: Sequence[Any], keep: int) -> tuple[float, list[torch.Tensor]]:
+            logits = logits_of(job, model, asked)
+            return _loss(job, logits, asked), list(logits[:keep])
+
+        merged = merge(source, job.settings.merge, rows, can_judge=job.validation is not None, measure=measure)
+        _save(job, merged.model)
+        return merged.references, {"way": merged.way, "because": merged.because, "validation_losses": merged.losses}
+    model = _load(job, trained, job.training_dtype)
+    references = list(logits_of(job, model, rows[:PROBES]))
+    _save(job, model.to(getattr(torch, job.choices.dtype.value)))
+    return references, {"way": "none", "because": "all weights were trained"}
+
+
+def _load(job: Job, folder: Path, dtype: str) -> PreTrainedModel:
+    device, trust = {"": job.device.kind}, job.settings.trust_remote_code
+    return load_base(folder, dtype, device_map=device, trust_remote_code=trust, task=job.task).eval()
+
+
+def _save(job: Job, model: PreTrainedModel) -> None:
+    model.config.pad_token_id = job.tokenizer.pad_token_id
+    model.save_pretrained(job.folders.merged)
+    job.tokenizer.save_pretrained(job.folders.merged)
+
+
+@torch.inference_mode()
+def logits_of(job: Job, model: PreTrainedModel, rows: Sequence[Any]) -> torch.Tensor:
+    """Logits [rows, labels], float32 on the CPU."""
+    found = []
+    for start in range(0, len(rows), BATCH):
+        ids = [row["input_ids"] for row in rows[start : start + BATCH]]
+        padded = job.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(model.device)
+        found.append(model(**padded).logits.float().cpu())
+    return torch.cat(found)
+
+
+def _loss(job: Job, logits: torch.Tensor, rows: Sequence[Any]) -> float:
+    labels = torch.tensor([row["labels"] for row in rows])
+    loss = binary_cross_entropy_with_logits if job.task.multi_label else cross_entropy
+    return float(loss(logits, labels))
+
+
+def _probabilities(job: Job, logits: torch.Tensor) -> torch.Tensor:
+    return logits.sigmoid() if job.task.multi_label else logits.softmax(-1)
+
+
+def _check_agreement(
+    job: Job, model: PreTrainedModel, rows: Sequence[Any], references: Sequence[torch.Tensor]
+) -> dict[str, Any]:
+    saved = _probabilities(job, logits_of(job, model, rows))
+    trained = _probabilities(job, torch.stack(list(references)))
+    apart, tolerance = float((saved - trained).abs().max()), TOLERANCE[job.choices.dtype.value]
+    if not apart <= tolerance:
+        raise TrainingProblem(
+            f"The saved model does not answer as the trained one: a probability differs by {apart:.4g} (at most "
+            f"{tolerance:.4g} is rounding in {job.choices.dtype.value}). Its weights were damaged in merging or saving."
+        )
+    return {"largest_difference": apart, "tolerance": tolerance}
+
+
+def _thresholds(job: Job, model: PreTrainedModel, rows: Sequence[Any]) -> dict[str, float]:
+    """By label, the probability from which it is given; chosen on the validation rows, never on the test.
+
+    Of several labels each has its own. Of two labels of which one is given, the second (in the order of the task) has
+    one. Of more than two the most probable is given, and there are none.
+    """
+    if job.task.thresholds == "none" or job.validation is None:
+        return {}
+    probabilities = _probabilities(job, logits_of(job, model, rows)).numpy()
+    labels = np.array([row["labels"] for row in rows])
+    if job.task.multi_label:
+        right = labels > 0.5
+        return {
+            label: best_threshold(probabilities[:, place], right[:, place])
+            for place, label in enumerate(job.task.labels)
+        }
+    if len(job.task.labels) == 2:
+        return {job.task.labels[1]: best_threshold(probabilities[:, 1], labels == 1)}
+    return {}
+
+
+def best_threshold(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> float:
+    """The threshold with the highest F1; the one nearest to 0.5 of several, and 0.5 where nothing is right."""
+    if not right.any():
+        return 0.5
+    values = np.unique(probabilities)
+    candidates = np.unique(np.concatenate([[0.5], (values[1:] + values[:-1]) / 2]))
+    scores = f1(probabilities[:, None] >= candidates, np.repeat(right[:, None], len(candidates), axis=1))
+    best = candidates[scores >= scores.max() - 1e-12]
+    return float(best[np.abs(best - 0.5).argmin()])
+
+
+def _write_task(job: Job, thresholds: dict[str, float]) -> None:
+    task = job.task
+    content = {
+        "labels": task.labels,
+        "multi_label": task.multi_label,
+        "thresholds": thresholds,
+        "cleaning": task.cleaning,
+    }
+    (job.folders.merged / CLASSIFIER).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _write_probes(job: Job, model: PreTrainedModel) -> None:
+    """Texts and what the saved model says of them, for the same check at the server."""
+    tokenizer = load_plain_tokenizer(job.folders.merged, job.settings.trust_remote_code)
+    texts = [text_of(prompt) for prompt in job.probed.prompts[:PROBES]]
+    logits = logits_of(job, model, [{"input_ids": ids} for ids in tokenizer(texts)["input_ids"]])
+    records = [
+        {"text": text, "scores": dict(zip(job.task.labels, row, strict=True))}
+        for text, row in zip(texts, _probabilities(job, logits).tolist(), strict=True)
+    ]
+    (job.folders.model / "probes.json").write_text(json.dumps(records, indent=2), encoding="utf-8")

@@ -1,0 +1,183 @@
+"""What every trainer of a job does beyond the library's: whole checkpoints, an order of rows that survives a restart,
+the best weights kept, an end when nothing gets better, no progress bars.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch.utils.data import Sampler
+from transformers import PrinterCallback, Trainer
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from training import checkpoints
+from training.job import Job
+from training.progress import ProgressLines, StopAfterStep, StopEarly, validation_score
+from training.settings import TrainingSettings
+from training.stopping import StopRequest
+
+KEPT_CHECKPOINTS = 2
+LOGGED_STEPS = 100  # runs of up to twice as many steps log every step
+
+
+class EpochOrder(Sampler[int]):
+    """Rows in an order drawn from the seed and the epoch alone, so that a resumed run goes on with the very next row.
+
+    Transformers' own length grouping draws from the global generator, whose state at the start of an epoch is lost.
+    """
+
+    def __init__(self, rows: int, seed: int, epoch: Callable[[], int], lengths: list[int] | None, batch: int) -> None:
+        self.rows = rows
+        self.seed = seed
+        self.epoch = epoch
+        self.lengths = lengths
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch())
+        if self.lengths is not None:
+            return iter(get_length_grouped_indices(self.lengths, self.batch, generator=generator))
+        return iter(torch.randperm(self.rows, generator=generator).tolist())
+
+
+class JobMethods(Trainer):
+    """Goes before a library's trainer, or stands alone: its checkpoints are complete or absent, and the weights of the best validation are kept."""
+
+    def __init__(
+        self,
+        *args: Any,
+        progress: ProgressLines,
+        stop: StopRequest,
+        identity: dict[str, Any],
+        group_lengths: bool,
+        keep_best: bool,
+        best_by: str,
+        patience: int,
+        **rest: Any,
+    ) -> None:
+        early = [StopEarly(best_by, patience)] if patience else []
+        super().__init__(*args, callbacks=[progress, StopAfterStep(stop), *early], **rest)
+        self.remove_callback(PrinterCallback)
+        self.progress = progress
+        self.identity = identity
+        self.group_lengths = group_lengths
+        self.keep_best = keep_best
+        self.best_by = best_by
+
+    @property
+    def folder(self) -> Path:
+        """Where the checkpoints are."""
+        return Path(self.args.output_dir)
+
+    @property
+    def rows_per_update(self) -> int:
+        """Rows of one optimizer step, over all processes."""
+        return int(self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size)
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
+        rows = train_dataset if train_dataset is not None else self.train_dataset
+        lengths = [len(ids) for ids in rows["input_ids"]] if self.group_lengths else None
+        return EpochOrder(len(rows), self.args.seed, lambda: int(self.state.epoch or 0), lengths, self.rows_per_update)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.folder / checkpoints.WRITING)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with self._written_whole(checkpoints.STATE, KEPT_CHECKPOINTS):
+            Trainer._save_checkpoint(self, model, trial)  # past TRL's, which writes a model card each time
+
+    def evaluate(self, *args: Any, **rest: Any) -> dict[str, float]:
+        """Validation loss and scores; keeps the weights when they are the best so far.
+
+        It draws no random numbers from training, so that a validation more or less changes no weight.
+        """
+        with torch.random.fork_rng(devices=[]):
+            metrics: dict[str, float] = super().evaluate(*args, **rest)
+        *before, newest = self._scores()
+        if self.keep_best and newest >= max(before, default=newest):
+            with self._written_whole(checkpoints.BEST, keep=1) as folder:
+                self.save_model(str(folder), _internal_call=True)
+        return metrics
+
+    def _scores(self) -> list[float]:
+        scores = (validation_score(entry, self.best_by) for entry in self.state.log_history)
+        return [score for score in scores if score is not None]
+
+    @contextmanager
+    def _written_whole(self, kind: str, keep: int) -> Iterator[Path]:
+        folder = self.folder / f"{kind}-{self.state.global_step}"
+        with checkpoints.written_whole(folder, self.identity, self.args.should_save) as temporary:
+            yield temporary
+        if self.args.should_save:
+            checkpoints.drop_old(self.folder, kind, keep)
+
+
+def job_options(job: Job, stop: StopRequest) -> dict[str, Any]:
+    """What JobMethods wants to know."""
+    return {
+        "progress": ProgressLines(),
+        "stop": stop,
+        "identity": job.identity,
+        "group_lengths": job.choices.batching.value == "length_grouping",
+        "keep_best": job.settings.keep == "best",
+        "best_by": job.settings.best_by,
+        "patience": job.settings.patience,
+    }
+
+
+def common_arguments(job: Job) -> dict[str, Any]:
+    """Arguments of TrainingArguments that hold for every head."""
+    settings, choices, device = job.settings, job.choices, job.device
+    constant = settings.schedule == "constant" and settings.warmup > 0
+    return {
+        "output_dir": str(job.folders.checkpoints),
+        "per_device_train_batch_size": settings.batch_size,
+        "per_device_eval_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup" if constant else settings.schedule,
+        "warmup_steps": settings.warmup,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "seed": settings.seed,
+        "bf16": choices.dtype.value == "bfloat16",
+        "fp16": choices.dtype.value == "float16",
+        "gradient_checkpointing": choices.gradient_checkpointing.value,
+        "use_cpu": device.kind == "cpu",
+        "dataloader_pin_memory": device.kind == "cuda",
+        "eval_strategy": "steps" if job.validation else "no",
+        "save_steps": settings.checkpoint_every,
+        "include_num_input_tokens_seen": "non_padding",
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "ddp_find_unused_parameters": False,
+        **_sharding(settings),
+    }
+
+
+def _sharding(settings: TrainingSettings) -> dict[str, Any]:
+    """FSDP 2: the weights of each layer are spread over the processes; checkpoints hold them whole.
+
+    Tried with two processes on CPUs (tests/training/fsdp_worker.py), never yet on GPUs.
+    """
+    if settings.sharding == "none":
+        return {}
+    return {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
+
+
+def set_steps(trainer: JobMethods, settings: TrainingSettings) -> None:
+    """Steps are known only when the trainer has its rows: TRL packs them."""
+    each_epoch = math.ceil(len(trainer.train_dataset) / trainer.rows_per_update)
+    steps = math.ceil(settings.epochs * each_epoch)
+    steps = min(steps, settings.max_steps) if settings.max_steps else steps
+    trainer.args.max_steps = steps
+    trainer.args.eval_steps = settings.validation_every or each_epoch
+    trainer.args.logging_steps = max(1, steps // LOGGED_STEPS)
