@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefect import task
@@ -29,7 +30,10 @@ from tasks.recipe import Recipe
 from tasks.retrying import RETRIES
 
 ANSWERS_VERSION = 1
-SCORES_VERSION = 2
+SCORES_VERSION = 3
+
+Source = str | Mapping[str, str]
+"""Where answers come from: the URL of an endpoint, or what was said by row id."""
 
 
 def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
@@ -56,14 +60,19 @@ def _candidate_key(recipe: Recipe, model: Reference, dataset: Reference, endpoin
 
 @task(name="evaluate-base", **cached_by(scores_key), **RETRIES)
 def evaluate_base(recipe: Recipe, model: Reference, dataset: Reference) -> Reference:
-    """Scores of the untuned model, on an endpoint that lives no longer than this task."""
+    """Scores of the untuned model, on an endpoint that lives no longer than this task, or of what stands for it."""
     found = Store().find("evaluation", scores_key(recipe, model, dataset))
     if found is not None:
         return found
+    problem = problem_of(recipe.problem)
+    rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
+    said = problem.base_answers(rows, dataset.path)
+    if said is not None:
+        return _evaluate(recipe, model, dataset, said, problem.base)
     name = endpoint_name(recipe, model, "base")
     try:
         endpoint = start_endpoint(recipe, name, model.path, model)
-        return _evaluate(recipe, model, dataset, endpoint, "base model")
+        return _evaluate(recipe, model, dataset, endpoint.url, problem.base)
     finally:
         platform_of(recipe.platform).delete_endpoint(name)
 
@@ -72,13 +81,13 @@ def evaluate_base(recipe: Recipe, model: Reference, dataset: Reference) -> Refer
 def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint) -> Reference:
     """Scores of the tuned model behind `endpoint`."""
     found = Store().find("evaluation", scores_key(recipe, model, dataset))
-    return found or _evaluate(recipe, model, dataset, endpoint, "tuned model")
+    return found or _evaluate(recipe, model, dataset, endpoint.url, "tuned model")
 
 
-def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint, who: str) -> Reference:
+def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, source: Source, who: str) -> Reference:
     store, key = Store(), scores_key(recipe, model, dataset)
     predictions = home() / "predictions" / answers_key(recipe, model, dataset)[:24] / "predictions.jsonl"
-    judged, scores = _score(recipe, endpoint.url, model.digest, dataset, predictions, who)
+    judged, scores = _score(recipe, source, model.digest, dataset, predictions, who)
     with store.write("evaluation", key) as draft:
         draft.parents += [model.digest, dataset.digest]
         _write_evaluation(draft.path, judged, scores, predictions)
@@ -100,15 +109,35 @@ def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> 
 
 
 def _score(
-    recipe: Recipe, url: str, model_digest: str, dataset: Reference, predictions: Path, who: str
+    recipe: Recipe, source: Source, model_digest: str, dataset: Reference, predictions: Path, who: str
 ) -> tuple[Judged, Scores]:
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
     problem = problem_of(recipe.problem)
     problem.check(rows)
-    answers = _ask(recipe, url, rows, predictions, who)
+    answers = _ask(recipe, source, rows, predictions, who) if isinstance(source, str) else _take(source, predictions)
     judged = problem.judge(rows, {answer.id: answer.text for answer in answers}, dataset.path)
     digests = {"dataset_digest": dataset.digest, "model_digest": model_digest}
-    return judged, summarise(judged.verdicts, answers, recipe.evaluation, problem.judge_settings(), **digests)
+    scores = summarise(
+        judged.verdicts,
+        answers,
+        recipe.evaluation,
+        problem.judge_settings(),
+        who=who,
+        estimates=judged.estimates,
+        details=judged.details,
+        **digests,
+    )
+    if isinstance(source, str):
+        return judged, scores
+    return judged, scores.model_copy(update={"latency": None, "requests_per_second": None})
+
+
+def _take(said: Mapping[str, str], path: Path) -> list[Answer]:
+    """Answers that nobody had to be asked for, written down like those of an endpoint."""
+    answers = [Answer(id=id_, text=text, asked_at=time.time(), latency_seconds=0) for id_, text in said.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_lines(path, answers)
+    return answers
 
 
 def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str) -> list[Answer]:

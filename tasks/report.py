@@ -12,7 +12,7 @@ from tasks.dataset.audit import DatasetAudit
 from tasks.dataset.card import dataset_card
 from tasks.evaluate import Evaluation, read_evaluation, read_scores, read_wrong_answers
 from tasks.evaluation.markdown import plain
-from tasks.evaluation.scores import Scores
+from tasks.evaluation.scores import Estimate, Scores
 from tasks.evaluation.statistics import Comparison, Proportion
 from tasks.problems.wrong_answers import wrong_answers_page
 from tasks.progress import log
@@ -61,7 +61,7 @@ def training_report(report: dict[str, Any], model: Reference) -> str:
 def evaluation_report(metric: str, evaluation: Evaluation) -> str:
     """Markdown: every metric of both models with its 95 % interval, what is wrong with the answers, then the slices."""
     base, tuned, comparison = evaluation.base, evaluation.tuned, evaluation.comparisons[metric]
-    lines = ["# Evaluation", "", *_side_by_side(base.metrics, tuned.metrics, metric)]
+    lines = ["# Evaluation", "", *_side_by_side(base, tuned, metric)]
     lines += ["", f"Gain in {metric}: {gain(comparison)}.", ""]
     if comparison.bootstrap:
         lines += [f"By resampling: {resampled(comparison)}.", ""]
@@ -90,11 +90,13 @@ def _wrong_answers(evaluation: Reference) -> str:
     return f"{page}\nAll of them: `{evaluation.uri}/wrong_answers.md`"
 
 
-def _side_by_side(base: dict[str, Proportion], tuned: dict[str, Proportion], metric: str) -> list[str]:
-    lines = ["| metric | base model | tuned model |", "| --- | --- | --- |"]
-    for name, score in tuned.items():
+def _side_by_side(base: Scores, tuned: Scores, metric: str) -> list[str]:
+    lines = [f"| metric | {plain(base.who)} | {plain(tuned.who)} |", "| --- | --- | --- |"]
+    for name, score in tuned.metrics.items():
         shown = f"**{name}**" if name == metric else name
-        lines.append(f"| {shown} | {percent(base.get(name))} | {percent(score)} |")
+        lines.append(f"| {shown} | {percent(base.metrics.get(name))} | {percent(score)} |")
+    for name, estimate in tuned.estimates.items():
+        lines.append(f"| {name} | {estimated(base.estimates.get(name))} | {estimated(estimate)} |")
     return lines
 
 
@@ -122,6 +124,11 @@ def percent(score: Proportion | None) -> str:
 def with_interval(score: Proportion) -> str:
     """`62.5 % (48.4 to 74.8)`, for a table that has a column for n."""
     return f"{score.value * 100:.1f} % ({score.low * 100:.1f} to {score.high * 100:.1f})"
+
+
+def estimated(score: Estimate | None) -> str:
+    """`0.812 (0.770 to 0.851, n = 500)`."""
+    return "" if score is None else f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f}, n = {score.n})"
 
 
 def gain(comparison: Comparison) -> str:

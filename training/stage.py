@@ -21,8 +21,9 @@ PROBE = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]
 def stage(source: Path, output: Path, chat_template: str | None = None) -> None:
     """Leave the model of `source` (a GGUF file or a folder) in `output`, with `chat_template` (a file, or `chatml`).
 
-    Without `chat_template` the model's own is kept. Raises TrainingProblem when it has none, when the template fails on
-    a system message and a question, or when `source` holds no model.
+    Without `chat_template` the model's own is kept, if it has one: a classifier needs none, and for the others the data
+    set is refused. Raises TrainingProblem when the template fails on a system message and a question, or when `source`
+    holds no model.
     """
     if source.is_dir():
         tokenizer = _copy_folder(source, output)
@@ -32,7 +33,7 @@ def stage(source: Path, output: Path, chat_template: str | None = None) -> None:
         raise TrainingProblem(f"{source} is neither a GGUF file nor a folder with a model")
     if chat_template is not None:
         tokenizer.chat_template = _template(chat_template)
-    _check_template(tokenizer, source)
+    _check_template(tokenizer)
     _set_padding(tokenizer)
     tokenizer.save_pretrained(output)
 
@@ -77,11 +78,9 @@ def _template(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _check_template(tokenizer: PreTrainedTokenizerBase, source: Path) -> None:
+def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:
     if tokenizer.chat_template is None:
-        raise TrainingProblem(
-            f"{source} has no chat template: it is a base model. Set model.chat_template to chatml, or to a Jinja file."
-        )
+        return
     try:
         rendered = tokenizer.apply_chat_template(PROBE, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template may raise anything

@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from containers.serving.app import create_app, serve
+from containers.serving.classification import is_classifier
 from containers.serving.record import log as access
 from containers.serving.settings import ServingSettings
 
@@ -104,7 +105,7 @@ class Server(uvicorn.Server):
 
 
 async def _serve(settings: ServingSettings, folder: Path, listener: socket.socket) -> int:
-    app = create_app(settings)
+    app = create_app(settings, classifies=is_classifier(folder))
     server = Server(app, settings.grace_seconds)
     host, port = listener.getsockname()[:2]
     # A daemon thread: a signal during a long load must not wait for its end.
@@ -120,9 +121,9 @@ async def _serve(settings: ServingSettings, folder: Path, listener: socket.socke
 
 def _load(app: FastAPI, server: Server, settings: ServingSettings, folder: Path, url: str) -> None:
     try:
-        from containers.serving.loading import load_service  # torch: seconds, in which /ping answers already
+        from containers.serving.loading import load  # torch: seconds, in which /ping answers already
 
-        service = load_service(folder, settings)
+        service = load(folder, settings)
         serve(app, service)
     except Exception as error:
         logging.getLogger("serving").debug("loading failed", exc_info=True)

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Tag
 from pydantic.json_schema import models_json_schema
 
 from containers.serving import openai_api, tgi_api
+from containers.serving.classification import Classification, Classified, ClassifyBody
 from containers.serving.errors import ApiError, Kind
 from containers.serving.metrics import Metrics
 from containers.serving.middleware import Accounting, BodyLimit
@@ -38,9 +39,9 @@ TGI_ERRORS: Documented = {"4XX": {"model": TgiError}, "5XX": {"model": TgiError}
 BOTH_ERRORS: Documented = {"4XX": {"model": OpenAIError | TgiError}, "5XX": {"model": OpenAIError | TgiError}}
 
 
-def loaded(request: Request) -> Service:
+def loaded(request: Request) -> Any:
     """The service. Raises ApiError while the model is being loaded, when its engine has died, and during the shutdown."""
-    service: Service | None = request.app.state.service
+    service: Service | Classification | None = request.app.state.service
     if request.app.state.stopping:
         stopping = ApiError(Kind.NOT_READY, "the server is shutting down", retry_after=5)
         stopping.headers["Connection"] = "close"  # the next try is to go to another server
@@ -55,10 +56,14 @@ def loaded(request: Request) -> Service:
 
 
 Loaded = Annotated[Service, Depends(loaded)]
+LoadedClassifier = Annotated[Classification, Depends(loaded)]
 
 
-def create_app(settings: ServingSettings) -> FastAPI:
-    """The application. `app.state.service` is None until `serve` is called with the loaded model."""
+def create_app(settings: ServingSettings, classifies: bool = False) -> FastAPI:
+    """The application. `app.state.service` is None until `serve` is called with the loaded model.
+
+    A model that `classifies` has its own form of /invocations, and none of the routes that generate text.
+    """
     app = Application(title="finetune-flows model server", version="1", strict_content_type=False)
     app.state.service = None
     app.state.failed = False
@@ -69,13 +74,16 @@ def create_app(settings: ServingSettings) -> FastAPI:
     # Added last, so it is the outer one.
     app.add_middleware(Accounting, metrics=app.state.metrics, log_requests=settings.access_log != "off")
     add_refusals(app)
-    _add_state_routes(app, settings)
-    _add_openai_routes(app)
-    _add_tgi_routes(app)
+    _add_state_routes(app)
+    if classifies:
+        _add_classifier_routes(app)
+    else:
+        _add_openai_routes(app)
+        _add_tgi_routes(app, settings)
     return app
 
 
-def serve(app: FastAPI, service: Service) -> None:
+def serve(app: FastAPI, service: Service | Classification) -> None:
     """From now on answer with this model."""
     app.state.metrics.watch(service.engine)
     app.state.service = service
@@ -99,15 +107,11 @@ def _answers(whole: Any, event: Any, errors: Documented) -> Documented:
     return {200: {"model": whole, "content": {"text/event-stream": schema}}, **errors}
 
 
-def _add_state_routes(app: FastAPI, settings: ServingSettings) -> None:
+def _add_state_routes(app: FastAPI) -> None:
     @app.get("/ping", responses=OPENAI_ERRORS)
     @app.get("/health", responses=OPENAI_ERRORS)
     async def ping(service: Loaded) -> Response:
         return Response()
-
-    @app.get("/info", responses=TGI_ERRORS)
-    async def info(service: Loaded) -> Info:
-        return tgi_api.info(service, settings)
 
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -135,7 +139,18 @@ def _add_openai_routes(app: FastAPI) -> None:
         return await tgi_api.compatible(body, request, service)
 
 
-def _add_tgi_routes(app: FastAPI) -> None:
+def _add_classifier_routes(app: FastAPI) -> None:
+    @app.post("/invocations", responses=TGI_ERRORS)
+    async def classify(service: LoadedClassifier, body: ClassifyBody, request: Request) -> Classified:
+        request.state.record.dialect = "tgi"
+        return await service.answer(body, request)
+
+
+def _add_tgi_routes(app: FastAPI, settings: ServingSettings) -> None:
+    @app.get("/info", responses=TGI_ERRORS)
+    async def info(service: Loaded) -> Info:
+        return tgi_api.info(service, settings)
+
     @app.post("/", responses=_answers(list[Generated], StreamEvent, TGI_ERRORS))
     async def compatible(service: Loaded, body: GenerateBody, request: Request) -> Response:
         return await tgi_api.compatible(body, request, service)

@@ -7,11 +7,19 @@ from pathlib import Path
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+from containers.serving.classification import Classification, is_classifier
 from containers.serving.engine import Engine
 from containers.serving.prompts import Prompts
 from containers.serving.service import Service
 from containers.serving.settings import ServingSettings
 from containers.serving.transformers_engine import TransformersEngine, UnsupportedModel
+
+
+def load(folder: Path, settings: ServingSettings) -> Service | Classification:
+    """What serves the model of `folder`. Raises UnsupportedModel, or what transformers says of a bad folder."""
+    if is_classifier(folder):
+        return Classification.load(folder, settings)
+    return load_service(folder, settings)
 
 
 def load_service(folder: Path, settings: ServingSettings) -> Service:

@@ -1,9 +1,14 @@
 """What was asked of this server since its start, for Prometheus."""
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from containers.serving.engine import Engine
 from containers.serving.record import Record
+
+if TYPE_CHECKING:
+    from containers.serving.classifier_engine import ClassifierEngine
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300, 600)
 TOKEN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -32,7 +37,7 @@ class Metrics:
         self.cached = Counter("serving_cached_prompt_tokens", "Of these, not read again.", registry=registry)
         self.completion = Counter("serving_completion_tokens", "Tokens generated.", registry=registry)
 
-    def watch(self, engine: Engine) -> None:
+    def watch(self, engine: "Engine | ClassifierEngine") -> None:
         """Show how much runs and waits in this engine."""
         running = Gauge("serving_running", "Sequences being computed now: the batch.", registry=self.registry)
         running.set_function(lambda: engine.running)

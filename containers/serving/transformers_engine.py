@@ -53,7 +53,7 @@ class TransformersEngine:
         if "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(len(os.sched_getaffinity(0)))  # torch itself leaves out hyper-threads
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=_dtype(settings.dtype, device), use_safetensors=True, local_files_only=True
+            folder, dtype=dtype_of(settings.dtype, device), use_safetensors=True, local_files_only=True
         )
         _refuse_unsupported(model)
         model.eval().to(device)
@@ -178,7 +178,8 @@ def _hand_over(
         loop.call_soon_threadsafe(queue.put_nowait, item)
 
 
-def _dtype(name: str, device: str) -> torch.dtype:
+def dtype_of(name: str, device: str) -> torch.dtype:
+    """The computing type that a setting stands for on this kind of device."""
     if name != "auto":
         return getattr(torch, name)  # type: ignore[no-any-return]
     if device == "cpu":

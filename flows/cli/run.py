@@ -77,7 +77,7 @@ def show_outcome(outcome: "Outcome") -> None:
     from tasks.report import gain
 
     base, tuned = read_scores(outcome.base_evaluation), read_scores(outcome.evaluation)
-    out.print(_scores_table({"base model": base, "tuned model": tuned}))
+    out.print(_scores_table({base.who: base, tuned.who: tuned}))
     metric = outcome.metric
     comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
     out.print(f"Gain in {metric}: {gain(comparison)}\n", highlight=False)
@@ -101,11 +101,13 @@ def show_outcome(outcome: "Outcome") -> None:
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:
-    from tasks.report import with_interval
+    from tasks.report import estimated, with_interval
 
     table = Table("metric", "n", *scores, title="Scores, with 95 % intervals", title_justify="left")
     *_, last = scores.values()
     for metric, proportion in last.metrics.items():
         cells = (with_interval(each.metrics[metric]) for each in scores.values())
         table.add_row(metric, str(proportion.n), *cells)
+    for name, estimate in last.estimates.items():
+        table.add_row(name, str(estimate.n), *(estimated(each.estimates.get(name)) for each in scores.values()))
     return table

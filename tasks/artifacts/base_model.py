@@ -87,8 +87,9 @@ def _in_package(source: str) -> Path:
         )
         raise RecipeError("model.source", [problem])
     folder = Path(spec.submodule_search_locations[0])
-    if not (folder / file).is_file():
-        found = ", ".join(sorted(p.name for p in folder.glob("*.gguf"))) or "no GGUF file"
+    if not ((folder / file).is_file() or (folder / file / "config.json").is_file()):
+        weights = [*folder.glob("*.gguf"), *(config.parent for config in folder.glob("*/config.json"))]
+        found = ", ".join(sorted(each.name for each in weights)) or "no GGUF file and no folder of a model"
         raise RecipeError("model.source", [f"{source}: the package holds {found}"])
     return folder / file
 

@@ -1,6 +1,7 @@
 """What was found in the rows and what became of them."""
 
 import sqlite3
+from collections.abc import Mapping
 from itertools import combinations
 
 from pydantic import BaseModel, ConfigDict
@@ -61,6 +62,8 @@ class DatasetAudit(_Frozen):
     splits: dict[Split, int]
     quarantined: int
     quarantined_share: float
+    steps: dict[str, int] = {}
+    """Rows that each step of dataset.steps changed, the quarantined among them."""
     reasons: dict[str, int]
     """Quarantined rows by reason, the most frequent first. A row with two reasons counts for both."""
     exact_duplicates: int
@@ -76,7 +79,12 @@ class DatasetAudit(_Frozen):
 
 
 def make_audit(
-    db: sqlite3.Connection, section: DatasetSection, digests: dict[str, str], rows: int, apart: str
+    db: sqlite3.Connection,
+    section: DatasetSection,
+    digests: dict[str, str],
+    rows: int,
+    apart: str,
+    changed: Mapping[str, int] | None = None,
 ) -> DatasetAudit:
     """The audit of a split index. `rows`: how many were read."""
     fates = dict(db.execute("SELECT fate, COUNT(*) FROM rows WHERE fate IS NOT NULL GROUP BY fate"))
@@ -90,6 +98,7 @@ def make_audit(
         splits={split: splits.get(split, 0) for split in SPLITS},
         quarantined=quarantined,
         quarantined_share=quarantined / rows,
+        steps=dict(changed or {}),
         reasons={kind: count for kind, count, _ in count_reasons(db)},
         exact_duplicates=fates.get("exact duplicate", 0),
         normalised_duplicates=fates.get("normalised duplicate", 0),

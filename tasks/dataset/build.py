@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from tasks.dataset import index
 from tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
 from tasks.dataset.check import check_rows
 from tasks.dataset.lengths import Measured, TokenCounter, measure
+from tasks.dataset.preprocessing import Preprocessing
 from tasks.dataset.source import Source, find_source
 from tasks.dataset.split import SPLITS, split_rows
 from tasks.dataset.write import write_bad_rows, write_losers, write_split
@@ -41,15 +43,17 @@ def build_dataset(
         RecipeError: the tokenizer has no chat template, or one that refuses the messages.
     """
     on_progress = on_progress or (lambda stage, rows: None)
-    sources, problem = find_sources(section), problem_of(asked)
-    counter = TokenCounter(tokenizer_folder) if tokenizer_folder else None
+    sources, problem, before = find_sources(section), problem_of(asked), Preprocessing.of(section, asked)
+    changed: Counter[str] = Counter()
+    counter = TokenCounter(tokenizer_folder, asked.generates) if tokenizer_folder else None
     out.mkdir(parents=True, exist_ok=True)
     quarantine = out / "quarantine.jsonl"
     with _open_index(out, section.seed) as db, quarantine.open("w", encoding="ascii") as file:
         rows = 0
         for part, source in enumerate(sources):
-            for batch in _read(source, part, section, problem, counter):
+            for batch in _read(source, part, section, problem, counter, before):
                 write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
+                changed.update(step for measured in batch for step in measured.row.changed)
                 index.add(db, part, batch, rows + 1)
                 rows += len(batch)
                 on_progress("read", rows)
@@ -63,8 +67,11 @@ def build_dataset(
             written += write_split(db, split, problem, out / f"{split}.parquet")
             on_progress("write", written)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
-        audit = make_audit(db, section, digests, rows, apart)
-    (out / "task.json").write_text(json.dumps(problem.task(out / "train.parquet"), indent=2) + "\n", encoding="utf-8")
+        audit = make_audit(db, section, digests, rows, apart, changed)
+    task = dict(problem.task(out / "train.parquet"))
+    if not asked.generates:
+        task["cleaning"] = section.steps  # its server does the same to what it is asked
+    (out / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
     (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return audit
 
@@ -88,12 +95,17 @@ def _open_index(out: Path, seed: int) -> Iterator[sqlite3.Connection]:
 
 
 def _read(
-    source: Source, part: int, section: DatasetSection, problem: Problem, counter: TokenCounter | None
+    source: Source,
+    part: int,
+    section: DatasetSection,
+    problem: Problem,
+    counter: TokenCounter | None,
+    before: Preprocessing,
 ) -> Iterator[list[Measured]]:
     """The checked and measured rows of a source in batches. Rows of the test are never shortened."""
     special_tokens = counter.special_tokens if counter else ()
     shorten = section.too_long == "shorten_context" and part == index.SOURCE
-    for batch in check_rows(source.rows(), problem, section.slice_column, special_tokens):
+    for batch in check_rows(source.rows(), problem, section.slice_column, special_tokens, before):
         if counter:
             yield list(measure(batch, counter, section, problem, shorten))
         else:

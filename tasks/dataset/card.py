@@ -8,6 +8,9 @@ from tasks.dataset.audit import DatasetAudit, Lengths
 def dataset_card(audit: DatasetAudit) -> str:
     """A page that says what was read, what was left out and why, how the rows were split, and how long they are."""
     parts = ["# Data set", _rows(audit), "## Left out", _left_out(audit), "## Train and test", _leakage(audit)]
+    if audit.steps:
+        steps = [(name.replace("_", " "), f"{count:,}") for name, count in audit.steps.items()]
+        parts += ["## Steps", _table(("step", "rows that it changed"), steps)]
     if audit.lengths:
         parts += ["## Length in tokens", _lengths(audit.lengths)]
     sources = "\n".join(f"- {name}: `{digest}`" for name, digest in audit.sources.items())

@@ -12,10 +12,12 @@ from itertools import chain, islice
 from multiprocessing import get_context
 
 from tasks.dataset.example import BadRow, Example, Reason, read_texts
+from tasks.dataset.preprocessing import Preprocessing
 from tasks.dataset.readers import SourceRow
 from tasks.errors import EnvironmentProblem
 from tasks.problems.contract import Problem
 
+NOTHING = Preprocessing()
 BATCH = 512
 SERIAL_BATCHES = 8
 """So many batches are checked without workers, which take a second to start."""
@@ -31,15 +33,23 @@ class CheckedRow:
     line: int
     example: Example | None
     slice: str | None = None
+    changed: tuple[str, ...] = ()
+    """Names of the steps that changed it."""
     reasons: tuple[Reason, ...] = ()
     raw: str = ""
 
 
 def check_rows(
-    rows: Iterable[SourceRow], problem: Problem, slice_column: str | None, special_tokens: Collection[str]
+    rows: Iterable[SourceRow],
+    problem: Problem,
+    slice_column: str | None,
+    special_tokens: Collection[str],
+    before: Preprocessing = NOTHING,
 ) -> Iterator[list[CheckedRow]]:
     """The checked rows in batches, in the order of the rows. Few rows are under way at once, however many there are."""
-    check = partial(check_batch, problem=problem, slice_column=slice_column, special_tokens=tuple(special_tokens))
+    check = partial(
+        check_batch, problem=problem, slice_column=slice_column, special_tokens=tuple(special_tokens), before=before
+    )
     rows = iter(rows)
     batches = iter(lambda: list(islice(rows, BATCH)), [])
     first = list(islice(batches, SERIAL_BATCHES))
@@ -50,23 +60,31 @@ def check_rows(
 
 
 def check_batch(
-    rows: list[SourceRow], problem: Problem, slice_column: str | None, special_tokens: tuple[str, ...]
+    rows: list[SourceRow],
+    problem: Problem,
+    slice_column: str | None,
+    special_tokens: tuple[str, ...],
+    before: Preprocessing = NOTHING,
 ) -> list[CheckedRow]:
     """Checks rows in this process."""
-    return [_check(row, problem, slice_column, special_tokens) for row in rows]
+    return [_check(row, problem, slice_column, special_tokens, before) for row in rows]
 
 
-def _check(row: SourceRow, problem: Problem, slice_column: str | None, special_tokens: tuple[str, ...]) -> CheckedRow:
+def _check(
+    row: SourceRow, problem: Problem, slice_column: str | None, special_tokens: tuple[str, ...], before: Preprocessing
+) -> CheckedRow:
     if row.values is None:
         return CheckedRow(row.file, row.line, None, reasons=(row.problem,) if row.problem else (), raw=bounded(row.raw))
     name, reasons = _slice(row, slice_column)
+    changed: tuple[str, ...] = ()
     try:
-        example = problem.read_row(row.values, special_tokens)
+        values, changed = before.apply(row.values)
+        example = problem.read_row(values, special_tokens)
     except BadRow as bad:
         reasons += bad.reasons
     if reasons:
         return CheckedRow(row.file, row.line, None, reasons=reasons, raw=bounded(json.dumps(row.values, default=repr)))
-    return CheckedRow(row.file, row.line, example, name)
+    return CheckedRow(row.file, row.line, example, name, changed)
 
 
 def _slice(row: SourceRow, column: str | None) -> tuple[str | None, tuple[Reason, ...]]:

@@ -22,17 +22,20 @@ class Measured(NamedTuple):
 
 
 class TokenCounter:
-    """Counts tokens of prompt and completion under the model's own chat template, as TRL does: the whole conversation
-    is rendered once, without a generation prompt, and the template brings BOS, EOS and turn markers.
+    """Counts tokens as the trainer does.
+
+    Of a conversation under the model's own chat template, as TRL does: it is rendered once, without a generation prompt,
+    and the template brings BOS, EOS and turn markers. Of a text that is only read, with the tokenizer's special tokens.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Loads the tokenizer. Raises RecipeError when it has no chat template."""
+    def __init__(self, folder: Path, generates: bool = True) -> None:
+        """Loads the tokenizer. Raises RecipeError when it has no chat template and one is needed."""
         from transformers import AutoTokenizer
 
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         self._tokenizer.model_max_length = 10**9  # we do the looking out for long rows
-        if not self._tokenizer.chat_template:
+        self._generates = generates
+        if generates and not self._tokenizer.chat_template:
             raise RecipeError("model", [f"chat_template: the tokenizer in {folder} has none; give a file or chatml"])
 
     @property
@@ -46,6 +49,9 @@ class TokenCounter:
 
         if not examples:
             return []
+        if not self._generates:
+            texts = [example.prompt[-1]["content"] for example in examples]
+            return [len(ids) for ids in self._tokenizer(texts)["input_ids"]]
         conversations = [example.prompt + example.completion for example in examples]
         try:
             encoded = self._tokenizer.apply_chat_template(conversations, tokenize=True, return_dict=True)

@@ -35,9 +35,13 @@ class Reply(BaseModel):
 class Form(Protocol):
     """One kind of request."""
 
-    name: str
-    """What a reply is called in an error message."""
-    route: str
+    @property
+    def name(self) -> str:
+        """What a reply is called in an error message."""
+
+    @property
+    def route(self) -> str:
+        """Where the request goes."""
 
     def body(self, row: TestRow, section: EvaluationSection) -> dict[str, Any]:
         """The JSON that is sent."""

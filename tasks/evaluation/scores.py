@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,17 @@ class Verdict(BaseModel):
     evaluable: bool = True
     extracted: str | None = Field(None, description="What was taken out of the answer and judged.")
     error: str | None = Field(None, description="Why the answer, or the right answer of the row, does not run.")
+
+
+class Estimate(BaseModel):
+    """A score that is no share of rows, with its 95 % bootstrap interval over n rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    low: float
+    high: float
+    n: int = Field(ge=0)
 
 
 class Decoding(BaseModel):
@@ -58,6 +70,9 @@ class Scores(BaseModel):
     not_evaluable: int = Field(description="Rows that the execution metrics leave out.")
     errors: int = Field(description="Rows whose request failed. They count as wrong.")
     metrics: dict[str, Proportion]
+    estimates: dict[str, Estimate] = Field({}, description="Scores that are no shares of rows.")
+    details: dict[str, Any] = Field({}, description="What else the problem's judge found: tables, a confusion matrix.")
+    who: str = Field("model", description="Who answered: base model, linear baseline, tuned model, endpoint.")
     slices: dict[str, dict[str, dict[str, Proportion]]] = Field(
         description="The metrics of the rows in each part, by name of the division and of the part."
     )
@@ -83,6 +98,9 @@ def summarise(
     *,
     dataset_digest: str,
     model_digest: str,
+    who: str = "model",
+    estimates: dict[str, Estimate] | None = None,
+    details: dict[str, Any] | None = None,
 ) -> Scores:
     """Add up verdicts and the answers that they were passed on."""
     answered = [answer for answer in answers if answer.error is None]
@@ -91,6 +109,9 @@ def summarise(
         not_evaluable=sum(not verdict.evaluable for verdict in verdicts),
         errors=len(answers) - len(answered),
         metrics=_metrics(verdicts),
+        estimates=estimates or {},
+        details=details or {},
+        who=who,
         slices=_slices(verdicts),
         kinds=dict(Counter(verdict.kind for verdict in verdicts).most_common()),
         differences=dict(Counter(kind for verdict in verdicts for kind in set(verdict.differences)).most_common()),

@@ -10,6 +10,9 @@ from tasks.errors import EndpointFailed
 from tasks.platforms.connect import sync_client
 from tasks.platforms.contract import Endpoint
 
+SCORE_TOLERANCE = 0.02  # of a probability; the engine may compute in 16 bits
+MANY_LABELS = 100_000
+
 
 def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300) -> str:
     """Sends the probes that the training program saved, and says in one line what was compared.
@@ -21,6 +24,8 @@ def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300)
         EndpointFailed: they do not.
     """
     expected: list[dict[str, Any]] = json.loads(probes.read_text(encoding="utf-8"))
+    if "scores" in expected[0]:
+        return _check_scores(endpoint, expected, timeout_seconds)
     with sync_client(endpoint.url, timeout_seconds) as client:
         tokenized = [_check_tokens(client, endpoint, probe) for probe in expected]
         same = sum(_answer(client, probe).startswith(probe["text"].strip()) for probe in expected)
@@ -31,6 +36,25 @@ def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300)
         )
     tokens = "the trainer's token ids" if all(tokenized) else "token ids not shown by this engine"
     return f"{tokens}, {same} of {len(expected)} probe answers the same"
+
+
+def _check_scores(endpoint: Endpoint, expected: list[dict[str, Any]], timeout_seconds: float) -> str:
+    """A classifier's probabilities: kernels round otherwise, and no more."""
+    body = {"inputs": [probe["text"] for probe in expected], "parameters": {"top_k": MANY_LABELS}}
+    with sync_client(endpoint.url, timeout_seconds) as client:
+        reply = client.post("/invocations", json=body)
+    reply.raise_for_status()
+    apart = max(
+        abs(item["score"] - probe["scores"].get(item["label"], 2))
+        for probe, items in zip(expected, reply.json(), strict=True)
+        for item in items
+    )
+    if apart > SCORE_TOLERANCE:
+        raise EndpointFailed(
+            f"endpoint {endpoint.name} gives other scores than its model gave when it was saved: they differ by "
+            f"{apart:.2g}, at most {SCORE_TOLERANCE:g} is rounding. Its tokenizer, labels or weights are not the model's own"
+        )
+    return f"the scores of {len(expected)} probe texts differ by {apart:.1g} at most"
 
 
 def _check_tokens(client: httpx.Client, endpoint: Endpoint, probe: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tasks.dataset.example import Example, Message
 from tasks.evaluation.asking import Form, TestRow
-from tasks.evaluation.scores import Verdict
+from tasks.evaluation.scores import Estimate, Verdict
 from tasks.problems.wrong_answers import WrongAnswer
 
 Progress = Callable[[int], None]
@@ -20,6 +20,10 @@ class Judged:
 
     verdicts: list[Verdict] = field(default_factory=list)
     wrong: list[WrongAnswer] = field(default_factory=list)
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+    """Scores that are no share of rows, such as F1."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What else was found, as JSON holds it: tables, a confusion matrix."""
 
 
 class Problem(Protocol):
@@ -28,6 +32,10 @@ class Problem(Protocol):
     @property
     def apart(self) -> str:
         """What `Example.shares` names, in the plural: what training and test never have in common."""
+
+    @property
+    def base(self) -> str:
+        """What the tuned model is compared with: the base model, or what stands for it where that cannot answer."""
 
     @property
     def form(self) -> Form:
@@ -54,6 +62,9 @@ class Problem(Protocol):
 
     def check(self, rows: Sequence[TestRow]) -> None:
         """Before anything is spent: is there all that judging needs? Raises EnvironmentProblem."""
+
+    def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> Mapping[str, str] | None:
+        """By row id, what the tuned model is compared with says; None: the base model is asked, behind an endpoint."""
 
     def judge(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None

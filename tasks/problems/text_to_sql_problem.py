@@ -22,6 +22,7 @@ class TextToSqlProblem:
 
     section: TextToSql
     apart: str = "tables"
+    base: str = "base model"
     form: Form = CHAT
 
     def columns(self) -> Collection[str]:
@@ -47,6 +48,9 @@ class TextToSqlProblem:
     def check(self, rows: Sequence[TestRow]) -> None:
         """Opens the real databases, where the recipe names some."""
         check_real_databases(self.section.judging.real_databases, rows)
+
+    def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> None:
+        """The base model is asked itself."""
 
     def judge(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None

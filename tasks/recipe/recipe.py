@@ -24,7 +24,7 @@ class Recipe(Section):
         pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
         description="Short name: lower case, digits, hyphens, 40 at most. Jobs, endpoints and the champion carry it.",
     )
-    problem: Problem = Field(description="What the model learns.")
+    problem: Problem
     dataset: DatasetSection
     model: ModelSection
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
@@ -53,6 +53,13 @@ class Recipe(Section):
                 f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
+        if not (self.problem.generates or isinstance(self.platform, ProcessPlatform)):
+            engine = self.platform.serving_engine
+            if engine != "finetune-flows":
+                broken.append(
+                    f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
+                    "finetune-flows, on SageMaker with platform.serving_image"
+                )
         broken += self.problem.mistakes(self.metric)
         if broken:
             raise ValueError("; ".join(broken))

@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from containers.serving.cleaning import Step
+
 
 class Section(BaseModel):
     """What all sections share."""
@@ -35,6 +37,17 @@ class DatasetSection(Section):
         0.2, gt=0, lt=1, description="Share of the rows for the test. Whole schemas go to one side."
     )
     validation_share: float = Field(0.05, ge=0, lt=1, description="Share of the rows for the validation loss.")
+    steps: tuple[Step, ...] = Field(
+        (),
+        description="What is done to the texts that the model reads, in this order. A classifier's server does it too.",
+    )
+    missing: Literal["quarantine", "fill", "fail"] = Field(
+        "quarantine",
+        description="What becomes of a row without a text: left out, filled with fill_with, or the run ends.",
+    )
+    fill_with: str | None = Field(None, description="Text in the place of a missing one.")
+    min_characters: int = Field(0, ge=0, description="Rows with a shorter text are quarantined.")
+    max_characters: int = Field(0, ge=0, description="Rows with a longer text are quarantined; 0: no limit but ours.")
     max_tokens: int = Field(1024, ge=32, description="Longest prompt and answer together, in tokens of the base model.")
     too_long: Literal["quarantine", "shorten_context"] = Field(
         "quarantine", description="What becomes of longer rows. The answer is never cut."
@@ -48,6 +61,8 @@ class DatasetSection(Section):
     def _leaves_rows_to_train_on(self) -> Self:
         if self.test_source is None and self.test_share + self.validation_share >= 1:
             raise ValueError("test_share and validation_share together leave no rows to train on")
+        if self.missing == "fill" and not (self.fill_with or "").strip():
+            raise ValueError("missing: fill needs fill_with, the text to fill with")
         return self
 
 
@@ -58,7 +73,7 @@ class ModelSection(Section):
 
     source: str = Field(
         min_length=1,
-        description="Hub id, local folder, or package:<import name>/<file>.gguf for weights that a Python package ships.",
+        description="Hub id, local folder, or package:<import name>/<file>.gguf or <folder> for weights that a Python package ships.",
     )
     revision: str | None = Field(
         None,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+SHARED = ("training.settings", "containers.serving.cleaning")  # what a job or a server has in common with us
 OURS = ("flows", "tasks", "training", "containers")
 FILES = sorted(path for top in OURS for path in Path(top).rglob("*.py"))
 
@@ -44,7 +45,7 @@ def allowed(path: Path, name: str) -> bool:
             return top_of(name) not in ("flows", "training", "containers")
         case "domain":
             ours = top_of(name) in OURS
-            permitted = (top_of(name) == "tasks" and not stage) or name.startswith("training.settings")
+            permitted = (top_of(name) == "tasks" and not stage) or name.startswith(SHARED)
             return permitted if ours else top_of(name) != "prefect"
         case other:
             return top_of(name) == other if top_of(name) in OURS else top_of(name) not in ("prefect", "boto3", "docker")

@@ -30,6 +30,27 @@ def test_a_resolved_recipe_reads_back_as_itself(path: Path) -> None:
     assert parse_recipe(yaml.safe_load(dump_recipe(recipe)), "again") == recipe
 
 
+@pytest.mark.parametrize("name", ["sentiment", "sentiment-roberta", "sentiment-gpt-qlora"])
+@pytest.mark.parametrize(
+    "platform",
+    [
+        ["platform.kind=process"],
+        ["platform.kind=docker"],
+        ["platform.kind=sagemaker", "platform.serving_engine=finetune-flows", "platform.serving_image=image"],
+    ],
+    ids=lambda overrides: overrides[0].split("=")[1],
+)
+def test_a_classifier_can_be_trained_on_each_platform(name: str, platform: list[str]) -> None:
+    assert load_recipe(Path(f"recipes/{name}.yaml"), platform).metric == "accuracy"
+
+
+def test_a_classifier_is_not_given_to_a_server_that_generates_text() -> None:
+    with pytest.raises(RecipeError, match="vllm generates text"):
+        load_recipe(Path("recipes/sentiment.yaml"), ["platform.kind=docker", "platform.serving_engine=vllm"])
+    with pytest.raises(RecipeError, match=r"evaluation.metric: 'execution' is not one of accuracy"):
+        load_recipe(Path("recipes/sentiment.yaml"), ["evaluation.metric=execution"])
+
+
 def test_every_problem_is_told_at_once_with_path_and_what_is_permitted() -> None:
     problems = problems_of(
         "training.epocs=2",
@@ -53,7 +74,9 @@ def test_every_problem_is_told_at_once_with_path_and_what_is_permitted() -> None
 
 def test_a_missing_field_is_told_with_what_belongs_there() -> None:
     with pytest.raises(RecipeError, match=r"dataset\.source: missing; File or folder of JSONL"):
-        parse_recipe({"name": "a", "problem": {}, "dataset": {}, "model": {"source": "x"}}, "recipe")
+        parse_recipe(
+            {"name": "a", "problem": {"kind": "text-to-sql"}, "dataset": {}, "model": {"source": "x"}}, "recipe"
+        )
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def build_tiny_encoder(folder: Path, seed: int = 0) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=512,
+        initializer_range=0.1,
         pad_token_id=tokenizer.pad_token_id,
     )
     with torch.random.fork_rng():

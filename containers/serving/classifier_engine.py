@@ -1,0 +1,154 @@
+"""The classification head at work: one thread that computes the texts of all requests in batches."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections import deque
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from containers.serving.engine import GenerationFailed, QueueFull, Stopping
+from containers.serving.linear import pack_linear_layers
+from containers.serving.settings import ServingSettings
+from containers.serving.transformers_engine import SHUTTING_DOWN, dtype_of
+
+log = logging.getLogger("serving.engine")
+
+
+@dataclass(eq=False)
+class Waiting:
+    """One text and where its scores go."""
+
+    ids: list[int]
+    scores: "Future[list[float]]" = field(default_factory=Future)
+
+
+class ClassifierEngine:
+    """`scores` is for an event loop, the rest for any thread."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: ServingSettings) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.longest = min(settings.max_model_length, int(tokenizer.model_max_length))
+        self.several = model.config.problem_type == "multi_label_classification"
+        self._settings = settings
+        self._waiting: deque[Waiting] = deque()
+        self._batch: list[Waiting] = []
+        self._changed = threading.Condition()  # guards _waiting and _closing
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def load(cls, folder: Path, settings: ServingSettings) -> "ClassifierEngine":
+        """Load the model and start the thread. Raises what transformers says of a bad folder."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(len(os.sched_getaffinity(0)))
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=dtype_of(settings.dtype, device), use_safetensors=True, local_files_only=True
+        )
+        model.eval().to(device)
+        pack_linear_layers(model)
+        return cls(model, AutoTokenizer.from_pretrained(folder, local_files_only=True), settings)
+
+    @property
+    def description(self) -> str:
+        """Engine, computing type and where it runs."""
+        dtype = str(self.model.dtype).removeprefix("torch.")
+        place = f"{torch.get_num_threads()} threads" if self.model.device.type == "cpu" else str(self.model.device)
+        return f"classifier, {dtype}, {place}"
+
+    @property
+    def running(self) -> int:
+        """Texts being computed now."""
+        return len(self._batch)
+
+    @property
+    def waiting(self) -> int:
+        """Texts that wait for a place."""
+        return len(self._waiting)
+
+    @property
+    def alive(self) -> bool:
+        """False when no further score will ever come."""
+        return self._thread.is_alive()
+
+    def tokenize(self, texts: list[str], truncate: bool) -> list[list[int]]:
+        """Token ids of each text with the model's special tokens; cut at the longest that the model reads, if asked for."""
+        ids: list[list[int]] = self.tokenizer(
+            texts, truncation=truncate, max_length=self.longest if truncate else None
+        )["input_ids"]
+        return ids
+
+    async def scores(self, texts: list[list[int]]) -> list[list[float]]:
+        """Probabilities of each text, in the order of the model's labels. Raises QueueFull, GenerationFailed."""
+        waiting = [Waiting(ids) for ids in texts]
+        with self._changed:
+            if self._closing:
+                raise Stopping(SHUTTING_DOWN)
+            if len(self._waiting) + len(waiting) > self._settings.max_queue + self._settings.max_batch_size:
+                raise QueueFull(f"{len(self._waiting)} texts wait already; try again later")
+            self._waiting.extend(waiting)
+            self._changed.notify()
+        return await asyncio.gather(*(asyncio.wrap_future(each.scores) for each in waiting))
+
+    def close(self) -> None:
+        """Stop after the current batch; what waits fails."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            try:
+                scores = self._compute([each.ids for each in batch])
+            except Exception as error:  # out of memory above all: it ends these requests, and not the server
+                log.exception("a batch failed; its texts are given up")
+                _fail(batch, GenerationFailed(f"the engine failed: {type(error).__name__}: {error}"))
+                continue
+            for each, row in zip(batch, scores, strict=True):
+                with suppress(InvalidStateError):  # its client has hung up
+                    each.scores.set_result(row)
+        _fail(self._waiting, Stopping(SHUTTING_DOWN))
+
+    def _next_batch(self) -> list[Waiting]:
+        """Texts of like length that wait, up to the size of a batch; none when the engine is to stop. Waits for one."""
+        with self._changed:
+            self._batch = []
+            while not (self._waiting or self._closing):
+                self._changed.wait()
+            if self._closing:
+                return []
+            size = self._settings.max_batch_size
+            first, *others = islice(self._waiting, 4 * size)
+            # The one that waits longest, and those that are padded least beside it.
+            alike = sorted(others, key=lambda each: abs(len(each.ids) - len(first.ids)))
+            self._batch = [first, *alike[: size - 1]]
+            taken = set(map(id, self._batch))
+            self._waiting = deque(each for each in self._waiting if id(each) not in taken)
+            return [each for each in self._batch if not each.scores.cancelled()] or self._batch
+
+    @torch.inference_mode()
+    def _compute(self, texts: list[list[int]]) -> list[list[float]]:
+        padded = self.tokenizer.pad({"input_ids": texts}, return_tensors="pt").to(self.model.device)
+        logits = self.model(**padded).logits.float()
+        if not logits.isfinite().all():
+            raise FloatingPointError("the model gave NaN; try SERVING_DTYPE=float32")
+        probabilities = logits.sigmoid() if self.several else logits.softmax(-1)
+        rows: list[list[float]] = probabilities.tolist()
+        return rows
+
+
+def _fail(texts: "deque[Waiting] | list[Waiting]", reason: GenerationFailed) -> None:
+    for each in texts:
+        with suppress(InvalidStateError):
+            each.scores.set_exception(reason)

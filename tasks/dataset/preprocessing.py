@@ -1,0 +1,89 @@
+"""What is done to the texts of a row before it is checked: the steps that the recipe declares, in their order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from containers.serving.cleaning import Step, clean
+from tasks.dataset.example import BadRow, Reason
+from tasks.errors import DatasetError
+from tasks.recipe.problems import ProblemSection
+from tasks.recipe.sections import DatasetSection
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The steps, and the columns of the texts that a model reads: answers, labels and schemas are left as they are."""
+
+    columns: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    missing: str = "quarantine"
+    fill_with: str | None = None
+    min_characters: int = 0
+    max_characters: int = 0
+
+    @classmethod
+    def of(cls, section: DatasetSection, problem: ProblemSection) -> Self:
+        """What the recipe declares."""
+        return cls(
+            problem.input_columns, section.steps, section.missing, section.fill_with, section.min_characters,
+            section.max_characters,
+        )  # fmt: skip
+
+    def apply(self, row: Mapping[str, object]) -> tuple[dict[str, object], tuple[str, ...]]:
+        """The row afterwards, and the names of the steps that changed it.
+
+        Raises:
+            BadRow: a text is shorter or longer than permitted.
+            DatasetError: a text is missing, and the recipe says that none may be.
+        """
+        values, changed = dict(row), []
+        for column in self.columns:
+            if _is_missing(values.get(column)):
+                changed += self._fill(values, column)
+            text = values.get(column)
+            if isinstance(text, str) and text:
+                values[column], steps = self._clean(text)
+                changed += steps
+                self._check_length(str(values[column]), column)
+        return values, tuple(dict.fromkeys(changed))
+
+    def _fill(self, values: dict[str, object], column: str) -> list[str]:
+        if self.missing == "fail":
+            raise DatasetError(f"column {column}: a row has no text, and dataset.missing is fail: {str(values)[:200]}")
+        if self.missing == "quarantine":
+            return []
+        values[column] = self.fill_with
+        return ["missing filled"]
+
+    def _clean(self, text: str) -> tuple[str, list[str]]:
+        changed: list[str] = []
+        for step in self.steps:
+            cleaned = clean(text, [step])
+            if cleaned != text:
+                changed.append(step)
+            text = cleaned
+        return text, changed
+
+    def _check_length(self, text: str, column: str) -> None:
+        length = len(text.strip())
+        if length < self.min_characters:
+            raise BadRow(
+                [
+                    Reason(
+                        "too few characters", f"{column} has {length}, dataset.min_characters is {self.min_characters}"
+                    )
+                ]
+            )
+        if self.max_characters and length > self.max_characters:
+            raise BadRow(
+                [
+                    Reason(
+                        "too many characters", f"{column} has {length}, dataset.max_characters is {self.max_characters}"
+                    )
+                ]
+            )
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
