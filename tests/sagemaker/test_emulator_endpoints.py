@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def test_an_endpoint_serves_its_model_until_it_is_deleted(emulator: Emulator, sa
     assert seen == {"model": ["config.json", "weights"], "greeting": "hello", "asked": {"question": 1}}
     described = sagemaker.describe_endpoint(EndpointName="one")
     assert described["ProductionVariants"][0]["CurrentInstanceCount"] == 1
+    while not emulator.log("/aws/sagemaker/Endpoints/one"):
+        time.sleep(0.05)  # a log arrives when it does, there as here
     assert emulator.log("/aws/sagemaker/Endpoints/one") == ["serving"]
     assert [each["EndpointName"] for each in sagemaker.list_endpoints(StatusEquals="InService")["Endpoints"]] == ["one"]
 

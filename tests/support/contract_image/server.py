@@ -13,6 +13,12 @@ class Handler(BaseHTTPRequestHandler):
         seen = {"model": sorted(os.listdir("/opt/ml/model")), "dtype": os.environ.get("SERVING_DTYPE")}
         self.wfile.write(json.dumps(seen).encode())
 
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
 
 def main():
     if not Path("/opt/ml/model/config.json").exists():

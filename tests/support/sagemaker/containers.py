@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 # Where /opt/ml is missing, a folder that shows all of /opt, and /opt/ml beside it, is laid over /opt.
 _ENTER = """
@@ -98,4 +99,35 @@ class Process:
             os.killpg(self.popen.pid, signal.SIGKILL)
 
 
-Start = Callable[[Sequence[str], Path, Mapping[str, str], bool], Process]
+class Program(Protocol):
+    """A program that runs, wherever."""
+
+    def lines(self) -> Iterator[str]:
+        """What it prints, until it ends."""
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+
+    def wait(self) -> int:
+        """Its exit code."""
+
+    def terminate(self) -> None:
+        """SIGTERM to its first process."""
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+
+
+def start_container(
+    tag: str,
+    command: Sequence[str],
+    root: Path,
+    environment: Mapping[str, str],
+    network: bool,
+    entrypoint: Sequence[str] = (),
+    port: int | None = None,
+) -> Program:
+    """The same by a Docker engine; docker-py is not needed by those who do without."""
+    from tests.support.sagemaker.docker_containers import Container
+
+    return Container.start(tag, command, root, environment, network, entrypoint, port)

@@ -107,10 +107,13 @@ class Emulator:
         }
 
     def log(self, group: str) -> list[str]:
-        """All lines of a log group."""
+        """All lines of a log group; none before its first one has arrived."""
         lines = []
-        for found in self.account.logs.get_paginator("filter_log_events").paginate(logGroupName=group):
-            lines += [event["message"] for event in found["events"]]
+        try:
+            for found in self.account.logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+                lines += [event["message"] for event in found["events"]]
+        except self.account.logs.exceptions.ResourceNotFoundException:
+            return []
         return lines
 
     def reset(self) -> None:

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.sagemaker.account import Account, with_arguments
+from tests.support.sagemaker.account import Account
 from tests.support.sagemaker.api_model import Payload
-from tests.support.sagemaker.containers import Process
+from tests.support.sagemaker.containers import Process, Program, start_container
 from tests.support.sagemaker.errors import invalid
 
 ReadLine = Callable[[str], None]
@@ -74,24 +74,29 @@ class Host:
         source = channel["DataSource"]["S3DataSource"]
         self.account.storage.download(source["S3Uri"], self.root / "input/data" / channel["ChannelName"])
 
-    def start(self) -> Process:
+    def start(self) -> Program:
         """The request's program, or else the image's own with `train`."""
         algorithm = self.request["AlgorithmSpecification"]
         image = self.account.image(algorithm["TrainingImage"])
-        entrypoint = algorithm.get("ContainerEntrypoint") or list(image.entrypoint)
-        if not entrypoint:
+        asked, arguments = algorithm.get("ContainerEntrypoint", []), algorithm.get("ContainerArguments") or ["train"]
+        network = not self.request.get("EnableNetworkIsolation", False)
+        environment = self._environment(network)
+        if image.tag:
+            return start_container(image.tag, arguments, self.root, environment, network, asked)
+        if not asked and not image.entrypoint:
             raise invalid("this image has no program of its own in the emulator: ask for one by ContainerEntrypoint")
-        command = with_arguments(entrypoint, algorithm.get("ContainerArguments") or ["train"], {})
-        isolated = self.request.get("EnableNetworkIsolation", False)
-        environment = {
-            **dict(image.environment if not algorithm.get("ContainerEntrypoint") else ()),
-            **({} if isolated else self.account.role_environment()),
+        if not asked:
+            environment = dict(image.environment) | environment
+        return Process.start([*(asked or image.entrypoint), *arguments], self.root, environment, network)
+
+    def _environment(self, network: bool) -> dict[str, str]:
+        return {
+            **(self.account.role_environment() if network else {}),
             **self.request.get("Environment", {}),
             "TRAINING_JOB_NAME": self.request["TrainingJobName"],
             "TRAINING_JOB_ARN": self.arn,
             "OMP_NUM_THREADS": "1",
         }
-        return Process.start(command, self.root, environment, network=not isolated)
 
     def keep_checkpoints(self, ended: threading.Event) -> None:
         """Sends what is new in the checkpoint folder to S3, again and again, whatever the program is just doing there."""

@@ -20,10 +20,14 @@ _SERVING = re.compile(r"vllm|tgi|djl|lmi|inference|serving|finetune")
 
 @dataclass(frozen=True)
 class Image:
-    """The command of an image, without `train` or `serve`; `{port}` is filled in. Empty: it has none of its own."""
+    """The command of an image, without `train` or `serve`; `{port}` is filled in. Empty: it has none of its own.
+
+    `tag` names an image of a Docker engine instead: then it is run by the engine, and its own entry point holds.
+    """
 
     entrypoint: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    tag: str | None = None
 
 
 OUR_CODE = (("PYTHONPATH", str(ROOT)), ("OMP_WAIT_POLICY", "PASSIVE"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.sagemaker.account import Account
 from tests.support.sagemaker.api_model import Payload
-from tests.support.sagemaker.containers import Process
+from tests.support.sagemaker.containers import Program
 from tests.support.sagemaker.host import Host
 from tests.support.sagemaker.logs import LogStream, Metrics
 from tests.support.sagemaker.tables import Resource, now
@@ -47,7 +47,7 @@ class Job(Resource):
     metrics: list[Payload] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
-    processes: list[Process] = field(default_factory=list)
+    processes: list[Program] = field(default_factory=list)
 
     def move(self, secondary: str, message: str | None = None) -> None:
         """Into the next secondary status."""
@@ -148,7 +148,7 @@ class Life:
         self.job.trained_seconds += time.monotonic() - started
         return codes
 
-    def _read(self, host: Host, process: Process) -> None:
+    def _read(self, host: Host, process: Program) -> None:
         """Each line to the log and the metrics; a step may be the one at which a spot instance is taken away."""
         stream = LogStream(self.account.logs, LOG_GROUP, f"{self.job.name}/{host.name}-{int(time.time())}")
         for line in process.lines():
@@ -160,7 +160,7 @@ class Life:
                 if due:
                     self.ending = "interrupted" if due.notice else "vanished"
 
-    def _watch(self, processes: list[Process]) -> None:
+    def _watch(self, processes: list[Program]) -> None:
         """Until all have ended, one has failed, or there is a reason to end them: then SIGTERM, grace, SIGKILL."""
         kill_at: float | None = None
         while any(process.is_running() for process in processes):
@@ -173,7 +173,7 @@ class Life:
                     process.kill()
             time.sleep(0.02)
 
-    def _must_end(self, processes: list[Process]) -> bool:
+    def _must_end(self, processes: list[Program]) -> bool:
         if self.ending in ("interrupted", "vanished"):
             return True
         if self.job.stop.is_set():

@@ -10,7 +10,7 @@ import httpx
 
 from tests.support.sagemaker.account import Account, with_arguments
 from tests.support.sagemaker.api_model import Payload
-from tests.support.sagemaker.containers import Process
+from tests.support.sagemaker.containers import Process, Program, start_container
 from tests.support.sagemaker.logs import LogStream
 
 PING_SECONDS = 2.0
@@ -33,7 +33,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         group = f"/aws/sagemaker/Endpoints/{endpoint}"
         self.log = LogStream(account.logs, group, f"{variant['VariantName']}/i-{uuid.uuid4().hex[:17]}")
-        self.process: Process | None = None
+        self.process: Program | None = None
         self.reader: threading.Thread | None = None
 
     def start(self) -> None:
@@ -45,7 +45,7 @@ class Server:
         root = self.folder / "ml"
         (root / "model").mkdir(parents=True)
         self._download(root / "model")
-        self.process = Process.start(self._command(), root, self._environment(), network=True)
+        self.process = self._start(root)
         self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self.reader.start()
         healthy = self._is_healthy()  # asked first: a fault strikes a container that has come up, and has said so
@@ -64,9 +64,12 @@ class Server:
             archive = source["S3Uri"] if source else self.container["ModelDataUrl"]
             self.account.storage.download_archive(archive, folder, self.folder / "archive.tar.gz")
 
-    def _command(self) -> list[str]:
+    def _start(self, root: Path) -> Program:
         image = self.account.image(self.container["Image"])
-        return with_arguments(image.entrypoint, ["serve"], {"port": str(self.port)})
+        if image.tag:
+            return start_container(image.tag, ["serve"], root, self._environment(), network=True, port=self.port)
+        command = with_arguments(image.entrypoint, ["serve"], {"port": str(self.port)})
+        return Process.start(command, root, self._environment(), network=True)
 
     def _environment(self) -> dict[str, str]:
         image = self.account.image(self.container["Image"])
@@ -74,7 +77,7 @@ class Server:
         role = {} if isolated else self.account.role_environment()
         return {**dict(image.environment), **role, **self.container.get("Environment", {}), "OMP_NUM_THREADS": "1"}
 
-    def _read(self, process: Process) -> None:
+    def _read(self, process: Program) -> None:
         for line in process.lines():
             self.log.write(line)
             self.log.flush()
