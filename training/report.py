@@ -1,5 +1,6 @@
 """training.json: everything that was measured. It is written last; a model without it is incomplete."""
 
+import hashlib
 import importlib.metadata
 import json
 import platform
@@ -53,12 +54,22 @@ def write(job: Job, facts: dict[str, Any], seconds: dict[str, float]) -> None:
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "rows": {"train": len(job.train), "validation": len(job.validation) if job.validation else 0},
         **facts,
+        "weights": _digests(job.folders.model),
         "seconds": seconds,
         "peak_memory_mib": _peak_memory(),
     }
     temporary = job.folders.report.with_suffix(".writing")
     temporary.write_text(json.dumps(report, indent=2), encoding="utf-8")
     temporary.rename(job.folders.report)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """sha256 (hex) of each file of weights: wherever they are copied to, they can be held against it."""
+    digests = {}
+    for path in sorted(folder.rglob("*.safetensors")):
+        with path.open("rb") as file:
+            digests[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 def _version(library: str) -> str | None:

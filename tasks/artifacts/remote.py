@@ -6,6 +6,9 @@
 An artefact whose objects are gone or changed counts as absent, like one whose files are.
 """
 
+import hashlib
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,38 @@ def remote_prefix(folder: Path) -> str | None:
     return None
 
 
+def with_weights(folder: Path, cache: Path) -> Path:
+    """`folder` itself; or, when its weights stayed in S3, a folder below `cache` with all of it, downloaded once.
+
+    Raises:
+        ArtifactDamaged: what came is not what the training program wrote.
+    """
+    above = next((each for each in (folder, folder.parent) if (each / REMOTE).exists()), None)
+    if above is None:
+        return folder
+    whole = cache / hashlib.sha256(str(remote_prefix(above)).encode()).hexdigest()[:24]
+    if not whole.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as draft:
+            _fetch(above, Path(draft) / "whole")
+            (Path(draft) / "whole").rename(whole)
+    return whole / folder.relative_to(above)
+
+
+def _fetch(artifact: Path, folder: Path) -> None:
+    from tasks.artifacts.store import sha256_of  # the store reads this module
+
+    remote = read_remote(artifact)
+    assert remote is not None
+    s3, (bucket, key) = _s3_of(remote), split_uri(remote.uri)
+    written: dict[str, str] = json.loads((artifact / "training.json").read_text(encoding="utf-8")).get("weights", {})
+    for name in remote.files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key + name, str(folder / name))
+        if name in written and sha256_of(folder / name) != written[name]:
+            raise ArtifactDamaged(f"{remote.uri}{name} is not what the training program wrote")
+
+
 def lineage_of(model: Reference, dataset_digest: str) -> dict[str, str]:
     """Where a model comes from: digests, and what the platform told of the job that made it."""
     remote = read_remote(model.path)
@@ -63,16 +98,20 @@ def check_remote(folder: Path) -> None:
     remote = read_remote(folder)
     if remote is None:
         return
-    from tasks.platforms.sagemaker.clients import Clients
     from tasks.platforms.sagemaker.errors import aws_errors
-    from tasks.recipe.sagemaker import SageMakerPlatform
 
-    clients = Clients(SageMakerPlatform(region=remote.region, profile=remote.profile))
     with aws_errors(f"looking for {remote.uri}"):
-        there = list_prefix(clients.client("s3"), remote.uri)
+        there = list_prefix(_s3_of(remote), remote.uri)
     changed = sorted(name for name, entry in remote.files.items() if there.get(name) != entry)
     if changed:
         raise ArtifactDamaged(f"{remote.uri} lacks files of {folder}, or has others: {', '.join(changed[:5])}")
+
+
+def _s3_of(remote: RemoteFiles) -> Any:
+    from tasks.platforms.sagemaker.clients import Clients
+    from tasks.recipe.sagemaker import SageMakerPlatform
+
+    return Clients(SageMakerPlatform(region=remote.region, profile=remote.profile)).client("s3")
 
 
 def list_prefix(s3: Any, uri: str) -> dict[str, dict[str, Any]]:

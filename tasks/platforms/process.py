@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tasks.artifacts.remote import with_weights
 from tasks.artifacts.store import home, locked, write_json
 from tasks.errors import EndpointFailed, EnvironmentProblem
 from tasks.platforms import detached
@@ -113,7 +114,7 @@ class ProcessRunner:
             return self._healthy(renewed, folder, spec.startup_seconds)
         self.delete_endpoint(spec.name)
         (folder / "opt-ml").mkdir(parents=True)
-        (folder / "opt-ml" / "model").symlink_to(spec.model.absolute())
+        (folder / "opt-ml" / "model").symlink_to(with_weights(spec.model, self.root / "fetched").absolute())
         port = _free_port()
         url = f"http://127.0.0.1:{port}"
         endpoint = Endpoint(name=spec.name, url=url, model_digest=spec.model_digest, labels=spec.labels)

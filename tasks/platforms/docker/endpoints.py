@@ -5,6 +5,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
+from tasks.artifacts.remote import with_weights
 from tasks.artifacts.store import locked, write_json
 from tasks.errors import EndpointFailed
 from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
@@ -45,7 +46,7 @@ class DockerEndpoints(Place):
             self.container_name(spec.name),
             self.folder("endpoints", spec.name),
             _GRACE,
-            mounts=[bind(spec.model, "/opt/ml/model")],
+            mounts=[bind(with_weights(spec.model, self.root / "fetched"), "/opt/ml/model")],
             environment=plan.environment,
             ports={"8080/tcp": ("127.0.0.1", None)},
             labels=labels_of(self.root, "endpoint", spec.name, spec.labels)
