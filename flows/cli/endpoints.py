@@ -1,12 +1,16 @@
 """`finetune endpoint`: what serves now."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from flows.cli.common import Json, out, print_json
 
+if TYPE_CHECKING:
+    from tasks.recipe import Recipe
+
+ALL_LABELS = 100_000
 app = typer.Typer(no_args_is_help=True, help="List, call and delete endpoints.")
 Name = Annotated[str, typer.Argument(help="Name of the endpoint, as `finetune endpoint list` shows it.")]
 
@@ -38,27 +42,48 @@ def call(
     max_tokens: Annotated[int, typer.Option(help="Longest answer in tokens.")] = 256,
     as_json: Json = False,
 ) -> None:
-    """Ask an endpoint one question, with the prompt that its model was trained on.
+    """Ask an endpoint one question, with the prompt that its model was trained on, or for the labels of a text.
 
     Example: finetune endpoint call demo-1a2b3c4d "How many ships are there?" --context "CREATE TABLE ships (name TEXT)"
     """
     from flows.evaluate import find_endpoint
     from tasks.artifacts.runs import latest_recipe
     from tasks.platforms.connect import sync_client
-    from tasks.problems import problem_of
 
     endpoint, _ = find_endpoint(name)
     recipe = latest_recipe(endpoint.labels.recipe)
-    prompt = [{"role": "user", "content": question}]
-    if recipe is not None and context:
-        prompt, _ = problem_of(recipe.problem).messages({"question": question, "context": context, "answer": ""})
-    body = {"model": name, "messages": prompt, "temperature": 0, "max_tokens": max_tokens}
-    with sync_client(endpoint.url, timeout=300) as client:
-        reply = client.post("/v1/chat/completions", json=body).raise_for_status()
-    if as_json:
-        print_json(reply.json())
+    labels = recipe is not None and not recipe.problem.generates
+    body: dict[str, Any]
+    if labels:
+        route, body = "/invocations", {"inputs": question, "parameters": {"top_k": ALL_LABELS}}
     else:
-        out.print(reply.json()["choices"][0]["message"]["content"], markup=False, highlight=False)
+        route = "/v1/chat/completions"
+        body = {
+            "model": name,
+            "messages": _prompt(recipe, question, context),
+            "temperature": 0,
+            "max_tokens": max_tokens,
+        }
+    with sync_client(endpoint.url, timeout=300) as client:
+        reply = client.post(route, json=body).raise_for_status().json()
+    if as_json:
+        print_json(reply)
+    elif labels:
+        for item in reply:
+            out.print(f"{item['score']:.3f}  {item['label']}", markup=False, highlight=False)
+    else:
+        out.print(reply["choices"][0]["message"]["content"], markup=False, highlight=False)
+
+
+def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
+    """The prompt that the model was trained on, where a context is given; else the bare question."""
+    from tasks.problems import problem_of
+
+    problem = problem_of(recipe.problem) if recipe else None
+    if problem is None or not context or "context" not in problem.columns():
+        return [{"role": "user", "content": question}]
+    prompt, _ = problem.messages({"question": question, "context": context, "answer": ""})
+    return prompt
 
 
 @app.command()

@@ -73,7 +73,9 @@ def evaluate(
 
 def show_outcome(outcome: "Outcome") -> None:
     """The table, where things are, and the next command."""
+    from tasks.artifacts.runs import latest_recipe
     from tasks.evaluate import compare_evaluations, read_scores
+    from tasks.problems import problem_of
     from tasks.report import gain
 
     base, tuned = read_scores(outcome.base_evaluation), read_scores(outcome.evaluation)
@@ -93,15 +95,13 @@ def show_outcome(outcome: "Outcome") -> None:
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
     out.print(f"Endpoint       {outcome.endpoint.url} ({outcome.endpoint.name}, until {until:%H:%M})", highlight=False)
-    out.print(
-        f'Next           finetune endpoint call {outcome.endpoint.name} "How many ships are there?" '
-        '--context "CREATE TABLE ships (name TEXT, tons INTEGER)"',
-        highlight=False,
-    )
+    recipe = latest_recipe(outcome.recipe)
+    example = problem_of(recipe.problem).example if recipe else '"Hello"'
+    out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}", highlight=False)
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:
-    from tasks.report import estimated, with_interval
+    from tasks.report import with_interval
 
     table = Table("metric", "n", *scores, title="Scores, with 95 % intervals", title_justify="left")
     *_, last = scores.values()
@@ -109,5 +109,10 @@ def _scores_table(scores: "dict[str, Scores]") -> Table:
         cells = (with_interval(each.metrics[metric]) for each in scores.values())
         table.add_row(metric, str(proportion.n), *cells)
     for name, estimate in last.estimates.items():
-        table.add_row(name, str(estimate.n), *(estimated(each.estimates.get(name)) for each in scores.values()))
+        table.add_row(name, str(estimate.n), *(_estimated(each, name) for each in scores.values()))
     return table
+
+
+def _estimated(scores: "Scores", name: str) -> str:
+    score = scores.estimates.get(name)
+    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})" if score else ""

@@ -38,6 +38,10 @@ class Problem(Protocol):
         """What the tuned model is compared with: the base model, or what stands for it where that cannot answer."""
 
     @property
+    def example(self) -> str:
+        """Arguments of `finetune endpoint call` that anybody can try."""
+
+    @property
     def form(self) -> Form:
         """How an endpoint is asked."""
 

@@ -26,6 +26,7 @@ class TextClassificationProblem:
     section: TextClassification
     apart: str = "texts"
     base: str = "linear baseline"
+    example: str = '"It was better than I had hoped."'
 
     @property
     def form(self) -> Form:

@@ -23,6 +23,7 @@ class TextToSqlProblem:
     section: TextToSql
     apart: str = "tables"
     base: str = "base model"
+    example: str = '"How many ships are there?" --context "CREATE TABLE ships (name TEXT, tons INTEGER)"'
     form: Form = CHAT
 
     def columns(self) -> Collection[str]:

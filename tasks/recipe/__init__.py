@@ -5,7 +5,7 @@ The sections stand here and not in flows/, because the stages take them and impo
 
 from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from tasks.recipe.platforms import DockerPlatform, Platform, ProcessPlatform
-from tasks.recipe.problems import Problem, TextClassification, TextToSql
+from tasks.recipe.problems import Chat, Problem, TextClassification, TextToSql
 from tasks.recipe.recipe import Recipe
 from tasks.recipe.sagemaker import SageMakerPlatform
 from tasks.recipe.sections import (
@@ -18,6 +18,7 @@ from tasks.recipe.sections import (
 from training.settings import TrainingSettings
 
 __all__ = [
+    "Chat",
     "DatasetSection",
     "DockerPlatform",
     "EvaluationSection",

@@ -190,4 +190,21 @@ class TextClassification(ProblemSection):
         return (self.text,)
 
 
-Problem = Annotated[TextToSql | TextClassification, Field(discriminator="kind", description="What the model learns.")]
+class Chat(ProblemSection):
+    """A conversation in, the next answer out."""
+
+    model_config = ConfigDict(title="Chat")
+    metrics: ClassVar = ("exact_match",)
+
+    kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")
+    system: str | None = Field(None, description="System message for conversations that have none.")
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """None: the texts are inside messages."""
+        return ()
+
+
+Problem = Annotated[
+    TextToSql | TextClassification | Chat, Field(discriminator="kind", description="What the model learns.")
+]

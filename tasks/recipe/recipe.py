@@ -60,6 +60,10 @@ class Recipe(Section):
                     f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
                     "finetune-flows, on SageMaker with platform.serving_image"
                 )
+        if self.dataset.steps and not self.problem.input_columns:
+            broken.append(
+                f"dataset.steps: {self.problem.kind} has no column of its own to clean; clean the rows before"
+            )
         broken += self.problem.mistakes(self.metric)
         if broken:
             raise ValueError("; ".join(broken))
