@@ -31,12 +31,14 @@ def aws(
     """
     from tasks.platforms.sagemaker.clients import Clients
     from tasks.platforms.sagemaker.cloudformation import template
+    from tasks.platforms.sagemaker.errors import aws_errors
     from tasks.platforms.sagemaker.policy import caller_statements, document
     from tasks.platforms.sagemaker.setup import carry_out, plan_setup
 
     clients = Clients(_section(recipe, overrides or []))
     if cloudformation:
-        print_json(template(clients))
+        with aws_errors("asking for the account"):
+            print_json(template(clients))
         return
     steps = plan_setup(clients)
     due = [step for step in steps if step.is_due]

@@ -108,7 +108,9 @@ class SageMakerPlatform(Section):
         True, description="Also enter each candidate into SageMaker's Model Registry, with its scores and the decision."
     )
     max_usd: float | None = Field(
-        None, gt=0, description="A run that could cost more is refused before anything is uploaded."
+        None,
+        gt=0,
+        description="What one run may cost at most: its job gets the runtime that is left, or the run is refused before anything is uploaded.",
     )
     tags: dict[str, str] = Field({}, max_length=40, description="Tags of your own on everything that is created.")
 

@@ -82,6 +82,15 @@ def test_spot_vpc_and_key_are_in_the_requests_and_keep_awss_rules() -> None:
     assert job["VpcConfig"] == {"Subnets": ["subnet-0123"], "SecurityGroupIds": ["sg-0123"]}
 
 
+def test_a_model_is_spread_over_all_gpus_of_the_serving_instance() -> None:
+    _, content = sagemaker("platform.serving_instance=ml.g5.12xlarge", "model.source=codellama/CodeLlama-34b-hf")
+    models = [each["members"] for each in content["requests"] if each["operation"] == "CreateModel"]
+    shares = [model["PrimaryContainer"]["Environment"]["SM_VLLM_TENSOR_PARALLEL_SIZE"] for model in models]
+    assert shares == ["4", "4"]
+    (memory,) = (each["found"] for each in content["findings"] if each["what"] == "memory, serving")
+    assert memory.startswith("fits on ml.g5.12xlarge")
+
+
 def test_an_image_that_aws_does_not_have_is_a_problem_and_the_rest_is_still_shown() -> None:
     _, content = sagemaker("platform.serving_version=0.0.1")
     problems = {each["what"]: each["found"] for each in content["findings"] if not each["ok"]}

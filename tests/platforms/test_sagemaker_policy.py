@@ -22,6 +22,7 @@ SERVICES = {
     "service-quotas": "servicequotas",
     "pricing": "pricing",
     "iam": "iam",
+    "ecr": "ecr",
 }
 OF_SET_UP = ("setup", "cloudformation")  # run by an administrator
 

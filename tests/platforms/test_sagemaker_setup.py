@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from flows.cli import app
+from tasks.errors import EnvironmentProblem
 from tasks.platforms.sagemaker import policy
 from tasks.platforms.sagemaker.clients import Clients
 from tasks.platforms.sagemaker.cloudformation import template
@@ -183,6 +185,16 @@ def test_a_dry_run_prints_the_requests_and_the_callers_policy_and_makes_nothing(
     passed = [each for each in shown["caller_policy"]["Statement"] if "iam:PassRole" in each["Action"]]
     assert [each["Resource"] for each in passed] == [["arn:aws:iam::123456789012:role/finetune-flows"]]
     assert clients().client("iam").list_roles()["Roles"] == []
+
+
+def test_without_credentials_one_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for arguments in (["--cloudformation"], ["--dry-run"]):
+        assert isinstance(run(*arguments).exception, EnvironmentProblem)
 
 
 def test_the_template_can_be_printed() -> None:

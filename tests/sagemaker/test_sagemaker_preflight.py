@@ -1,5 +1,6 @@
 """The preflight against the emulator: all that stands against a run is told at once, and nothing is uploaded."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,16 @@ from tasks.recipe import SageMakerPlatform, load_recipe
 from tests.support.sagemaker.emulator import BUCKET, ROLE, Emulator
 
 IMAGE = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.us-east-1.amazonaws.com/finetune-training:1"
+
+
+@pytest.fixture(autouse=True)
+def image(emulator: Emulator) -> None:
+    """The one image that the account has."""
+    ecr = emulator.client("ecr")
+    ecr.create_repository(repositoryName="finetune-training")
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": {"digest": "sha256:0", "size": 1}, "layers": []}
+    ecr.put_image(repositoryName="finetune-training", imageManifest=json.dumps(manifest), imageTag="1")
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +108,12 @@ def test_a_role_that_is_not_there_or_not_for_sagemaker_is_told(emulator: Emulato
         PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}',
     )
     assert "SageMaker may not take" in refused()[0]
+
+
+def test_an_image_of_ones_own_that_was_never_pushed_is_told(emulator: Emulator) -> None:
+    other = IMAGE.replace(":1", ":2")
+    (problem,) = refused(f"platform.training_image={other}")
+    assert problem == f"training_image: {other} is not in ECR. Next: push it, or correct platform.training_image"
 
 
 def test_a_bucket_of_another_region_is_told(emulator: Emulator) -> None:

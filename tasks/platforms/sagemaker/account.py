@@ -3,7 +3,9 @@
 A question that is not permitted is a note and no obstacle: whether the thing itself is permitted shows when it is done.
 """
 
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from tasks.platforms.findings import Finding
@@ -13,6 +15,10 @@ from tasks.platforms.sagemaker.intent import Intent
 from tasks.platforms.sagemaker.setup_role import trusts_sagemaker
 
 _SET_UP = "finetune setup aws"
+_OWN_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/"
+    r"(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>.+))?"
+)
 
 
 def account_findings(intent: Intent, clients: Clients) -> Iterator[Finding]:
@@ -24,6 +30,7 @@ def account_findings(intent: Intent, clients: Clients) -> Iterator[Finding]:
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "execution role": lambda: _role(clients, caller),
         "bucket": lambda: _bucket(clients),
+        "images": lambda: _own_images(clients),
         "quotas": lambda: _quotas(intent, clients),
     }
     for what, check in checks.items():
@@ -120,6 +127,30 @@ def _bucket(clients: Clients) -> Iterator[Finding]:
     here = location == clients.region
     advice = "" if here else f"a job reads from its own region only: set platform.bucket to one in {clients.region}"
     yield Finding(what="bucket", found=f"{name} in {location}", ok=here, advice=advice)
+
+
+def _own_images(clients: Clients) -> Iterator[Finding]:
+    """Images of the recipe that are in this account's ECR; AWS's own are in a table of the SDK."""
+    section = clients.section
+    for field in ("training_image", "serving_image"):
+        own = _OWN_IMAGE.fullmatch(getattr(section, field) or "")
+        if own and (own["account"], own["region"]) == (clients.account, clients.region):
+            yield from _asked(field, partial(_own_image, clients, field, own))
+
+
+def _own_image(clients: Clients, field: str, image: re.Match[str]) -> Iterator[Finding]:
+    from botocore.exceptions import ClientError
+
+    which = {"imageDigest": image["digest"]} if image["digest"] else {"imageTag": image["tag"] or "latest"}
+    try:
+        clients.client("ecr").describe_images(repositoryName=image["repository"], imageIds=[which])
+    except ClientError as error:
+        if code_of(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            raise
+        advice = f"push it, or correct platform.{field}"
+        yield Finding(what=field, found=f"{image.group()} is not in ECR", ok=False, advice=advice)
+        return
+    yield Finding(what=field, found=f"{image.group()} is in ECR", ok=True)
 
 
 def _quotas(intent: Intent, clients: Clients) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field
 
 from tasks.platforms.contract import Frozen
+from tasks.recipe.sagemaker import SageMakerPlatform
 
 
 class Instance(Frozen):
@@ -37,6 +38,12 @@ def table() -> Table:
     gpus = content.pop("gpus")
     instances = {name: _instance(row, gpus) for name, row in content.pop("instances").items()}
     return Table(instances=instances, **content)
+
+
+def gpus_that_serve(section: SageMakerPlatform) -> int:
+    """GPUs that share one model on the recipe's serving instance: all, but for our own server, which uses one."""
+    instance = table().instances.get(section.serving_instance)
+    return 1 if instance is None or section.serving_engine == "finetune-flows" else max(1, instance.gpu_count)
 
 
 def _instance(row: dict[str, Any], gpus: dict[str, float]) -> Instance:

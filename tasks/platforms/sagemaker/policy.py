@@ -199,8 +199,13 @@ def caller_statements(clients: Clients) -> list[Statement]:
         ),
         Statement(
             sid="Preflight",
-            reason="Optional. Check quotas, prices and PassRole before anything is uploaded; without it, that is noted.",
-            actions=["iam:SimulatePrincipalPolicy", "pricing:GetProducts", "servicequotas:ListServiceQuotas"],
+            reason="Optional. Check quotas, prices, PassRole and your own images before anything is uploaded; without it, that is noted.",
+            actions=[
+                "ecr:DescribeImages",
+                "iam:SimulatePrincipalPolicy",
+                "pricing:GetProducts",
+                "servicequotas:ListServiceQuotas",
+            ],
             resources=["*"],
         ),
         *_keys(clients),

@@ -10,7 +10,7 @@ from tasks.platforms.findings import Finding
 from tasks.platforms.sagemaker.account import account_findings
 from tasks.platforms.sagemaker.clients import PLACEHOLDER_ACCOUNT, Clients
 from tasks.platforms.sagemaker.costs import Estimate, estimate, within_budget
-from tasks.platforms.sagemaker.instances import Instance, table
+from tasks.platforms.sagemaker.instances import Instance, gpus_that_serve, table
 from tasks.platforms.sagemaker.intent import Intent, Request, intended_requests
 from tasks.platforms.sagemaker.memory import Memory, gpus_used, serving_memory, training_memory
 from tasks.platforms.sagemaker.model_size import size_of
@@ -104,7 +104,7 @@ def _memory(intent: Intent) -> Iterator[Finding]:
             yield _fits("training", name, known[name], training_memory(size, recipe.training, gpus), size.source)
     if section.serving_instance in known:
         instance = known[section.serving_instance]
-        need = serving_memory(size, recipe.serving, max(1, instance.gpu_count))
+        need = serving_memory(size, recipe.serving, gpus_that_serve(section))
         yield _fits("serving", section.serving_instance, instance, need, size.source)
 
 

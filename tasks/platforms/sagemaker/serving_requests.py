@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from tasks.platforms.contract import EndpointSpec, Labels
 from tasks.platforms.sagemaker import images
 from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.instances import gpus_that_serve
 from tasks.platforms.sagemaker.requests import Request, has_own_disk, tags, vpc
+from tasks.recipe.sagemaker import SageMakerPlatform
 
 VARIANT = "main"
 MODEL = "/opt/ml/model"
@@ -75,7 +77,7 @@ def _model(clients: Clients, spec: EndpointSpec, model_uri: str, image: str) -> 
         "PrimaryContainer": {
             "Image": image,
             "ModelDataSource": {"S3DataSource": source},
-            "Environment": environment(clients.section.serving_engine, spec.environment),
+            "Environment": environment(clients.section.serving_engine, spec.environment) | _shards(clients.section),
         },
         "EnableNetworkIsolation": clients.section.network_isolation,
     }
@@ -113,6 +115,12 @@ def _asynchronous(clients: Clients, spec: EndpointSpec) -> Request:
         output["KmsKeyId"] = clients.section.kms_key
     at_once = int(spec.environment["SERVING_MAX_BATCH_SIZE"])
     return {"OutputConfig": output, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": min(at_once, 1000)}}
+
+
+def _shards(section: SageMakerPlatform) -> dict[str, str]:
+    """vLLM keeps to one GPU unless it is told; TGI and DJL-LMI take all by themselves."""
+    gpus = gpus_that_serve(section)
+    return {"SM_VLLM_TENSOR_PARALLEL_SIZE": str(gpus)} if section.serving_engine == "vllm" and gpus > 1 else {}
 
 
 def environment(engine: str, settings: Mapping[str, str]) -> dict[str, str]:
