@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> None:
         path.insert(0, install(lacking))
     os.environ["PYTHONPATH"] = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
     program = [sys.executable, "-u", "-m", "training", *arguments, "--root", str(ROOT)]
+    os.chdir(CODE)  # `-m` looks there first, whatever the container's own folder holds
     os.execv(sys.executable, program)
 
 
