@@ -32,11 +32,11 @@ __all__ = ["home", "prefect_server"]
 
 @pytest.fixture
 def section() -> Iterator[SageMakerPlatform]:
-    """A place of its own in the account's bucket, emptied afterwards."""
+    """A place of its own in the account's bucket, below what the role of `setup aws` may touch; emptied afterwards."""
     if os.environ.get("FINETUNE_LIVE") != "1":
         pytest.skip("costs money: set FINETUNE_LIVE=1")
     section = SageMakerPlatform(
-        prefix=f"finetune-live/{uuid.uuid4().hex[:12]}",
+        prefix=f"finetune/live-{uuid.uuid4().hex[:12]}",
         max_usd=float(os.environ.get("FINETUNE_LIVE_MAX_USD", "5")),
         max_runtime_hours=1,
         model_registry=False,
