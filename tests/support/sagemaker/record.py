@@ -54,7 +54,7 @@ class Record:
         headers = {name[5:]: str(value) for name, value in environ.items() if name.startswith("HTTP_")}
         key, service = _signer(headers)
         target, _, operation = headers.get("X_AMZ_TARGET", "").rpartition(".")
-        if service == "iam":
+        if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):  # AWS's query protocol
             operation = parse_qs(path.read_text()).get("Action", [""])[0]
         name = operation or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
         call = Call(_TARGETS.get(target, service), name, headers, unquote(environ.get("QUERY_STRING", "")), path)
