@@ -11,6 +11,7 @@ from tasks.artifacts.references import Reference
 from tasks.dataset.audit import DatasetAudit
 from tasks.dataset.card import dataset_card
 from tasks.evaluate import Evaluation, read_evaluation, read_scores, read_wrong_answers
+from tasks.evaluation.classification.page import details_page
 from tasks.evaluation.markdown import plain
 from tasks.evaluation.scores import Estimate, Scores
 from tasks.evaluation.statistics import Comparison, Proportion
@@ -65,7 +66,9 @@ def evaluation_report(metric: str, evaluation: Evaluation) -> str:
     lines += ["", f"Gain in {metric}: {gain(comparison)}.", ""]
     if comparison.bootstrap:
         lines += [f"By resampling: {resampled(comparison)}.", ""]
-    lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
+    if tuned.not_evaluable:
+        lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
+    lines += details_page(tuned.details)
     lines += ["## Verdicts", "", *_counts("verdict", base.kinds, tuned.kinds), ""]
     lines += ["## Differences of wrong answers", "", *_counts("difference", base.differences, tuned.differences), ""]
     for division, parts in tuned.slices.items():

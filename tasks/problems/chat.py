@@ -9,8 +9,8 @@ from typing import Any
 
 from tasks.dataset.example import BadRow, Example, Message, digest, normalise, read_texts
 from tasks.evaluation.asking import CHAT, Form, TestRow
-from tasks.evaluation.overlap import judge_overlap
 from tasks.problems.chat_rows import conversation_of
+from tasks.problems.chat_scores import judge_overlap
 from tasks.problems.contract import Judged, Progress
 from tasks.recipe.problems import Chat
 
@@ -72,7 +72,7 @@ class ChatProblem:
     def judge(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Compares the answers with the ones in the rows; see tasks.evaluation.overlap."""
+        """Compares the answers with the ones in the rows; see chat_scores.py."""
         return judge_overlap(rows, answers, on_progress)
 
     def judge_settings(self) -> dict[str, str | int | bool]:

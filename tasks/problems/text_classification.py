@@ -14,8 +14,8 @@ from tasks.errors import DatasetError
 from tasks.evaluation.asking import Form, TestRow
 from tasks.evaluation.classification.baseline import linear_answers
 from tasks.evaluation.classification.form import LabelForm
-from tasks.evaluation.classification.judging import judge_labels
 from tasks.problems.contract import Judged, Progress
+from tasks.problems.text_classification_scores import judge_labels
 from tasks.recipe.problems import TextClassification
 
 
@@ -93,7 +93,7 @@ class TextClassificationProblem:
     def judge(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Compares labels; see tasks.evaluation.classification."""
+        """Compares labels; see text_classification_scores.py."""
         labels = json.loads((dataset / "task.json").read_text(encoding="utf-8"))["labels"]
         judged = judge_labels(labels, self.section, rows, answers)
         if on_progress:

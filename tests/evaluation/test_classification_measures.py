@@ -9,8 +9,9 @@ from sklearn.metrics import precision_recall_fscore_support
 from tasks.evaluation.asking import TestRow
 from tasks.evaluation.classification.baseline import linear_answers
 from tasks.evaluation.classification.form import LabelForm, read_labelled
-from tasks.evaluation.classification.judging import judge_labels
 from tasks.evaluation.classification.measures import averages, by_label, calibration
+from tasks.evaluation.classification.page import details_page
+from tasks.problems.text_classification_scores import judge_labels
 from tasks.recipe import TextClassification
 from tests.support.tiny_classifier import write_labelled
 
@@ -98,6 +99,11 @@ def test_verdicts_say_what_was_taken_for_what() -> None:
     assert [verdict.outcomes["accuracy"] for verdict in judged.verdicts] == [True, False, False]
     assert judged.details["confusion"] == [[1, 0], [1, 0]]
     assert judged.details["majority"]["label"] == "good"
+    page = "\n".join(details_page(judged.details))
+    assert "| bad | 1 | 0.500 (" in page
+    assert "| good | 1 | 0 |" in page
+    assert "right in 66.7% of the rows" in page
+    assert details_page({}) == []
     assert judged.wrong[0].answer == "bad 0.600, good 0.400"
     assert judged.estimates["macro_recall"].value == pytest.approx(0.5)
 

@@ -11,8 +11,8 @@ from tasks.dataset.build import build_dataset
 from tasks.dataset.example import BadRow
 from tasks.errors import RecipeError
 from tasks.evaluation.asking import TestRow
-from tasks.evaluation.overlap import judge_overlap, mean_of
 from tasks.problems import problem_of
+from tasks.problems.chat_scores import judge_overlap, mean_of
 from tasks.recipe import Chat, DatasetSection, parse_recipe
 
 ASKED = {"role": "user", "content": "What is the capital of Peru?"}
