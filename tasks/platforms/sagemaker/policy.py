@@ -212,14 +212,7 @@ def caller_statements(clients: Clients) -> list[Statement]:
     ]
 
 
-_SAGEMAKER_KINDS = (
-    "training-job",
-    "model",
-    "endpoint-config",
-    "endpoint",
-    "model-package-group",
-    "model-package",
-)
+_SAGEMAKER_KINDS = ("training-job", "model", "endpoint-config", "endpoint", "model-package-group", "model-package")
 _SAGEMAKER_ACTIONS = (
     "AddTags",
     "CreateEndpoint",
