@@ -1,5 +1,8 @@
 """The main job: rows in; a fine-tuned, measured, gated model behind an endpoint out."""
 
+from datetime import datetime
+from pathlib import Path
+
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.transactions import transaction
@@ -7,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks import report
 from tasks.artifacts.references import Reference
+from tasks.artifacts.registry import now
 from tasks.artifacts.runs import end_run, start_run
 from tasks.artifacts.store import write_json
 from tasks.deploy import deploy_candidate
@@ -17,6 +21,7 @@ from tasks.platforms.contract import Endpoint
 from tasks.prepare import prepare_dataset, stage_base_model
 from tasks.promote import pass_gate, promote
 from tasks.recipe import Recipe
+from tasks.reporting.facts import RunFacts
 from tasks.train import train_model
 
 
@@ -35,6 +40,7 @@ class Outcome(BaseModel):
     base_evaluation: Reference
     evaluation: Reference
     endpoint: Endpoint | None = Field(None, description="Serves the model; None when the gate refused it.")
+    report: str | None = Field(None, description="File of the report; None when it could not be written.")
 
 
 @flow(name="finetune", flow_run_name="{recipe.name}")
@@ -45,15 +51,35 @@ def finetune(recipe: Recipe) -> Outcome:
         recipe: Everything that determines the fine-tuning. What an earlier run has already made is used again.
     """
     folder = start_run(recipe, str(flow_run.get_id()))
+    started = now()
     try:
         outcome = _finetune(recipe)
-        measured = read_evaluation(outcome.base_evaluation, outcome.evaluation)
-        write_json(folder / "evaluation.json", measured.model_dump(mode="json"))
+        outcome = _reported(recipe, outcome, folder, started)
     except BaseException as error:
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
     end_run(folder, "promoted" if outcome.promoted else "refused", outcome.model_dump(mode="json"))
     return outcome
+
+
+def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime) -> Outcome:
+    """The outcome, with all that was measured written into the folder of the run: for programs and for a person."""
+    measured = read_evaluation(outcome.base_evaluation, outcome.evaluation)
+    write_json(folder / "evaluation.json", measured.model_dump(mode="json"))
+    facts = RunFacts(
+        recipe=recipe,
+        run=folder.name,
+        started=started,
+        seconds=(now() - started).total_seconds(),
+        **{name: value for name, value in outcome if name in _REPORTED},
+        **dict(measured),
+    )
+    page = report.save_report(folder, facts)
+    report.publish_cost(facts, page)
+    return outcome.model_copy(update={"report": str(page) if page else None})
+
+
+_REPORTED = ("promoted", "reasons", "base_model", "dataset", "model", "base_evaluation", "evaluation", "endpoint")
 
 
 def _finetune(recipe: Recipe) -> Outcome:
@@ -70,6 +96,7 @@ def _finetune(recipe: Recipe) -> Outcome:
     try:
         with transaction():
             endpoint = deploy_candidate(recipe, model)
+            report.publish_deployment(endpoint, model, recipe.serving.engine)
             evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
             report.publish_evaluation(recipe.metric, base_evaluation, evaluation)
             entry = pass_gate(recipe, model, endpoint, base_evaluation, evaluation)

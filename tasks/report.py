@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
+from prefect.settings import get_current_settings
 
 from tasks.artifacts.references import Reference
 from tasks.dataset.audit import DatasetAudit
@@ -15,23 +17,36 @@ from tasks.evaluation.classification.page import details_page
 from tasks.evaluation.markdown import plain
 from tasks.evaluation.scores import Estimate, Scores
 from tasks.evaluation.statistics import Comparison, Proportion
+from tasks.platforms.contract import Endpoint
 from tasks.problems.wrong_answers import wrong_answers_page
 from tasks.progress import log
+from tasks.reporting.facts import RunFacts
+from tasks.reporting.markdown import cost_card, deployment_card, training_card
 
 WRONG_ANSWERS_SHOWN = 20
+KEYS = (
+    "dataset-card",
+    "training-report",
+    "deployment",
+    "evaluation-report",
+    "wrong-answers",
+    "gate-decision",
+    "cost",
+)
+"""Stable: each is one collection in the UI, with a version for every run."""
 Slices = dict[str, dict[str, Proportion]]
 
 
 def publish_dataset(dataset: Reference) -> None:
     """The dataset card."""
-    audit = DatasetAudit.model_validate_json((dataset.path / "audit.json").read_text(encoding="utf-8"))
-    _publish("dataset-card", lambda: dataset_card(audit))
+    audit = dataset.path / "audit.json"
+    _publish("dataset-card", lambda: dataset_card(DatasetAudit.model_validate_json(audit.read_text(encoding="utf-8"))))
 
 
 def publish_training(model: Reference) -> None:
-    """What training.json says."""
-    report = json.loads((model.path / "training.json").read_text(encoding="utf-8"))
-    _publish("training-report", lambda: training_report(report, model))
+    """The loss curve, and what training.json says."""
+    report = model.path / "training.json"
+    _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model))
 
 
 def publish_evaluation(metric: str, base: Reference, evaluation: Reference) -> None:
@@ -52,11 +67,29 @@ def publish_decision(recipe: str, promoted: bool, reasons: list[str]) -> None:
     _publish("gate-decision", lambda: f"# {recipe}: {verdict}\n\n" + "".join(f"- {reason}\n" for reason in reasons))
 
 
-def training_report(report: dict[str, Any], model: Reference) -> str:
-    """Markdown of the parts of training.json that a person wants first."""
-    facts = {name: value for name, value in report.items() if isinstance(value, str | int | float)}
-    lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in facts.items()]
-    return "\n".join(["# Training", "", "| | |", "| --- | --- |", *lines, "", f"Model: `{model.uri}`"])
+def publish_deployment(endpoint: Endpoint, model: Reference, engine: str) -> None:
+    """Where the candidate serves."""
+    _publish("deployment", lambda: deployment_card(endpoint, model, engine))
+
+
+def save_report(folder: Path, facts: RunFacts) -> Path | None:
+    """The page of the run, in its folder; None when it could not be written."""
+    from tasks.reporting.page import report_page  # what it needs, a run needs only at its end
+
+    page = folder / "report.html"
+    try:
+        page.write_text(report_page(facts), encoding="utf-8")
+    except Exception as error:
+        log.warning("the report could not be written: %s", error)
+        return None
+    return page
+
+
+def publish_cost(facts: RunFacts, page: Path | None) -> None:
+    """The hours of each step, and where the report of the run is."""
+    from tasks.reporting.page import cost_of
+
+    _publish("cost", lambda: cost_card(cost_of(facts), str(page) if page else None))
 
 
 def evaluation_report(metric: str, evaluation: Evaluation) -> str:
@@ -149,15 +182,21 @@ def resampled(comparison: Comparison) -> str:
     return f"{drawn.low * 100:+.1f} to {drawn.high * 100:+.1f} points ({drawn.resamples:,} draws; {what})"
 
 
-def _plain(value: object) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
-
-
 def _publish(key: str, render: Callable[[], str]) -> None:
     """A report that cannot be drawn must not fail the run that it reports on."""
-    if FlowRunContext.get() is None:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
         return
     try:
-        create_markdown_artifact(render(), key=key)
+        create_markdown_artifact(f"{render()}\n\n{_links(context.flow_run.id)}", key=key)
     except Exception as error:
         log.warning("the artifact %s could not be written: %s", key, error)
+
+
+def _links(flow_run: UUID) -> str:
+    """To the run, and to the same pages of other runs; nothing where it is not known where the UI is."""
+    ui = get_current_settings().ui_url
+    if not ui:
+        return ""
+    pages = " · ".join(f"[{key.replace('-', ' ')}]({ui}/artifacts/key/{key})" for key in KEYS)
+    return f"---\n[This run]({ui}/runs/flow-run/{flow_run}?tab=Artifacts). Newest of all runs: {pages}"

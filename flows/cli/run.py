@@ -90,6 +90,8 @@ def show_outcome(outcome: "Outcome") -> None:
         out.print(f"  {reason}", highlight=False)
     out.print(f"\nModel          {outcome.model.uri}", highlight=False)
     out.print(f"Wrong answers  {outcome.evaluation.uri}/wrong_answers.md", highlight=False)
+    if outcome.report:
+        out.print(f"Report         {outcome.report}", highlight=False)
     if outcome.endpoint is None:
         out.print("Next           read the wrong answers, then change the recipe and run it again")
         return

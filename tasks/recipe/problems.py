@@ -78,7 +78,7 @@ class SqlJudging(Section):
 
     databases: int = Field(5, ge=1, le=50, description="Databases made up for each row, on which both queries are run.")
     real_databases: RealDatabases | None = Field(
-        None, description="Databases of your own, for the score execution_real."
+        None, title="Real databases", description="Databases of your own, for the score execution_real."
     )
     permute_columns: bool = Field(
         False, description="Accept the columns in another order, as Spider's test-suite evaluation does."

@@ -1,16 +1,23 @@
 """The sections of a recipe: frozen, closed (a misspelt key is an error), described for the person who fills in the form."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from containers.serving.cleaning import Step
 
 
+def _as_choices(schema: dict[str, Any]) -> None:
+    """A field with one permitted value is a list of one in a form; as a mere constant, Prefect shows a text box."""
+    for field in schema.get("properties", {}).values():
+        if "const" in field:
+            field["enum"] = [field["const"]]
+
+
 class Section(BaseModel):
     """What all sections share."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), json_schema_extra=_as_choices)
 
 
 class DatasetSection(Section):

@@ -1,0 +1,88 @@
+"""Everything that the report of one run says, read from the run's artefacts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from tasks.artifacts.references import Reference
+from tasks.dataset.audit import DatasetAudit
+from tasks.evaluation.answers import Answer
+from tasks.evaluation.scores import Scores
+from tasks.evaluation.statistics import Comparison
+from tasks.platforms.contract import Endpoint
+from tasks.recipe import Recipe
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One finished run. Times are UTC; `seconds` are wall-clock, of the run as a whole."""
+
+    recipe: Recipe
+    run: str
+    started: datetime
+    seconds: float
+    promoted: bool
+    reasons: Sequence[str]
+    base_model: Reference
+    dataset: Reference
+    model: Reference
+    base_evaluation: Reference
+    evaluation: Reference
+    base: Scores
+    tuned: Scores
+    comparisons: Mapping[str, Comparison]
+    endpoint: Endpoint | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def artefacts(self) -> tuple[Reference, ...]:
+        """What the run made or found, in the order it was made."""
+        return self.base_model, self.dataset, self.base_evaluation, self.model, self.evaluation
+
+    def audit(self) -> DatasetAudit:
+        """What was found in the rows."""
+        return DatasetAudit.model_validate_json((self.dataset.path / "audit.json").read_text(encoding="utf-8"))
+
+    def training(self) -> dict[str, Any]:
+        """training.json: everything that the training program measured."""
+        measured: dict[str, Any] = json.loads((self.model.path / "training.json").read_text(encoding="utf-8"))
+        return measured
+
+    def wrong_answers(self, most: int) -> list[dict[str, Any]]:
+        """The first `most` wrong answers of the tuned model; what they hold depends on the problem."""
+        with (self.evaluation.path / "wrong_answers.jsonl").open(encoding="utf-8") as lines:
+            return [json.loads(line) for line, _ in zip(lines, range(most), strict=False)]
+
+    def latencies(self) -> dict[str, list[float]]:
+        """Seconds from request to answer, by model; only of models that were asked."""
+        evaluations = {self.base_evaluation.uri: self.base, self.evaluation.uri: self.tuned}
+        return {scores.who: _latencies(Path(uri)) for uri, scores in evaluations.items() if scores.latency}
+
+    def token_lengths(self) -> list[int]:
+        """Tokens of prompt and answer together, of every row that is used."""
+        found: list[int] = []
+        for split in SPLITS:
+            path = self.dataset.path / f"{split}.parquet"
+            found += [tokens for tokens in pq.read_table(path, columns=["tokens"])["tokens"].to_pylist() if tokens]
+        return found
+
+
+def _latencies(evaluation: Path) -> list[float]:
+    with (evaluation / "predictions.jsonl").open(encoding="utf-8") as lines:
+        answers = [Answer.model_validate_json(line) for line in lines]
+    return [answer.latency_seconds for answer in answers if answer.error is None]
+
+
+def quantiles(seconds: Sequence[float]) -> dict[str, float]:
+    """Median, 95 % and 99 %, in the unit of the values; empty for no values."""
+    if not seconds:
+        return {}
+    return {f"p{q}": float(np.quantile(seconds, q / 100)) for q in (50, 95, 99)}
