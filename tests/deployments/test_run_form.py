@@ -73,9 +73,10 @@ def test_a_recipe_is_filled_in_submitted_and_its_artifacts_read(
     expect(page.get_by_text("As in docker run --gpus: all, a count, or device=0,2. Default: no GPU.")).to_be_visible()
     take(page, pictures / "platform-tabs.png")
     page.get_by_role("tab", name="Process").click()
+    page.wait_for_timeout(2000)  # the form takes up the other tab's values a moment later
     page.get_by_role("button", name="Submit").click()
 
-    wait_for(lambda: any(run["name"] == "from-the-form" for run in server.runs_of("demo")), 60, "the submitted run")
+    wait_for(lambda: any(run["name"] == "from-the-form" for run in server.runs_of("demo")), 180, "the submitted run")
     [run] = [run["id"] for run in server.runs_of("demo") if run["name"] == "from-the-form"]
     wait_for(lambda: ended(server, run) is not None, 420, "the end of the run")
     state = ended(server, run)
