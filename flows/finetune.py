@@ -17,9 +17,9 @@ from tasks.deploy import deploy_candidate
 from tasks.errors import GateRefused
 from tasks.evaluate import evaluate_base, evaluate_candidate, read_evaluation
 from tasks.plan import preflight
-from tasks.platforms.contract import Endpoint
+from tasks.platforms.contract import Alias, Endpoint
 from tasks.prepare import prepare_dataset, stage_base_model
-from tasks.promote import pass_gate, promote
+from tasks.promote import ask_for_approval, judge_champion, pass_gate, promote
 from tasks.recipe import Recipe
 from tasks.reporting.facts import RunFacts
 from tasks.train import train_model
@@ -32,6 +32,7 @@ class Outcome(BaseModel):
 
     recipe: str
     metric: str = Field(description="The score that the gate looked at.")
+    decision: str = Field(description="The gate's: passed, refused, cannot tell, or awaits approval.")
     promoted: bool
     reasons: list[str] = Field(description="What the gate saw, a sentence for each condition.")
     base_model: Reference
@@ -39,7 +40,9 @@ class Outcome(BaseModel):
     model: Reference
     base_evaluation: Reference
     evaluation: Reference
+    champion_evaluation: Reference | None = Field(description="None when there was no other champion to compare with.")
     endpoint: Endpoint | None = Field(None, description="Serves the model; None when the gate refused it.")
+    address: str | None = Field(None, description="What clients call: it stays the same and leads to the champion.")
     report: str | None = Field(None, description="File of the report; None when it could not be written.")
 
 
@@ -58,7 +61,7 @@ def finetune(recipe: Recipe) -> Outcome:
     except BaseException as error:
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
-    end_run(folder, "promoted" if outcome.promoted else "refused", outcome.model_dump(mode="json"))
+    end_run(folder, "promoted" if outcome.promoted else outcome.decision, outcome.model_dump(mode="json"))
     return outcome
 
 
@@ -92,28 +95,35 @@ def _finetune(recipe: Recipe) -> Outcome:
     # Training stays outside the transaction: a bad evaluation must never throw it away.
     model = train_model(recipe, base, dataset)
     report.publish_training(model)
-    serving: Endpoint | None = None
+    champion_evaluation = judge_champion(recipe, model, dataset)
+    alias: Alias | None = None
+    decided: str
     try:
         with transaction():
             endpoint = deploy_candidate(recipe, model)
             report.publish_deployment(endpoint, model, recipe.serving.engine)
             evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
             report.publish_evaluation(recipe.metric, base_evaluation, evaluation)
-            entry = pass_gate(recipe, model, endpoint, base_evaluation, evaluation)
-            promote(recipe, entry)
-        serving, reasons = endpoint, entry.decision.reasons
+            entry = pass_gate(recipe, dataset, model, endpoint, base_evaluation, evaluation, champion_evaluation)
+            alias = promote(recipe, entry, endpoint)
+        decided, reasons = entry.decision.outcome, entry.decision.reasons
     except GateRefused as refusal:
-        reasons = refusal.reasons
-    report.publish_decision(recipe.name, serving is not None, reasons)
+        decided, reasons = refusal.outcome, refusal.reasons
+        if decided == "awaits approval":
+            ask_for_approval(recipe.name, model)
+    report.publish_decision(recipe.name, decided, reasons)
     return Outcome(
         recipe=recipe.name,
         metric=recipe.metric,
-        promoted=serving is not None,
+        decision=decided,
+        promoted=alias is not None,
         reasons=reasons,
         base_model=base,
         dataset=dataset,
         model=model,
         base_evaluation=base_evaluation,
         evaluation=evaluation,
-        endpoint=serving,
+        champion_evaluation=champion_evaluation,
+        endpoint=endpoint.model_copy(update={"name": alias.endpoint, "url": alias.target}) if alias else None,
+        address=alias.url if alias else None,
     )

@@ -24,7 +24,9 @@ def deploy_candidate(recipe: Recipe, model: Reference) -> Endpoint:
     Raises:
         EndpointFailed: it did not become healthy, or does not answer as its model did. Nothing of it is left running.
     """
-    endpoint = start_endpoint(recipe, endpoint_name(recipe, model), model.path / "model", model)
+    serving = running_endpoint(recipe, model)
+    name = serving.name if serving else endpoint_name(recipe, model)
+    endpoint = start_endpoint(recipe, name, model.path / "model", model)
     try:
         log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, model.path / "probes.json"))
     except BaseException:
@@ -47,13 +49,21 @@ def _withdraw_candidate(transaction: Transaction) -> None:
         raise
 
 
+def running_endpoint(recipe: Recipe, model: Reference) -> Endpoint | None:
+    """The one that serves this very model for the recipe, if any does; not the base model's or one for a comparison."""
+    running = platform_of(recipe.platform).endpoints()
+    names = (endpoint_name(recipe, model), recipe.name)
+    found = [each for each in running if each.name in names and each.model_digest == model.digest]
+    return found[0] if found else None
+
+
 def start_endpoint(recipe: Recipe, name: str, folder: Path, model: Reference) -> Endpoint:
     """Starts or finds the endpoint `name` with the model in `folder`, alive for the recipe's `expires_after_hours`."""
     return platform_of(recipe.platform).start_endpoint(endpoint_spec(recipe, name, folder, model))
 
 
 def endpoint_spec(recipe: Recipe, name: str, folder: Path, model: Reference) -> EndpointSpec:
-    """What the platform is asked to serve."""
+    """The server that the recipe wants for the model in `folder`, from now on alive for `expires_after_hours`."""
     return EndpointSpec(
         name=name,
         model=folder,
@@ -65,9 +75,12 @@ def endpoint_spec(recipe: Recipe, name: str, folder: Path, model: Reference) -> 
 
 
 def withdraw(platform: Platform, recipe: str, name: str) -> None:
-    """Deletes an endpoint, unless it is the one that serves: judging a champion again must not end it."""
+    """Deletes an endpoint, unless it is the one that serves: judging a champion again must not end it.
+
+    That is the champion's own, or, where a platform's lasting address is an endpoint, the one with the recipe's name.
+    """
     champion = Registry().read(recipe).champion
-    if champion is None or champion.endpoint != name:
+    if champion is None or name not in (champion.endpoint, recipe):
         platform_of(platform).delete_endpoint(name)
         log.info("endpoint %s deleted", name)
 

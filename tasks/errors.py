@@ -7,6 +7,7 @@ FinetuneError
 ├── JobFailed          look at the job: the program inside it failed
 ├── EndpointFailed     look at the endpoint's log: it did not come up, or answered wrongly
 ├── ArtifactDamaged    make it again: what is in the store is not what was put there
+├── RegistryError      choose another: the registry knows no such champion or candidate
 ├── TryLater           wait: throttled, no capacity, network; `tasks.retrying` tries these again by itself
 └── GateRefused        nothing to mend: the champion serves on
 
@@ -57,6 +58,12 @@ class ArtifactDamaged(FinetuneError):
     """An artefact in the store does not match its manifest."""
 
 
+class RegistryError(FinetuneError):
+    """There is no such champion or candidate in the registry, or it may not be promoted."""
+
+    exit_code = 2
+
+
 class TryLater(FinetuneError):
     """Throttled, out of capacity or unreachable: the same call may well succeed in a while."""
 
@@ -66,11 +73,12 @@ class GateRefused(FinetuneError):
 
     exit_code = 3
 
-    def __init__(self, recipe: str, reasons: list[str]) -> None:
+    def __init__(self, recipe: str, outcome: str, reasons: list[str]) -> None:
         self.recipe = recipe
+        self.outcome = outcome
         self.reasons = reasons
-        super().__init__(f"the gate of {recipe} refused the tuned model: " + "; ".join(reasons))
+        super().__init__(f"the gate of {recipe} lets the tuned model not serve ({outcome}): " + "; ".join(reasons))
 
-    def __reduce__(self) -> tuple[type["GateRefused"], tuple[str, list[str]]]:
+    def __reduce__(self) -> tuple[type["GateRefused"], tuple[str, str, list[str]]]:
         """Pickled from its parts: Prefect moves exceptions between processes."""
-        return type(self), (self.recipe, self.reasons)
+        return type(self), (self.recipe, self.outcome, self.reasons)

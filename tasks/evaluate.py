@@ -12,12 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.artifacts.keys import step_key
 from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import now
-from tasks.artifacts.store import Store, home, write_json
+from tasks.artifacts.store import Store, home, verify, write_json
 from tasks.caching import cached_by
-from tasks.deploy import endpoint_name, start_endpoint
+from tasks.deploy import endpoint_name, running_endpoint, start_endpoint
 from tasks.errors import TryLater
-from tasks.evaluation.answers import Answer, collect_answers, read_test_rows
+from tasks.evaluation.answers import (
+    Answer,
+    collect_answers,
+    digest_of_test,
+    is_answered,
+    read_test_rows,
+)
 from tasks.evaluation.asking import TestRow
+from tasks.evaluation.gate import Measured
 from tasks.evaluation.scores import Scores, Verdict, compare, summarise
 from tasks.evaluation.statistics import Comparison
 from tasks.platforms import platform_of
@@ -29,29 +36,33 @@ from tasks.progress import progress
 from tasks.recipe import Recipe
 from tasks.retrying import RETRIES
 
-ANSWERS_VERSION = 1
-SCORES_VERSION = 3
+ANSWERS_VERSION = 2
+SCORES_VERSION = 4
 
 Source = str | Mapping[str, str]
 """Where answers come from: the URL of an endpoint, or what was said by row id."""
 
 
 def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
-    """What the answers depend on. How many rows are asked is not part of it: more rows only add answers."""
+    """What the answers depend on: of the data set only its test, so that a model is not asked the same test twice.
+
+    How many rows are asked is not part of it: more rows only add answers.
+    """
     settings = {
         "max_new_tokens": recipe.evaluation.max_new_tokens,
         "engine": recipe.serving.engine,
         "dtype": recipe.serving.dtype,
         "max_model_length": recipe.serving.max_model_length,
     }
-    return step_key("answers", ANSWERS_VERSION, settings, [model.digest, dataset.digest])
+    return step_key("answers", ANSWERS_VERSION, settings, [model.digest, digest_of_test(dataset.path / "test.parquet")])
 
 
 def scores_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
     """Which score the gate looks at, and how fast the questions are asked, does not change the scores."""
     settings = recipe.evaluation.model_dump(mode="json", exclude={"metric", "concurrency", "timeout_seconds"})
     settings["problem"] = recipe.problem.model_dump(mode="json")
-    return step_key("evaluate", SCORES_VERSION, settings, [answers_key(recipe, model, dataset)])
+    # The whole data set: scores are also told by how much of a row's schema the training rows have.
+    return step_key("evaluate", SCORES_VERSION, settings, [answers_key(recipe, model, dataset), dataset.digest])
 
 
 def _candidate_key(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint) -> str:
@@ -65,14 +76,39 @@ def evaluate_base(recipe: Recipe, model: Reference, dataset: Reference) -> Refer
     if found is not None:
         return found
     problem = problem_of(recipe.problem)
-    rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
-    said = problem.base_answers(rows, dataset.path)
+    said = problem.base_answers(read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows), dataset.path)
     if said is not None:
         return _evaluate(recipe, model, dataset, said, problem.base)
-    name = endpoint_name(recipe, model, "base")
+    return _evaluate_on_its_own(recipe, model, model.path, dataset, "base", problem.base)
+
+
+@task(name="evaluate-champion", **RETRIES)
+def evaluate_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Reference:
+    """Scores of the champion by today's test and judge; its endpoint is asked, or one that lives for this.
+
+    Nothing is asked that it has answered, and nothing is scored that has been.
+    """
+    found = Store().find("evaluation", scores_key(recipe, model, dataset))
+    if found is not None:
+        return found
+    verify(model)
+    running = running_endpoint(recipe, model)
+    if running is not None:
+        return _evaluate(recipe, model, dataset, running.url, "champion")
+    return _evaluate_on_its_own(recipe, model, model.path / "model", dataset, "champion", "champion")
+
+
+def _evaluate_on_its_own(
+    recipe: Recipe, model: Reference, folder: Path, dataset: Reference, role: str, who: str
+) -> Reference:
+    """On an endpoint that lives no longer than the questions take, or on none, where all are answered."""
+    rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
+    if is_answered(rows, _predictions(recipe, model, dataset)):
+        return _evaluate(recipe, model, dataset, "", who)
+    name = endpoint_name(recipe, model, role)
     try:
-        endpoint = start_endpoint(recipe, name, model.path, model)
-        return _evaluate(recipe, model, dataset, endpoint.url, problem.base)
+        endpoint = start_endpoint(recipe, name, folder, model)
+        return _evaluate(recipe, model, dataset, endpoint.url, who)
     finally:
         platform_of(recipe.platform).delete_endpoint(name)
 
@@ -86,12 +122,16 @@ def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, end
 
 def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, source: Source, who: str) -> Reference:
     store, key = Store(), scores_key(recipe, model, dataset)
-    predictions = home() / "predictions" / answers_key(recipe, model, dataset)[:24] / "predictions.jsonl"
+    predictions = _predictions(recipe, model, dataset)
     judged, scores = _score(recipe, source, model.digest, dataset, predictions, who)
     with store.write("evaluation", key) as draft:
         draft.parents += [model.digest, dataset.digest]
         _write_evaluation(draft.path, judged, scores, predictions)
     return store.require("evaluation", key)
+
+
+def _predictions(recipe: Recipe, model: Reference, dataset: Reference) -> Path:
+    return home() / "predictions" / answers_key(recipe, model, dataset)[:24] / "predictions.jsonl"
 
 
 @task(name="score-endpoint", **RETRIES)
@@ -205,6 +245,11 @@ def read_evaluation(base: Reference, candidate: Reference) -> Evaluation:
     return Evaluation(
         base=scores[0], tuned=scores[1], comparisons={metric: compare(metric, first, second) for metric in metrics}
     )
+
+
+def measured(evaluation: Reference) -> Measured:
+    """What the gate looks at."""
+    return Measured(read_scores(evaluation), read_verdicts(evaluation))
 
 
 def compare_evaluations(metric: str, base: Reference, candidate: Reference) -> Comparison:

@@ -1,42 +1,66 @@
 """Promote: the gate's decision, recorded; the champion replaced, or left where it is."""
 
 from prefect import task
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
 
 from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Entry, Registry, now
 from tasks.artifacts.remote import lineage_of
-from tasks.errors import FinetuneError, GateRefused
-from tasks.evaluate import compare_evaluations, read_scores
+from tasks.artifacts.store import verify
+from tasks.deploy import endpoint_spec, start_endpoint, withdraw
+from tasks.errors import FinetuneError, GateRefused, RegistryError
+from tasks.evaluate import evaluate_champion, measured
 from tasks.evaluation.gate import decide
 from tasks.platforms import platform_of
-from tasks.platforms.contract import Endpoint, JudgedModel
+from tasks.platforms.contract import Alias, Endpoint, JudgedModel
+from tasks.platforms.parity import check_parity
 from tasks.progress import log
-from tasks.recipe import Recipe
+from tasks.recipe import Recipe, parse_recipe
+from tasks.retrying import RETRIES
+
+
+def judge_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Reference | None:
+    """The champion's scores by today's test and judge; None when there is none, or it is `model` itself."""
+    champion = Registry().read(recipe.name).champion
+    if champion is None or champion.model == model or recipe.gate.max_loss is None:
+        return None
+    return evaluate_champion(recipe, champion.model, dataset)
 
 
 @task(name="gate")
 def pass_gate(
-    recipe: Recipe, model: Reference, endpoint: Endpoint, base_evaluation: Reference, evaluation: Reference
+    recipe: Recipe,
+    dataset: Reference,
+    model: Reference,
+    endpoint: Endpoint,
+    base_evaluation: Reference,
+    evaluation: Reference,
+    champion_evaluation: Reference | None,
 ) -> Entry:
-    """The decision to promote.
+    """The decision to promote, on record with its reasons.
 
     Raises:
-        GateRefused: the candidate may not serve; the refusal stands in the registry with its reasons.
+        GateRefused: the candidate may not serve, or not before a person approves.
     """
-    metric = recipe.metric
-    base, tuned = read_scores(base_evaluation).metrics[metric], read_scores(evaluation).metrics[metric]
+    champion = measured(champion_evaluation) if champion_evaluation else None
+    base, tuned = measured(base_evaluation), measured(evaluation)
     entry = Entry(
         decided_at=now(),
+        recipe=recipe.model_dump(mode="json"),
+        dataset=dataset,
         model=model,
         endpoint=endpoint.name,
         base_evaluation=base_evaluation,
         evaluation=evaluation,
-        decision=decide(recipe.gate, metric, base, tuned, compare_evaluations(metric, base_evaluation, evaluation)),
+        decision=decide(recipe.gate, recipe.metric, tuned, base, champion),
     )
+    Registry().record(recipe.name, entry)
     _enter_model(recipe, model, endpoint, entry)
     if not entry.decision.passed:
-        Registry().record(recipe.name, entry)
-        raise GateRefused(recipe.name, entry.decision.reasons)
+        raise GateRefused(recipe.name, entry.decision.outcome, entry.decision.reasons)
+    if recipe.gate.approval and not _is_champion(recipe.name, model):
+        raise GateRefused(recipe.name, "awaits approval", entry.decision.reasons)
     return entry
 
 
@@ -47,7 +71,7 @@ def _enter_model(recipe: Recipe, model: Reference, endpoint: Endpoint, entry: En
         endpoint=endpoint.name,
         model_digest=model.digest,
         scores=entry.evaluation.path / "scores.json",
-        lineage=lineage_of(model, read_scores(entry.evaluation).dataset_digest),
+        lineage=lineage_of(model, entry.dataset.digest),
         passed=entry.decision.passed,
         reasons=entry.decision.reasons,
         labels=endpoint.labels,
@@ -58,10 +82,101 @@ def _enter_model(recipe: Recipe, model: Reference, endpoint: Endpoint, entry: En
         log.warning("%s", error)
 
 
+def _is_champion(name: str, model: Reference) -> bool:
+    champion = Registry().read(name).champion
+    return champion is not None and champion.model == model
+
+
+def ask_for_approval(name: str, model: Reference) -> None:
+    """Starts a run of the deployment `promote`, which waits for a person; says what to type where there is none."""
+    command = f"finetune promote {name} --model {model.digest[:8]} --reason ..."
+    parameters = {"name": name, "model": model.digest, "ask": True}
+    try:
+        run_deployment("promote/promote", parameters=parameters, timeout=0, as_subflow=False)
+        log.info("approve or reject it in the UI, where a run of promote waits, or by: %s", command)
+    except ObjectNotFound:
+        log.info("it serves once somebody approves: %s", command)
+
+
 @task(name="promote")
-def promote(recipe: Recipe, entry: Entry) -> None:
-    """Makes the judged model the champion of its recipe, and ends the endpoint of the one before."""
-    before = Registry().record(recipe.name, entry)
+def promote(recipe: Recipe, entry: Entry, endpoint: Endpoint, reason: str = "the gate passed it") -> Alias:
+    """Makes the judged model, which `endpoint` serves, the champion: the lasting address leads to it from now on.
+
+    The registry comes first: from then on a rollback of the flow spares the endpoint, and a promotion that is cut off is
+    brought to its end by the next one.
+    """
+    before = Registry().read(recipe.name).champion
+    Registry().promote(recipe.name, entry, reason)
+    return _switch(recipe, entry, endpoint, before)
+
+
+@task(name="promote-earlier", **RETRIES)
+def promote_earlier(name: str, model: str | None, anyway: bool, reason: str) -> Alias:
+    """Makes an earlier judged candidate the champion.
+
+    Raises:
+        RegistryError: there is none, or the gate did not pass it and `anyway` is not set.
+        EndpointFailed: its server does not come up, or answers wrongly. The champion serves on.
+    """
+    entry = candidate(name, model, anyway)
+    recipe, endpoint = _serve(entry)
+    before = Registry().read(name).champion
+    Registry().promote(name, entry, reason)
+    return _switch(recipe, entry, endpoint, before)
+
+
+@task(name="roll-back", **RETRIES)
+def roll_back(name: str, reason: str) -> Alias:
+    """Makes the champion before this one the champion again, its server started if it is gone.
+
+    Raises:
+        RegistryError: there was none before.
+        EndpointFailed: its server does not come up, or answers wrongly. The champion serves on.
+    """
+    record = Registry().read(name)
+    if record.before:
+        _serve(record.before[-1])  # the registry changes only once the server is there
+    entry = Registry().roll_back(name, reason)
+    recipe, endpoint = _serve(entry)
+    return _switch(recipe, entry, endpoint, record.champion)
+
+
+def candidate(name: str, model: str | None, anyway: bool) -> Entry:
+    """The judged candidate that `model` begins the digest of; by default the last one. Raises RegistryError."""
+    judged = [each for each in Registry().read(name).history if each.model.digest.startswith(model or "")]
+    if not judged:
+        known = ", ".join(Registry().recipes()) or "none"
+        what = f"no candidate {model} of {name} was judged" if model else f"nothing of {name} was judged"
+        raise RegistryError(f"{what} (recipes on record: {known}); `finetune history {name}` shows all decisions")
+    entry = judged[-1]
+    if not (entry.decision.passed or anyway):
+        raise RegistryError(
+            f"the gate did not pass {entry.model.digest[:8]} of {name} ({entry.decision.outcome}): "
+            f"{'; '.join(entry.decision.reasons)}. To promote it nevertheless: finetune promote {name} --anyway --reason ..."
+        )
+    return entry
+
+
+def _serve(entry: Entry) -> tuple[Recipe, Endpoint]:
+    """The recipe as it was judged, and a checked server with the model."""
+    recipe = parse_recipe(entry.recipe, f"the recipe of {entry.model.digest[:8]}")
+    verify(entry.model)
+    endpoint = start_endpoint(recipe, entry.endpoint, entry.model.path / "model", entry.model)
+    try:
+        log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, entry.model.path / "probes.json"))
+    except BaseException:
+        withdraw(recipe.platform, recipe.name, endpoint.name)
+        raise
+    return recipe, endpoint
+
+
+def _switch(recipe: Recipe, entry: Entry, endpoint: Endpoint, before: Entry | None) -> Alias:
+    """Old and new serve side by side until nothing is under way to the old one, which is then stopped."""
+    spec = endpoint_spec(recipe, endpoint.name, entry.model.path / "model", entry.model)
+    alias = platform_of(recipe.platform).point_alias(recipe.name, endpoint, spec)
+    log.info("%s leads to %s now", alias.url, alias.endpoint)
     if before is not None and before.endpoint != entry.endpoint:
-        platform_of(recipe.platform).delete_endpoint(before.endpoint)
+        earlier = parse_recipe(before.recipe, "the recipe of the champion before")
+        platform_of(earlier.platform).delete_endpoint(before.endpoint)
         log.info("endpoint %s of the champion before deleted", before.endpoint)
+    return alias

@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
 from tasks.artifacts.references import Reference
+from tasks.artifacts.registry import Entry
 from tasks.dataset.audit import DatasetAudit
 from tasks.dataset.card import dataset_card
 from tasks.evaluate import Evaluation, read_evaluation, read_scores, read_wrong_answers
@@ -61,9 +62,9 @@ def publish_scores(endpoint: str, evaluation: Reference) -> None:
     _publish("wrong-answers", lambda: _wrong_answers(evaluation))
 
 
-def publish_decision(recipe: str, promoted: bool, reasons: list[str]) -> None:
+def publish_decision(recipe: str, decision: str, reasons: list[str]) -> None:
     """What the gate decided, and why."""
-    verdict = "promoted" if promoted else "refused: the champion, if there is one, serves on"
+    verdict = decision if decision == "passed" else f"{decision}: the champion, if there is one, serves on"
     _publish("gate-decision", lambda: f"# {recipe}: {verdict}\n\n" + "".join(f"- {reason}\n" for reason in reasons))
 
 
@@ -90,6 +91,15 @@ def publish_cost(facts: RunFacts, page: Path | None) -> None:
     from tasks.reporting.page import cost_of
 
     _publish("cost", lambda: cost_card(cost_of(facts), str(page) if page else None))
+
+
+def approval_question(recipe: str, entry: Entry) -> str:
+    """Markdown above the form by which a person approves or rejects."""
+    reasons = "".join(f"- {reason}\n" for reason in entry.decision.reasons)
+    return (
+        f"# May model {entry.model.digest[:8]} of {recipe} serve?\n\nThe gate says: {entry.decision.outcome}.\n\n{reasons}\n"
+        f"Wrong answers: `{entry.evaluation.uri}/wrong_answers.md`\n"
+    )
 
 
 def evaluation_report(metric: str, evaluation: Evaluation) -> str:

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from flows.cli import data, endpoints, plan, run, setup, upkeep
+from flows.cli import champions, data, endpoints, plan, run, setup, upkeep
 from flows.cli.common import guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
@@ -16,6 +16,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("evaluate")(run.evaluate)
+app.command("promote")(champions.promote)
+app.command("rollback")(champions.rollback)
+app.command("history")(champions.history)
 app.add_typer(data.app, name="data")
 app.add_typer(endpoints.app, name="endpoint")
 app.add_typer(setup.app, name="setup")

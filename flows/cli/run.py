@@ -83,9 +83,8 @@ def show_outcome(outcome: "Outcome") -> None:
     metric = outcome.metric
     comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
     out.print(f"Gain in {metric}: {gain(comparison)}\n", highlight=False)
-    out.print(
-        "Promoted:" if outcome.promoted else "Refused:", style="bold green" if outcome.promoted else "bold yellow"
-    )
+    said = "Promoted:" if outcome.promoted else f"{outcome.decision.capitalize()}:"
+    out.print(said, style="bold green" if outcome.promoted else "bold yellow")
     for reason in outcome.reasons:
         out.print(f"  {reason}", highlight=False)
     out.print(f"\nModel          {outcome.model.uri}", highlight=False)
@@ -96,7 +95,8 @@ def show_outcome(outcome: "Outcome") -> None:
         out.print("Next           read the wrong answers, then change the recipe and run it again")
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
-    out.print(f"Endpoint       {outcome.endpoint.url} ({outcome.endpoint.name}, until {until:%H:%M})", highlight=False)
+    out.print(f"Address        {outcome.address} (the same for every champion, until {until:%H:%M})", highlight=False)
+    out.print(f"Endpoint       {outcome.endpoint.name}", highlight=False)
     recipe = latest_recipe(outcome.recipe)
     example = problem_of(recipe.problem).example if recipe else '"Hello"'
     out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}", highlight=False)

@@ -1,22 +1,28 @@
-"""The registry: per recipe name the champion, and every decision with its reasons."""
+"""The registry: per recipe name the champion, those before it, and every decision and switch with its reasons."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.artifacts.references import Reference
 from tasks.artifacts.store import home, locked, write_json
+from tasks.errors import RegistryError
 from tasks.evaluation.gate import Decision
 
 
 class Entry(BaseModel):
-    """One decision on one candidate."""
+    """One decision on one candidate, and all that is needed to serve it again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     decided_at: datetime
+    recipe: dict[str, Any] = Field(description="The recipe as it was resolved.")
+    dataset: Reference
     model: Reference
     endpoint: str = Field(description="Name of the endpoint that was judged.")
     base_evaluation: Reference
@@ -28,13 +34,28 @@ class Entry(BaseModel):
         return self.model_copy(update={"decided_at": other.decided_at}) == other
 
 
+class Switch(BaseModel):
+    """One change of the model that serves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: datetime
+    action: Literal["promoted", "rolled back"]
+    model: str = Field(description="Digest of the model that serves from then on.")
+    reason: str
+
+
 class Record(BaseModel):
     """All that is known of one recipe name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     champion: Entry | None = None
-    history: list[Entry] = []
+    before: list[Entry] = Field(
+        default=[], description="The champions before it, the latest last: where rollback goes."
+    )
+    history: list[Entry] = Field(default=[], description="Every decision, the latest last.")
+    switches: list[Switch] = Field(default=[], description="Every change of the champion, the latest last.")
 
 
 class Registry:
@@ -54,16 +75,45 @@ class Registry:
         """Names that have a record."""
         return sorted(path.stem for path in self.root.glob("*.json"))
 
-    def record(self, recipe: str, entry: Entry) -> Entry | None:
-        """Adds a decision, unless the last one was the same, and returns the champion that it replaced, if any."""
+    def record(self, recipe: str, entry: Entry) -> None:
+        """Adds a decision, unless the last one was the same. Who serves stays as it is."""
+        with self._changing(recipe) as record:
+            if not (record.history and record.history[-1].same_as(entry)):
+                self._write(recipe, record, history=[*record.history, entry])
+
+    def promote(self, recipe: str, entry: Entry, reason: str) -> None:
+        """Makes a judged candidate the champion. The one before stays on record, for a rollback."""
+        with self._changing(recipe) as record:
+            if record.champion is not None and record.champion.model == entry.model:
+                self._write(recipe, record, champion=entry)
+                return
+            before = [*record.before, record.champion] if record.champion else record.before
+            switch = Switch(at=now(), action="promoted", model=entry.model.digest, reason=reason)
+            self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
+
+    def roll_back(self, recipe: str, reason: str) -> Entry:
+        """Makes the champion before this one the champion again, and returns it.
+
+        Raises:
+            RegistryError: there was none before.
+        """
+        with self._changing(recipe) as record:
+            if not record.before:
+                raise RegistryError(
+                    f"{recipe} has no champion before this one to return to; `finetune history {recipe}`"
+                )
+            *before, entry = record.before
+            switch = Switch(at=now(), action="rolled back", model=entry.model.digest, reason=reason)
+            self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
+            return entry
+
+    @contextmanager
+    def _changing(self, recipe: str) -> Iterator[Record]:
         with locked(self.root / f".{recipe}.lock"):
-            record = self.read(recipe)
-            if record.history and record.history[-1].same_as(entry):
-                return None
-            champion = entry if entry.decision.passed else record.champion
-            changed = Record(champion=champion, history=[*record.history, entry])
-            write_json(self._file(recipe), changed.model_dump(mode="json"))
-            return record.champion if entry.decision.passed else None
+            yield self.read(recipe)
+
+    def _write(self, recipe: str, record: Record, **changes: Any) -> None:
+        write_json(self._file(recipe), record.model_copy(update=changes).model_dump(mode="json"))
 
     def _file(self, recipe: str) -> Path:
         return self.root / f"{recipe}.json"

@@ -1,6 +1,7 @@
 """Asks an endpoint the test questions, and keeps every answer the moment it arrives."""
 
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -36,6 +37,9 @@ class Answer(BaseModel):
     completion_tokens: int = Field(0, ge=0)
     finish_reason: str | None = None
     error: str | None = None
+    failed_tries: int = Field(
+        0, ge=0, description="Requests for this row that failed, before it was answered or given up."
+    )
 
 
 def read_test_rows(path: Path, rows: int) -> list[TestRow]:
@@ -82,6 +86,25 @@ def collect_answers(
             run = _Run(url, form, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows)))
             kept.update(asyncio.run(run.ask_all(missing)))
     return [kept[row.id] for row in rows]
+
+
+def is_answered(rows: Sequence[TestRow], path: Path) -> bool:
+    """Whether `path` holds an answer to every row, so that no endpoint is needed."""
+    kept = {answer.id for answer in _read_kept(path)}
+    return all(row.id in kept for row in rows)
+
+
+def digest_of_test(path: Path) -> str:
+    """sha256 (hex) of what the rows of a test.parquet ask and how they are judged, in order: the identity of a test.
+
+    A newer data set with the same test has the same digest, whatever its training rows are.
+    """
+    digest = hashlib.sha256()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["id", "prompt", "fields", "slice"]):
+            for row in batch.to_pylist():
+                digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _read_kept(path: Path) -> list[Answer]:
@@ -160,7 +183,7 @@ class _Run:
                 response = await client.post(self.form.route, json=body)
                 seconds = time.perf_counter() - start
                 if response.status_code == 200:
-                    return _read_answer(self.form, row, response, asked_at, seconds)
+                    return _read_answer(self.form, row, response, asked_at, seconds, attempt)
                 problem = f"HTTP {response.status_code}: {response.text[:300]}"
                 transient = response.status_code in TRANSIENT_STATUS
                 wait = max(wait, _retry_after(response))
@@ -173,7 +196,7 @@ class _Run:
                 break
             if attempt < TRIES - 1:
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem)
+        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem, failed_tries=attempt + 1)
 
 
 def _retry_after(response: httpx.Response) -> float:
@@ -182,10 +205,15 @@ def _retry_after(response: httpx.Response) -> float:
     return min(float(asked), LONGEST_WAIT_SECONDS) if asked.isdigit() else 0.0
 
 
-def _read_answer(form: Form, row: TestRow, response: httpx.Response, asked_at: float, seconds: float) -> Answer:
+def _read_answer(
+    form: Form, row: TestRow, response: httpx.Response, asked_at: float, seconds: float, failed_tries: int
+) -> Answer:
     try:
         reply = form.read(response.json())
-        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, **reply.model_dump())
+        return Answer(
+            id=row.id, asked_at=asked_at, latency_seconds=seconds, failed_tries=failed_tries, **reply.model_dump()
+        )
     except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, ValidationError):
         problem = f"not {form.name}: {response.text[:300]}"
-        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem)
+        failed_tries += 1
+        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem, failed_tries=failed_tries)

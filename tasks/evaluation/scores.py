@@ -69,6 +69,7 @@ class Scores(BaseModel):
     n: int
     not_evaluable: int = Field(description="Rows that the execution metrics leave out.")
     errors: int = Field(description="Rows whose request failed. They count as wrong.")
+    failed_requests: int = Field(description="Requests that failed, those too that were tried again and answered then.")
     metrics: dict[str, Proportion]
     estimates: dict[str, Estimate] = Field({}, description="Scores that are no shares of rows.")
     details: dict[str, Any] = Field({}, description="What else the problem's judge found: tables, a confusion matrix.")
@@ -89,6 +90,12 @@ class Scores(BaseModel):
     dataset_digest: str
     model_digest: str
 
+    @property
+    def error_rate(self) -> float:
+        """Share of the requests that failed, those too that were tried again and answered then."""
+        requests = self.failed_requests + self.n - self.errors
+        return self.failed_requests / requests if requests else 0.0
+
 
 def summarise(
     verdicts: Sequence[Verdict],
@@ -108,6 +115,7 @@ def summarise(
         n=len(verdicts),
         not_evaluable=sum(not verdict.evaluable for verdict in verdicts),
         errors=len(answers) - len(answered),
+        failed_requests=sum(answer.failed_tries for answer in answers),
         metrics=_metrics(verdicts),
         estimates=estimates or {},
         details=details or {},
@@ -128,6 +136,14 @@ def summarise(
 
 def compare(metric: str, first: Iterable[Verdict], second: Iterable[Verdict]) -> Comparison:
     """How the second model differs from the first in a metric, on the rows where it could be told of both."""
+    pairs, groups = paired(metric, first, second)
+    return Comparison.of(pairs).model_copy(update={"bootstrap": bootstrap(pairs, groups)})
+
+
+def paired(
+    metric: str, first: Iterable[Verdict], second: Iterable[Verdict]
+) -> tuple[list[tuple[bool, bool]], list[str]]:
+    """(first right, second right) of every row where it could be told of both, and the group of each such row."""
     known = {verdict.id: verdict.outcomes.get(metric) for verdict in first}
     pairs: list[tuple[bool, bool]] = []
     groups: list[str] = []
@@ -136,7 +152,7 @@ def compare(metric: str, first: Iterable[Verdict], second: Iterable[Verdict]) ->
         if a is not None and b is not None:
             pairs.append((a, b))
             groups.append(verdict.group or verdict.id)
-    return Comparison.of(pairs).model_copy(update={"bootstrap": bootstrap(pairs, groups)})
+    return pairs, groups
 
 
 def _slices(verdicts: Sequence[Verdict]) -> dict[str, dict[str, dict[str, Proportion]]]:

@@ -41,7 +41,7 @@ class Proportion(BaseModel):
 
 
 class Bootstrap(BaseModel):
-    """The 95 % interval of a paired difference by resampling: percentiles over `resamples` draws of whole groups.
+    """The interval (95 % unless told otherwise) of a paired difference by resampling: percentiles over `resamples` draws of whole groups.
 
     The exact test and Newcombe's interval take the rows for independent. Rows about one schema are not: a model that
     misreads it fails in all of them. So whole groups are drawn; where there are fewer than 10, single rows.
@@ -90,8 +90,13 @@ class Comparison(BaseModel):
         )  # fmt: skip
 
 
-def bootstrap(pairs: Sequence[tuple[bool, bool]], groups: Sequence[str]) -> Bootstrap | None:
-    """From (first right, second right) and the group of every row, with a fixed seed; None of fewer than two rows."""
+def bootstrap(
+    pairs: Sequence[tuple[float, float]], groups: Sequence[str], confidence: float = 0.95
+) -> Bootstrap | None:
+    """From the scores of the first and the second model (or right and wrong) and the group of every row.
+
+    The seed is fixed. None of fewer than two rows.
+    """
     import numpy as np  # here for the reason that _binomial_test gives
     from scipy.stats import bootstrap as resample
 
@@ -101,7 +106,7 @@ def bootstrap(pairs: Sequence[tuple[bool, bool]], groups: Sequence[str]) -> Boot
     drawn: Literal["groups", "rows"] = "groups" if len(names) >= FEWEST_GROUPS else "rows"
     if drawn == "rows":
         places = np.arange(len(pairs))
-    gains = np.bincount(places, weights=[int(second) - int(first) for first, second in pairs])
+    gains = np.bincount(places, weights=[float(second) - float(first) for first, second in pairs])
     sizes = np.bincount(places)
     found = resample(
         (gains, sizes),
@@ -111,6 +116,7 @@ def bootstrap(pairs: Sequence[tuple[bool, bool]], groups: Sequence[str]) -> Boot
         n_resamples=RESAMPLES,
         batch=500,
         method="percentile",
+        confidence_level=confidence,
         rng=0,
     ).confidence_interval
     return Bootstrap(low=found.low, high=found.high, drawn=drawn, groups=len(names), resamples=RESAMPLES)

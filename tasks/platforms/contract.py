@@ -86,6 +86,16 @@ class JudgedModel(Frozen):
     labels: Labels
 
 
+class Alias(Frozen):
+    """The address that clients keep: it leads to the champion of a recipe, whichever model that is."""
+
+    name: str = Field(description="The recipe's name.")
+    url: str
+    endpoint: str = Field(description="Name of the endpoint that it leads to.")
+    target: str = Field(description="URL of that endpoint.")
+    labels: Labels
+
+
 class Platform(Protocol):
     """Where jobs and endpoints run. Every call may be repeated without doing anything twice."""
 
@@ -129,6 +139,21 @@ class Platform(Protocol):
 
     def enter_model(self, judged: JudgedModel) -> None:
         """Enters it into the platform's own model registry, where it has one. Repeating it changes nothing."""
+
+    def point_alias(self, name: str, endpoint: Endpoint, spec: EndpointSpec) -> Alias:
+        """Makes the address of `name` lead to the model that `endpoint`, started by `spec`, serves; no request is lost.
+
+        When it returns, nothing is under way any more to where the address led before.
+
+        Raises:
+            EndpointFailed: the address did not come up.
+        """
+
+    def aliases(self) -> list[Alias]:
+        """All that run."""
+
+    def delete_alias(self, name: str) -> bool:
+        """Ends it. False when there was none."""
 
     def sweep(self, now: datetime) -> list[str]:
         """Stops and deletes what has outlived its expiry; says what, a line each."""

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from tasks.artifacts.remote import with_weights
 from tasks.artifacts.store import home, locked, write_json
 from tasks.errors import EndpointFailed, EnvironmentProblem
 from tasks.platforms import detached
+from tasks.platforms.aliases import LocalAliases, free_port
 from tasks.platforms.contract import Endpoint, EndpointSpec, JobState, JudgedModel, ReadLine, TrainingJob
 from tasks.platforms.folders import ended_state, last_line, lay_out
 from tasks.platforms.health import wait_until_healthy
@@ -21,7 +21,7 @@ _JOB_GRACE = 120.0  # seconds between SIGTERM and SIGKILL, as SageMaker gives a 
 _ENDPOINT_GRACE = 30.0  # and a server
 
 
-class ProcessRunner:
+class ProcessRunner(LocalAliases):
     """Implements `contract.Platform` with detached processes below one folder."""
 
     def __init__(self, root: Path | None = None, python: str | None = None, serving_python: str | None = None) -> None:
@@ -115,7 +115,7 @@ class ProcessRunner:
         self.delete_endpoint(spec.name)
         (folder / "opt-ml").mkdir(parents=True)
         (folder / "opt-ml" / "model").symlink_to(with_weights(spec.model, self.root / "fetched").absolute())
-        port = _free_port()
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         endpoint = Endpoint(name=spec.name, url=url, model_digest=spec.model_digest, labels=spec.labels)
         write_json(folder / "endpoint.json", endpoint.model_dump(mode="json"))
@@ -155,7 +155,7 @@ class ProcessRunner:
 
     def sweep(self, now: datetime) -> list[str]:
         """Stops endpoints and jobs past their expiry, and removes what dead ones left."""
-        swept = []
+        swept = self.sweep_aliases(now)
         for folder in sorted((self.root / "endpoints").glob("*")):
             endpoint = self._read_endpoint(folder)
             if endpoint is None or endpoint.labels.expires_at < now:
@@ -187,10 +187,3 @@ class ProcessRunner:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         return endpoint if detached.is_running(folder) else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -133,12 +133,35 @@ class EvaluationSection(Section):
 
 
 class GateSection(Section):
-    """When the tuned model may serve."""
+    """When the tuned model may serve. Scores must be shown with the confidence; limits hold for what was measured."""
 
     model_config = ConfigDict(title="Gate")
 
-    min_score: float = Field(0.0, ge=0, le=1, description="Least score of the tuned model.")
-    min_gain: float = Field(0.0, ge=-1, le=1, description="Least gain over the base model on the same rows.")
+    min_score: float = Field(0.0, ge=0, le=1, description="Least score of the tuned model. 0: any.")
+    min_gain: float = Field(
+        0.0, ge=-1, le=1, description="The gain over the base model, on the same rows, must be above this. -1: any."
+    )
+    max_loss: float | None = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="The loss to the champion, on the same rows, must be below this. 0: the champion must be beaten. "
+        "Empty: the champion is not asked.",
+    )
     confidence: float = Field(
-        0.95, gt=0.5, lt=1, description="The gain must be shown with this confidence (exact McNemar test)."
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="How surely each of these must be shown. A model no better than its bound passes one time in twenty "
+        "at 0.95, at most.",
+    )
+    max_latency_seconds: float | None = Field(
+        None, gt=0, description="19 of 20 answers must come within so many seconds, at evaluation.concurrency requests."
+    )
+    max_error_rate: float | None = Field(None, ge=0, lt=1, description="Largest share of requests that may fail.")
+    max_invalid_sql: float | None = Field(
+        None, ge=0, lt=1, description="Largest share of the answers that may be no valid SQL."
+    )
+    approval: bool = Field(
+        False, description="A model that passed serves only when a person has approved: finetune promote, or the UI."
     )

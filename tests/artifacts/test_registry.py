@@ -5,24 +5,26 @@ import pytest
 
 from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Entry, Registry, now
-from tasks.evaluation.gate import decide
+from tasks.errors import RegistryError
+from tasks.evaluation.gate import Decision
 from tasks.evaluation.statistics import Comparison, Proportion
-from tasks.recipe import GateSection
 
 
-def entry(model: str, passed: bool = True) -> Entry:
+def entry(model: str) -> Entry:
     reference = Reference(kind="model", uri=f"/{model}", digest=model, size=1, step_key=model)
-    right = 40 if passed else 0
-    decision = decide(
-        GateSection(min_gain=0.1),
-        "execution",
-        Proportion.of(0, 50),
-        Proportion.of(right, 50),
-        Comparison.of([(False, n < right) for n in range(50)]),
+    score = Proportion.of(40, 50)
+    decision = Decision(
+        metric="execution",
+        outcome="passed",
+        conditions=[],
+        base=score,
+        tuned=score,
+        comparison=Comparison.of([(False, True)] * 40),
     )
-    assert decision.passed == passed
     return Entry(
         decided_at=now(),
+        recipe={},
+        dataset=reference,
         model=reference,
         endpoint=f"r-{model}",
         base_evaluation=reference,
@@ -31,21 +33,20 @@ def entry(model: str, passed: bool = True) -> Entry:
     )
 
 
+def champion(registry: Registry) -> str | None:
+    found = registry.read("r").champion
+    return found.model.digest if found else None
+
+
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path)
 
 
-def test_the_champion_is_the_last_that_passed_and_everything_is_on_record(registry: Registry) -> None:
-    assert registry.record("r", entry("one")) is None
-    replaced = registry.record("r", entry("two"))
-    assert replaced is not None
-    assert replaced.model.digest == "one"
-    assert registry.record("r", entry("three", passed=False)) is None
-    record = registry.read("r")
-    assert record.champion is not None
-    assert record.champion.model.digest == "two"
-    assert [e.model.digest for e in record.history] == ["one", "two", "three"]
+def test_a_decision_is_on_record_and_changes_nothing_else(registry: Registry) -> None:
+    registry.record("r", entry("one"))
+    assert champion(registry) is None
+    assert [e.model.digest for e in registry.read("r").history] == ["one"]
     assert registry.recipes() == ["r"]
 
 
@@ -55,12 +56,41 @@ def test_the_same_decision_again_is_no_news(registry: Registry) -> None:
     assert len(registry.read("r").history) == 1
 
 
-def test_decisions_at_once_are_all_kept(registry: Registry) -> None:
-    threads = [threading.Thread(target=registry.record, args=("r", entry(f"m{n}"))) for n in range(12)]
+def test_rollback_goes_back_through_the_champions_and_stops_at_the_first(registry: Registry) -> None:
+    for name in ("one", "two", "three"):
+        registry.promote("r", entry(name), "it passed")
+    assert registry.roll_back("r", "users complain").model.digest == "two"
+    assert registry.roll_back("r", "still").model.digest == champion(registry) == "one"
+    with pytest.raises(RegistryError, match="no champion before"):
+        registry.roll_back("r", "again")
+    assert champion(registry) == "one"
+    switches = [(each.action, each.model, each.reason) for each in registry.read("r").switches]
+    assert switches[2:] == [
+        ("promoted", "three", "it passed"),
+        ("rolled back", "two", "users complain"),
+        ("rolled back", "one", "still"),
+    ]
+
+
+def test_a_champion_promoted_again_is_not_its_own_predecessor(registry: Registry) -> None:
+    registry.promote("r", entry("one"), "first")
+    registry.promote("r", entry("one"), "again")
+    assert registry.read("r").before == []
+    assert len(registry.read("r").switches) == 1
+
+
+def test_promotions_and_decisions_at_once_are_all_kept(registry: Registry) -> None:
+    def judge_and_promote(name: str) -> None:
+        registry.record("r", entry(name))
+        registry.promote("r", entry(name), "it passed")
+
+    threads = [threading.Thread(target=judge_and_promote, args=[f"m{n}"]) for n in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     record = registry.read("r")
-    assert {e.model.digest for e in record.history} == {f"m{n}" for n in range(12)}
-    assert record.champion == record.history[-1]
+    names = {f"m{n}" for n in range(12)}
+    assert {e.model.digest for e in record.history} == names
+    assert {e.model.digest for e in record.before} | {champion(registry)} == names
+    assert champion(registry) == record.switches[-1].model

@@ -38,6 +38,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path / "results"}):
         yield folder
     runner = ProcessRunner(folder)
+    for alias in runner.aliases():
+        runner.delete_alias(alias.name)
     for endpoint in runner.endpoints():
         runner.delete_endpoint(endpoint.name)
     for job in (folder / "jobs").glob("*"):

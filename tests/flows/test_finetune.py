@@ -99,7 +99,7 @@ def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path,
     record = Registry().read("tiny")
     assert record.champion is None
     assert [entry.decision.passed for entry in record.history] == [False]
-    assert "below the minimum" in " ".join(outcome.reasons)
+    assert "99.0% wanted" in " ".join(outcome.reasons)
 
 
 def test_a_champion_that_is_judged_again_and_refused_serves_on(home: Path, recipe: Recipe) -> None:

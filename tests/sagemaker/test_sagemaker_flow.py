@@ -75,7 +75,8 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_nothing_else_is_left(
     assert again.model_dump(exclude={"endpoint"}) == outcome.model_dump(exclude={"endpoint"})
     assert len(emulator.packages.packages.rows) == 1, "the same model is no new version"
     assert len(emulator.record.of("CreateTrainingJob")) == 1
-    assert len(emulator.record.of("CreateEndpoint")) == 2, "the base model's and the tuned model's, once"
+    assert len(emulator.record.of("CreateEndpoint")) == 3, "base model, candidate, and the lasting address, once"
+    assert outcome.endpoint.name == "tiny"
     assert leaks(emulator, said, home) == []
 
     sagemaker = next(each for each in platforms_in_use() if each.endpoints())

@@ -107,7 +107,7 @@ def tiny_recipe(folder: Path, model: Path) -> dict[str, Any]:
         "training": {"method": "full", "max_steps": 3, "max_length": 400, "batch_size": 2, "learning_rate": 1e-3},
         "serving": {"max_model_length": 512, "expires_after_hours": 0.2},
         "evaluation": {"rows": 6, "max_new_tokens": 16},
-        "gate": {"min_gain": -1},
+        "gate": {"min_gain": -1, "max_loss": 1},
     }
 
 

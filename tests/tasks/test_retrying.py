@@ -42,7 +42,7 @@ def status(code: int) -> httpx.HTTPStatusError:
         (JobFailed("failed"), False),
         (EndpointFailed("down"), False),
         (ArtifactDamaged("changed"), False),
-        (GateRefused("r", ["worse"]), False),
+        (GateRefused("r", "refused", ["worse"]), False),
         (OSError(errno.ENOSPC, "disk full"), False),
         (PermissionError(), False),
         (ValueError(), False),
@@ -54,7 +54,7 @@ def test_what_is_tried_again(error: BaseException, again: bool) -> None:
     assert worth_retrying(error) is again
 
 
-@pytest.mark.parametrize("error", [RecipeError("r", ["a", "b"]), GateRefused("r", ["worse"])])
+@pytest.mark.parametrize("error", [RecipeError("r", ["a", "b"]), GateRefused("r", "refused", ["worse"])])
 def test_errors_survive_the_trip_between_processes(error: Exception) -> None:
     import pickle
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from tasks.platforms.aliases import LocalAliases
 from tasks.platforms.contract import JudgedModel, TrainingJob
 from tasks.platforms.docker.endpoints import DockerEndpoints
 from tasks.platforms.docker.engine import engine_errors
@@ -9,7 +10,7 @@ from tasks.platforms.docker.jobs import DockerJobs
 from tasks.platforms.docker.place import remove
 
 
-class DockerRunner(DockerJobs, DockerEndpoints):
+class DockerRunner(DockerJobs, DockerEndpoints, LocalAliases):
     """Implements `contract.Platform` with containers of one engine, and folders below `root` that are mounted in them."""
 
     def enter_model(self, judged: JudgedModel) -> None:

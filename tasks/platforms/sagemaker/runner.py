@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from tasks.platforms.sagemaker.endpoints import SageMakerEndpoints
+from tasks.platforms.sagemaker.aliases import SageMakerAliases
 from tasks.platforms.sagemaker.errors import aws_errors
 from tasks.platforms.sagemaker.jobs import SageMakerJobs
 from tasks.platforms.sagemaker.model_registry import SageMakerRegistry
 
 
-class SageMakerRunner(SageMakerJobs, SageMakerEndpoints, SageMakerRegistry):
+class SageMakerRunner(SageMakerJobs, SageMakerAliases, SageMakerRegistry):
     """Implements `contract.Platform` in one account, region, bucket and prefix."""
 
     def sweep(self, now: datetime) -> list[str]:

@@ -1,0 +1,67 @@
+"""`finetune promote`, `rollback` and `history`: which model serves, and why."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from flows.cli.common import Debug, Json, out, print_json, set_up_logging
+
+Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
+Reason = Annotated[str, typer.Option(help="Why. It is kept with the decision.")]
+
+
+def promote(
+    recipe: Recipe,
+    model: Annotated[str | None, typer.Option(help="First letters of the model's digest. Default: the last.")] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Even if the gate did not pass it.")] = False,
+    reason: Reason = "by hand",
+    debug: Debug = False,
+) -> None:
+    """Let a candidate serve that was judged earlier, or approve one that waits for it.
+
+    Example: finetune promote demo --reason "looked at its wrong answers"
+    """
+    set_up_logging(debug)
+    from flows.promote import promote as promote_flow
+
+    alias = promote_flow(recipe, model, anyway, reason=reason)
+    if alias is not None:
+        out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
+
+
+def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -> None:
+    """Return to the champion before this one; its server is started if it is gone.
+
+    Example: finetune rollback demo --reason "users complain"
+    """
+    set_up_logging(debug)
+    from flows.promote import rollback as rollback_flow
+
+    alias = rollback_flow(recipe, reason)
+    out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
+
+
+def history(recipe: Recipe, as_json: Json = False) -> None:
+    """Show every decision of the gate with its reasons, and every change of the model that serves.
+
+    Example: finetune history demo
+    """
+    from tasks.artifacts.registry import Registry
+
+    record = Registry().read(recipe)
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    table = Table("judged", "model", "decision", "why")
+    for entry in record.history:
+        serves = " (serves)" if record.champion and record.champion.model == entry.model else ""
+        when = entry.decided_at.astimezone()
+        digest, why = entry.model.digest[:8] + serves, "\n".join(entry.decision.reasons)
+        table.add_row(f"{when:%Y-%m-%d %H:%M}", digest, entry.decision.outcome, why)
+    out.print(table if record.history else f"Nothing of {recipe} was judged yet.")
+    for switch in record.switches:
+        out.print(
+            f"{switch.at.astimezone():%Y-%m-%d %H:%M}  {switch.action}: {switch.model[:8]}  ({switch.reason})",
+            highlight=False,
+        )
