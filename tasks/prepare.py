@@ -10,13 +10,16 @@ from tasks.artifacts import base_model
 from tasks.artifacts.hub import resolve_commit
 from tasks.artifacts.keys import step_key
 from tasks.artifacts.references import Reference
+from tasks.artifacts.registry import Entry
 from tasks.artifacts.store import Store, home
 from tasks.caching import cached_by
 from tasks.dataset.build import build_dataset, find_sources
-from tasks.errors import DatasetError
+from tasks.dataset.frozen import count_new_rows, write_test_source
+from tasks.errors import DatasetError, RecipeError
 from tasks.platforms import platform_of
+from tasks.problems import problem_of
 from tasks.progress import Update, log, progress
-from tasks.recipe import DatasetSection, ModelSection, Platform, Problem
+from tasks.recipe import DatasetSection, ModelSection, Platform, Problem, Recipe, parse_recipe
 from tasks.retrying import RETRIES
 
 DATASET_VERSION = 1
@@ -66,6 +69,32 @@ def prepare_dataset(section: DatasetSection, problem: Problem, base: Reference) 
         except DatasetError as error:
             raise DatasetError(_keep_quarantine(str(error), draft.path, key)) from error
     return store.require("dataset", key)
+
+
+def freeze_test(recipe: Recipe, champion: Entry) -> Recipe:
+    """The recipe with the champion's test rows as its test source, whatever the source holds now.
+
+    Rows of the test's groups stay out of training, unless the test was given by the recipe: then only what it asks does.
+
+    Raises:
+        RecipeError: the problem is another than the champion's, so its test rows would be too.
+    """
+    before = parse_recipe(champion.recipe, f"the recipe of {champion.model.digest[:8]}")
+    if before.problem.model_dump(exclude={"judging"}) != recipe.problem.model_dump(exclude={"judging"}):
+        raise RecipeError(
+            recipe.name, ["problem: differs from the champion's, so its test no longer fits; finetune run starts anew"]
+        )
+    columns = {field: getattr(recipe.problem, field) for field in problem_of(recipe.problem).columns()}
+    file = home() / "frozen" / f"{recipe.name}.jsonl"
+    write_test_source(champion.dataset.path, columns, recipe.dataset.slice_column, file)
+    apart = before.dataset.test_source is None or before.dataset.test_groups_apart
+    changes = {"test_source": str(file), "test_groups_apart": apart}
+    return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update=changes)})
+
+
+def new_rows(before: Reference, after: Reference) -> int:
+    """Training rows of `after` that `before` has not."""
+    return count_new_rows(before.path, after.path)
 
 
 def _pinned(section: DatasetSection) -> DatasetSection:

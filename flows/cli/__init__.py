@@ -16,6 +16,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("evaluate")(run.evaluate)
+app.command("retrain")(champions.retrain)
 app.command("promote")(champions.promote)
 app.command("rollback")(champions.rollback)
 app.command("history")(champions.history)

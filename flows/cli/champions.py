@@ -1,11 +1,12 @@
-"""`finetune promote`, `rollback` and `history`: which model serves, and why."""
+"""`finetune retrain`, `promote`, `rollback` and `history`: which model serves, and why."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from flows.cli.common import Debug, Json, out, print_json, set_up_logging
+from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why. It is kept with the decision.")]
@@ -28,6 +29,34 @@ def promote(
     alias = promote_flow(recipe, model, anyway, reason=reason)
     if alias is not None:
         out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
+
+
+def retrain(
+    recipe: Annotated[Path, typer.Argument(help="Recipe file, such as recipes/demo.yaml.")],
+    min_new_rows: Annotated[int, typer.Option(help="Fewer new rows are not worth a training.", min=1)] = 1,
+    overrides: Overrides = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fine-tune again when there are new rows, on the champion's own test, and promote what holds its own beside it.
+
+    Example: finetune retrain recipes/demo.yaml --min-new-rows 100
+
+    Exit codes: 0 promoted, or nothing to do; 1 failed; 2 the recipe or the rows need mending; 3 the champion serves on.
+    """
+    set_up_logging(debug)
+    from flows.cli.run import show_outcome
+    from flows.retrain import retrain as retrain_flow
+    from tasks.recipe import load_recipe
+
+    done = retrain_flow(load_recipe(recipe, overrides or []), min_new_rows)
+    if as_json:
+        print_json(done.model_dump(mode="json"))
+    elif done.outcome is not None:
+        show_outcome(done.outcome)
+    else:
+        out.print(f"Nothing to do: {done.skipped}", highlight=False)
+    raise typer.Exit(3 if done.outcome and not done.outcome.promoted else 0)
 
 
 def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -> None:

@@ -46,7 +46,7 @@ class Leakage(_Frozen):
     shared_questions: int
     """Normalised questions (with their schema) that occur in more than one split. Always 0."""
     dropped_from_train: int
-    """Rows of the source that ask what a row of the test source asks."""
+    """Rows of the source that ask what a row of the test source asks, or, with test_groups_apart, are in its groups."""
 
 
 class DatasetAudit(_Frozen):
@@ -104,7 +104,7 @@ def make_audit(
         normalised_duplicates=fates.get("normalised duplicate", 0),
         conflicting_answers=fates.get("conflicting answers", 0),
         not_drawn=fates.get("not drawn", 0),
-        leakage=_leakage(db, apart, fates.get("asked in the test", 0)),
+        leakage=_leakage(db, apart, fates.get("asked in the test", 0) + fates.get("shares a group with the test", 0)),
         lengths=_lengths(db, section.max_tokens),
     )
 

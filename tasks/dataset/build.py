@@ -118,6 +118,8 @@ def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: 
     _stop_if_unusable(db, section, rows, quarantine)
     if section.test_source:
         index.drop_tested(db)
+        if section.test_groups_apart:
+            index.drop_related(db)
     if section.max_rows:
         index.draw_rows(db, section.max_rows)
     apart = split_rows(db, section, what)

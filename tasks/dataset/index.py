@@ -104,6 +104,19 @@ def drop_tested(db: sqlite3.Connection) -> None:
     """)
 
 
+def drop_related(db: sqlite3.Connection) -> None:
+    """Rows of the source go that have a name (a table) in common with a row of the test source."""
+    db.executescript("""
+        CREATE TEMP TABLE tested AS
+            SELECT t, MIN(n) AS n FROM mentions JOIN rows USING (n) WHERE part = 1 AND fate IS NULL GROUP BY t;
+        CREATE INDEX temp.by_name ON tested (t);
+        UPDATE rows SET fate = 'shares a group with the test', twin = related.twin FROM (
+            SELECT mentions.n, MIN(tested.n) AS twin FROM mentions JOIN tested USING (t) GROUP BY mentions.n
+        ) AS related WHERE rows.n = related.n AND rows.part = 0 AND rows.fate IS NULL;
+        DROP TABLE tested;
+    """)
+
+
 def draw_rows(db: sqlite3.Connection, count: int) -> None:
     """So many rows of the source stay, drawn by seed."""
     db.execute(

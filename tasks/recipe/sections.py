@@ -38,6 +38,11 @@ class DatasetSection(Section):
         None,
         description="Rows kept apart for the test, of the same form. Without it, test_share of the source is taken.",
     )
+    test_groups_apart: bool = Field(
+        False,
+        description="Leave out rows that share a schema with a row of test_source, not only those that ask the same. "
+        "finetune retrain sets it for a test that was split off.",
+    )
     slice_column: str | None = Field(None, description="Column by whose values the scores are also reported.")
     max_rows: int = Field(0, ge=0, description="Use so many rows of the source, drawn by seed; 0: all.")
     test_share: float = Field(

@@ -61,7 +61,9 @@ def test_the_orchestrator_never_imports_torch(path: Path) -> None:
     assert {"torch", "trl", "peft", "bitsandbytes", "accelerate"}.isdisjoint(top_of(name) for name in imports_of(path))
 
 
-@pytest.mark.parametrize("module", ["flows.finetune", "flows.evaluate", "flows.sweep", "flows.cli"])
+@pytest.mark.parametrize(
+    "module", ["flows.finetune", "flows.evaluate", "flows.promote", "flows.retrain", "flows.sweep", "flows.cli"]
+)
 def test_a_flow_can_be_imported_where_torch_is_not(module: str) -> None:
     """In a fresh interpreter in which any import of torch fails, as on a worker without it."""
     code = f"import sys; sys.modules['torch'] = None; import {module}"

@@ -1,0 +1,40 @@
+"""A test that stays the same while the training rows change: written out as a source of rows, and new rows counted."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.dataset.split import SPLITS
+
+
+def write_test_source(dataset: Path, columns: Mapping[str, str], slice_column: str | None, file: Path) -> None:
+    """Writes the rows of `dataset`/test.parquet as JSON lines, under the names that the recipe gives their columns.
+
+    The same test gives the same bytes. `columns`: the column of each field.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".new")
+    with pq.ParquetFile(dataset / "test.parquet") as rows, temporary.open("w", encoding="utf-8") as lines:
+        for batch in rows.iter_batches(columns=["fields", "slice"]):
+            for row in batch.to_pylist():
+                record = {column: row["fields"][field] for field, column in columns.items()}
+                if slice_column:
+                    record[slice_column] = row["slice"]
+                lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+    temporary.replace(file)
+
+
+def count_new_rows(before: Path, after: Path) -> int:
+    """How many training and validation rows of `after` are in no part of `before`. Ids are digests of the content."""
+    known = pa.concat_arrays([chunk for split in SPLITS for chunk in _ids(before, split)])
+    chunks = [chunk for split in ("train", "validation") for chunk in _ids(after, split)]
+    return sum(len(chunk) - (pc.sum(pc.is_in(chunk, value_set=known)).as_py() or 0) for chunk in chunks)
+
+
+def _ids(dataset: Path, split: str) -> list[pa.Array]:
+    chunks: list[pa.Array] = pq.read_table(dataset / f"{split}.parquet", columns=["id"])["id"].chunks
+    return chunks
