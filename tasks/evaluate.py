@@ -1,10 +1,12 @@
 """Evaluate: the same questions to the base model and to the candidate, scored by what their answers do."""
 
+import itertools
 import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect import task
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,6 +45,14 @@ Source = str | Mapping[str, str]
 """Where answers come from: the URL of an endpoint, or what was said by row id."""
 
 
+class Scored(NamedTuple):
+    """What one evaluation found, before it is written down."""
+
+    answers: list[Answer]
+    judged: Judged
+    scores: Scores
+
+
 def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
     """What the answers depend on: of the data set only its test, so that a model is not asked the same test twice.
 
@@ -53,8 +63,10 @@ def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
         "engine": recipe.serving.engine,
         "dtype": recipe.serving.dtype,
         "max_model_length": recipe.serving.max_model_length,
+        **recipe.problem.answer_settings,
     }
-    return step_key("answers", ANSWERS_VERSION, settings, [model.digest, digest_of_test(dataset.path / "test.parquet")])
+    rows = dataset.digest if recipe.problem.shows_training_rows else digest_of_test(dataset.path / "test.parquet")
+    return step_key("answers", ANSWERS_VERSION, settings, [model.digest, rows])
 
 
 def scores_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
@@ -123,10 +135,10 @@ def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, end
 def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, source: Source, who: str) -> Reference:
     store, key = Store(), scores_key(recipe, model, dataset)
     predictions = _predictions(recipe, model, dataset)
-    judged, scores = _score(recipe, source, model.digest, dataset, predictions, who)
+    scored = _score(recipe, source, model.digest, dataset, predictions, who)
     with store.write("evaluation", key) as draft:
         draft.parents += [model.digest, dataset.digest]
-        _write_evaluation(draft.path, judged, scores, predictions)
+        _write_evaluation(draft.path, scored)
     return store.require("evaluation", key)
 
 
@@ -139,22 +151,25 @@ def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> 
     """Scores of whatever is behind `url`. Never cached: it may be another model tomorrow."""
     key = step_key("foreign-answers", ANSWERS_VERSION, {"url": url, "model": model}, [dataset.digest])
     predictions = home() / "predictions" / key[:24] / "predictions.jsonl"
-    judged, scores = _score(recipe, url, model, dataset, predictions, "endpoint")
+    scored = _score(recipe, url, model, dataset, predictions, "endpoint")
     store, once = Store(), step_key("evaluate-endpoint", SCORES_VERSION, {"answers": key, "at": now().isoformat()}, [])
     with store.write("evaluation", once) as draft:
         draft.parents.append(dataset.digest)
-        _write_evaluation(draft.path, judged, scores, predictions)
-    predictions.unlink()  # kept only while a run may have to carry on
+        _write_evaluation(draft.path, scored)
+    shutil.rmtree(predictions.parent)  # kept only while a run may have to carry on
     return store.require("evaluation", once)
 
 
 def _score(
     recipe: Recipe, source: Source, model_digest: str, dataset: Reference, predictions: Path, who: str
-) -> tuple[Judged, Scores]:
+) -> Scored:
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
     problem = problem_of(recipe.problem)
     problem.check(rows)
-    answers = _ask(recipe, source, rows, predictions, who) if isinstance(source, str) else _take(source, predictions)
+    if isinstance(source, str):
+        answers = _ask_all(recipe, source, problem.asked(rows, dataset.path), predictions, who)
+    else:
+        answers = _take(source, predictions)
     judged = problem.judge(rows, {answer.id: answer.text for answer in answers}, dataset.path)
     digests = {"dataset_digest": dataset.digest, "model_digest": model_digest}
     scores = summarise(
@@ -167,9 +182,22 @@ def _score(
         details=judged.details,
         **digests,
     )
-    if isinstance(source, str):
-        return judged, scores
-    return judged, scores.model_copy(update={"latency": None, "requests_per_second": None})
+    if not isinstance(source, str):
+        scores = scores.model_copy(update={"latency": None, "requests_per_second": None})
+    return Scored(answers, judged, scores)
+
+
+def _ask_all(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str) -> list[Answer]:
+    """Every row's answer; where the problem asks again, the last one. The rounds are kept in files of their own."""
+    problem = problem_of(recipe.problem)
+    answers = {answer.id: answer for answer in _ask(recipe, url, rows, path, who)}
+    for round_ in itertools.count(1):
+        texts = {id_: answer.text for id_, answer in answers.items()}
+        again = problem.asked_again(rows, texts, round_)
+        if not again:
+            return list(answers.values())
+        answers |= {a.id: a for a in _ask(recipe, url, again, path.with_name(f"round-{round_}.jsonl"), who)}
+    raise AssertionError("rounds are counted for ever")
 
 
 def _take(said: Mapping[str, str], path: Path) -> list[Answer]:
@@ -197,8 +225,9 @@ def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str
     return answers
 
 
-def _write_evaluation(folder: Path, judged: Judged, scores: Scores, predictions: Path) -> None:
-    shutil.copy(predictions, folder / "predictions.jsonl")
+def _write_evaluation(folder: Path, scored: Scored) -> None:
+    answers, judged, scores = scored
+    _write_lines(folder / "predictions.jsonl", answers)
     _write_lines(folder / "verdicts.jsonl", judged.verdicts)
     _write_lines(folder / "wrong_answers.jsonl", judged.wrong)
     page = wrong_answers_page(judged.wrong, sum(verdict.evaluable for verdict in judged.verdicts))

@@ -26,7 +26,7 @@ class PackedLinear(nn.Module):
         count = len(rows)
         padded = pad(rows, (0, 0, 0, padded_rows(count) - count))
         result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(padded, self.weight, self.bias, "none", [], "")
-        return result[:count].unflatten(0, inputs.shape[:-1])
+        return result[:count].reshape(*inputs.shape[:-1], result.shape[-1])
 
 
 def padded_rows(rows: int) -> int:

@@ -91,7 +91,7 @@ class ChatBody(Body):
             top_k=self.top_k,
             repetition_penalty=self.repetition_penalty,
             seed=secrets.randbits(62) if self.seed is None else self.seed,
-            grammar=self.structured_outputs and self.structured_outputs.grammar,
+            grammar=self.structured_outputs.grammar if self.structured_outputs else None,
         )
 
 

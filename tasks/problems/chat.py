@@ -11,12 +11,12 @@ from tasks.dataset.example import BadRow, Example, Message, digest, normalise, r
 from tasks.evaluation.asking import CHAT, Form, TestRow
 from tasks.problems.chat_rows import conversation_of
 from tasks.problems.chat_scores import judge_overlap
-from tasks.problems.contract import Judged, Progress
+from tasks.problems.contract import AskedOnce, Judged, Progress
 from tasks.recipe.problems import Chat
 
 
 @dataclass(frozen=True)
-class ChatProblem:
+class ChatProblem(AskedOnce):
     """The problem as the stages know it."""
 
     section: Chat

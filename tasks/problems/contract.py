@@ -67,6 +67,12 @@ class Problem(Protocol):
     def check(self, rows: Sequence[TestRow]) -> None:
         """Before anything is spent: is there all that judging needs? Raises EnvironmentProblem."""
 
+    def asked(self, rows: Sequence[TestRow], dataset: Path) -> Sequence[TestRow]:
+        """The rows as an endpoint is asked them. `dataset`: the prepared folder."""
+
+    def asked_again(self, rows: Sequence[TestRow], answers: Mapping[str, str], round_: int) -> Sequence[TestRow]:
+        """Those to ask once more in this round (1, 2, ...) because their answer will not do; none when all is said."""
+
     def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> Mapping[str, str] | None:
         """By row id, what the tuned model is compared with says; None: the base model is asked, behind an endpoint."""
 
@@ -82,3 +88,15 @@ class Problem(Protocol):
 
     def judge_settings(self) -> dict[str, str | int | bool]:
         """What the verdicts depend on beside rows and answers."""
+
+
+class AskedOnce:
+    """A problem whose rows are asked as they stand, and once."""
+
+    def asked(self, rows: Sequence[TestRow], dataset: Path) -> Sequence[TestRow]:
+        """The rows themselves."""
+        return rows
+
+    def asked_again(self, rows: Sequence[TestRow], answers: Mapping[str, str], round_: int) -> Sequence[TestRow]:
+        """None."""
+        return ()

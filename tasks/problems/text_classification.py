@@ -14,13 +14,13 @@ from tasks.errors import DatasetError
 from tasks.evaluation.asking import Form, TestRow
 from tasks.evaluation.classification.baseline import linear_answers
 from tasks.evaluation.classification.form import LabelForm
-from tasks.problems.contract import Judged, Progress
+from tasks.problems.contract import AskedOnce, Judged, Progress
 from tasks.problems.text_classification_scores import judge_labels
 from tasks.recipe.problems import TextClassification
 
 
 @dataclass(frozen=True)
-class TextClassificationProblem:
+class TextClassificationProblem(AskedOnce):
     """The problem as the stages know it."""
 
     section: TextClassification

@@ -12,6 +12,7 @@ from tasks.evaluation.asking import CHAT, Form, TestRow
 from tasks.evaluation.sql.features import SeenTables
 from tasks.problems import text_to_sql, text_to_sql_scores
 from tasks.problems.contract import Judged, Progress
+from tasks.problems.text_to_sql_answering import GrammarForm, to_repair, with_examples
 from tasks.problems.text_to_sql_real import check_real_databases
 from tasks.recipe.problems import TextToSql
 
@@ -24,7 +25,11 @@ class TextToSqlProblem:
     apart: str = "tables"
     base: str = "base model"
     example: str = '"How many ships are there?" --context "CREATE TABLE ships (name TEXT, tons INTEGER)"'
-    form: Form = CHAT
+
+    @property
+    def form(self) -> Form:
+        """A chat, held to the schema's grammar where the recipe wants it."""
+        return GrammarForm(self.section.dialect) if self.section.answering.grammar else CHAT
 
     def columns(self) -> Collection[str]:
         """Question, context, answer, and the database where the rows name one."""
@@ -52,6 +57,15 @@ class TextToSqlProblem:
 
     def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> None:
         """The base model is asked itself."""
+
+    def asked(self, rows: Sequence[TestRow], dataset: Path) -> Sequence[TestRow]:
+        """With examples from the training rows, where the recipe wants some."""
+        count = self.section.answering.examples
+        return with_examples(rows, dataset / "train.parquet", count) if count else rows
+
+    def asked_again(self, rows: Sequence[TestRow], answers: Mapping[str, str], round_: int) -> Sequence[TestRow]:
+        """Those whose query does not run, as often as the recipe wants it."""
+        return to_repair(self.section, rows, answers) if round_ <= self.section.answering.repairs else ()
 
     def judge(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None

@@ -1,7 +1,7 @@
 """What the model learns: a section of the recipe for each problem."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
@@ -21,6 +21,21 @@ class ProblemSection(Section):
     def input_columns(self) -> tuple[str, ...]:
         """Columns of the texts that the model reads and dataset.steps may change."""
         raise NotImplementedError
+
+    @property
+    def answer_settings(self) -> dict[str, Any]:
+        """How answers are asked for, where that is not the usual way: they are kept by it."""
+        return {}
+
+    @property
+    def shows_training_rows(self) -> bool:
+        """Whether training rows stand in what is asked, so that answers depend on them too."""
+        return False
+
+    @property
+    def growth(self) -> tuple[int, int]:
+        """How many rows' texts and how many answers one request holds at most."""
+        return 1, 1
 
     def mistakes(self, metric: str) -> Iterator[str]:
         """What of the section cannot be, with its path in the recipe. `metric`: what the gate looks at."""
@@ -92,6 +107,29 @@ class SqlJudging(Section):
     )
 
 
+class SqlAnswering(Section):
+    """Levers that need no training. docs/evaluation.md says what they were measured to give."""
+
+    model_config = ConfigDict(title="SQL answering")
+
+    grammar: bool = Field(
+        False,
+        description="The server lets the model write nothing but a query of the row's schema. Needs our server or vLLM.",
+    )
+    repairs: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="An answer that does not run on the schema is asked for again, at most so many times.",
+    )
+    examples: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="Training rows of similar schema and question that stand before the row's own schema.",
+    )
+
+
 class TextToSql(ProblemSection):
     """Question and schema in, SQL out."""
 
@@ -114,6 +152,24 @@ class TextToSql(ProblemSection):
         description="System message; {context} stands for the schema.",
     )
     judging: SqlJudging = Field(default_factory=SqlJudging, description="How the answers are judged.")
+    answering: SqlAnswering = Field(
+        default_factory=SqlAnswering, description="How base and tuned model are asked in the evaluation."
+    )
+
+    @property
+    def answer_settings(self) -> dict[str, Any]:
+        """The levers that are on."""
+        return self.answering.model_dump(exclude_defaults=True)
+
+    @property
+    def shows_training_rows(self) -> bool:
+        """As examples."""
+        return self.answering.examples > 0
+
+    @property
+    def growth(self) -> tuple[int, int]:
+        """Examples are as long as rows; a repair shows the answer and an error, which is shorter than a long answer."""
+        return 1 + self.answering.examples, 1 + 2 * self.answering.repairs
 
     @property
     def input_columns(self) -> tuple[str, ...]:

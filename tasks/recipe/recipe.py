@@ -47,10 +47,14 @@ class Recipe(Section):
                 f"dataset.max_tokens ({self.dataset.max_tokens}) is above training.max_length "
                 f"({self.training.max_length}): longer rows would lose their answer"
             )
-        longest = self.dataset.max_tokens + (self.evaluation.max_new_tokens if self.problem.generates else 0)
+        texts, answers = self.problem.growth
+        longest = texts * self.dataset.max_tokens + (
+            answers * self.evaluation.max_new_tokens if self.problem.generates else 0
+        )
         if longest > self.serving.max_model_length:
+            levers = " with what problem.answering adds" if self.problem.growth != (1, 1) else ""
             broken.append(
-                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together) do not fit into "
+                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{levers}) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
         if not (self.problem.generates or isinstance(self.platform, ProcessPlatform)):

@@ -57,6 +57,25 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it
     assert latest_recipe("tiny") == recipe
 
 
+def test_levers_of_the_answers_ask_anew_and_train_nothing(home: Path, recipe: Recipe) -> None:
+    first = finetune(recipe)
+    asked, jobs = predictions_of(home), sorted((home / "jobs").iterdir())
+    roomy = changed(recipe, "serving", max_model_length=2048)
+    second = finetune(changed(roomy, "problem", answering={"grammar": True, "repairs": 2, "examples": 1}))
+    assert second.model == first.model
+    assert sorted((home / "jobs").iterdir()) == jobs
+    new = predictions_of(home).keys() - asked.keys()
+    assert {path.name for path in new} >= {"predictions.jsonl"}
+    told = [json.loads(line) for line in (second.evaluation.path / "predictions.jsonl").read_text().splitlines()]
+    assert len(told) == 6
+    starts = {answer["text"].strip().lower()[:4] for answer in told} - {""}
+    assert starts <= {"sele", "with"} or all(start.startswith("(") or "sele".startswith(start) for start in starts), (
+        starts
+    )
+    known = json.loads((first.evaluation.path / "predictions.jsonl").read_text().splitlines()[0])
+    assert told[0]["prompt_tokens"] > known["prompt_tokens"], "an example stands before the question"
+
+
 def test_a_changed_evaluation_is_scored_again_without_training_or_asking(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
     asked, jobs = predictions_of(home), sorted((home / "jobs").iterdir())
