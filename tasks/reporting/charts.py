@@ -88,7 +88,7 @@ def latency_histogram(latencies: Mapping[str, Sequence[float]]) -> str:
     longest = max((max(seconds) for seconds in latencies.values() if seconds), default=1.0)
     with picture(8.6, 2.4) as drawn:
         bins = [longest * step / 40 for step in range(41)]
-        for (name, seconds), colour in zip(reversed(latencies.items()), (TUNED, BASE), strict=False):
+        for (name, seconds), colour in zip(reversed(list(latencies.items())), (TUNED, BASE), strict=False):
             drawn.axes.hist(seconds, bins=bins, color=colour, alpha=0.6, label=name)
         drawn.axes.set(xlabel="seconds from request to answer", ylabel="answers", xlim=(0, None))
         drawn.axes.legend()
