@@ -116,3 +116,18 @@ def test_every_recipe_can_be_started() -> None:
     assert sorted(recipe.name for recipe in started) == sorted(path.stem for path in Path("recipes").glob("*.yaml"))
     for recipe in started:
         assert recipe == load_recipe(Path("recipes") / f"{recipe.name}.yaml")
+
+
+def test_training_by_schedule_starts_only_when_somebody_switched_it_on() -> None:
+    scheduled = [each for each in DEPLOYMENTS if each.get("schedules") and "sweep" not in each["name"]]
+    assert [each["name"] for each in scheduled] == ["retrain"]
+    schedules = [RawScheduleConfig.model_validate(schedule) for schedule in scheduled[0]["schedules"]]
+    assert [schedule.active for schedule in schedules] == [False]
+
+
+def test_a_candidate_that_needs_approval_finds_the_deployment_that_asks() -> None:
+    """tasks.promote starts `promote/promote`, by the names of the flow and of the deployment."""
+    asked = next(each for each in DEPLOYMENTS if each["name"] == "promote")
+    flow = flow_of(asked)
+    assert flow.name == "promote"
+    flow.validate_parameters({"name": "demo", "model": "ab" * 32, "ask": True})
