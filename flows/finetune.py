@@ -67,7 +67,7 @@ def finetune(recipe: Recipe) -> Outcome:
 
 def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime) -> Outcome:
     """The outcome, with all that was measured written into the folder of the run: for programs and for a person."""
-    measured = read_evaluation(outcome.base_evaluation, outcome.evaluation)
+    measured = read_evaluation(outcome.base_evaluation, outcome.evaluation, outcome.champion_evaluation)
     write_json(folder / "evaluation.json", measured.model_dump(mode="json"))
     facts = RunFacts(
         recipe=recipe,
@@ -103,7 +103,7 @@ def _finetune(recipe: Recipe) -> Outcome:
             endpoint = deploy_candidate(recipe, model)
             report.publish_deployment(endpoint, model, recipe.serving.engine)
             evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
-            report.publish_evaluation(recipe.metric, base_evaluation, evaluation)
+            report.publish_evaluation(recipe.metric, base_evaluation, evaluation, champion_evaluation)
             entry = pass_gate(recipe, dataset, model, endpoint, base_evaluation, evaluation, champion_evaluation)
             alias = promote(recipe, entry, endpoint)
         decided, reasons = entry.decision.outcome, entry.decision.reasons

@@ -257,23 +257,38 @@ def read_wrong_answers(evaluation: Reference) -> list[WrongAnswer]:
 
 
 class Evaluation(BaseModel):
-    """All that was measured of both models, in one document."""
+    """All that was measured of the models, in one document."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: Scores
     tuned: Scores
-    comparisons: dict[str, Comparison] = Field(description="By metric, on the rows that both were judged on.")
-
-
-def read_evaluation(base: Reference, candidate: Reference) -> Evaluation:
-    """Both scores, and the paired comparison in every metric."""
-    first, second = read_verdicts(base), read_verdicts(candidate)
-    scores = read_scores(base), read_scores(candidate)
-    metrics = [name for name in scores[1].metrics if name in scores[0].metrics]
-    return Evaluation(
-        base=scores[0], tuned=scores[1], comparisons={metric: compare(metric, first, second) for metric in metrics}
+    champion: Scores | None = Field(None, description="None when there was no other champion to compare with.")
+    comparisons: dict[str, Comparison] = Field(
+        description="Tuned model beside base, by metric, on the rows that both were judged on."
     )
+    champion_comparisons: dict[str, Comparison] = Field(
+        default_factory=dict, description="Tuned model beside champion, likewise."
+    )
+
+
+def read_evaluation(base: Reference, candidate: Reference, champion: Reference | None = None) -> Evaluation:
+    """The scores, and the paired comparisons in every metric."""
+    first, tuned = measured(base), measured(candidate)
+    before = measured(champion) if champion else None
+    return Evaluation(
+        base=first.scores,
+        tuned=tuned.scores.model_copy(update={"who": "tuned model"}),
+        # Its answers may be those that it gave as a candidate.
+        champion=before.scores.model_copy(update={"who": "champion"}) if before else None,
+        comparisons=_comparisons(first, tuned),
+        champion_comparisons=_comparisons(before, tuned) if before else {},
+    )
+
+
+def _comparisons(first: Measured, second: Measured) -> dict[str, Comparison]:
+    metrics = [name for name in second.scores.metrics if name in first.scores.metrics]
+    return {metric: compare(metric, first.verdicts, second.verdicts) for metric in metrics}
 
 
 def measured(evaluation: Reference) -> Measured:

@@ -1,7 +1,7 @@
 """What the Prefect UI shows of a run. Each artifact is a pure function to markdown and a publisher that may fail."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -35,7 +35,6 @@ KEYS = (
     "cost",
 )
 """Stable: each is one collection in the UI, with a version for every run."""
-Slices = dict[str, dict[str, Proportion]]
 
 
 def publish_dataset(dataset: Reference) -> None:
@@ -50,9 +49,9 @@ def publish_training(model: Reference) -> None:
     _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model))
 
 
-def publish_evaluation(metric: str, base: Reference, evaluation: Reference) -> None:
-    """The scores of both models, side by side, and some answers that the tuned model got wrong."""
-    _publish("evaluation-report", lambda: evaluation_report(metric, read_evaluation(base, evaluation)))
+def publish_evaluation(metric: str, base: Reference, evaluation: Reference, champion: Reference | None) -> None:
+    """The scores of the models, side by side, and some answers that the tuned model got wrong."""
+    _publish("evaluation-report", lambda: evaluation_report(metric, read_evaluation(base, evaluation, champion)))
     _publish("wrong-answers", lambda: _wrong_answers(evaluation))
 
 
@@ -103,25 +102,26 @@ def approval_question(recipe: str, entry: Entry) -> str:
 
 
 def evaluation_report(metric: str, evaluation: Evaluation) -> str:
-    """Markdown: every metric of both models with its 95 % interval, what is wrong with the answers, then the slices."""
-    base, tuned, comparison = evaluation.base, evaluation.tuned, evaluation.comparisons[metric]
-    lines = ["# Evaluation", "", *_side_by_side(base, tuned, metric)]
-    lines += ["", f"Gain in {metric}: {gain(comparison)}.", ""]
-    if comparison.bootstrap:
-        lines += [f"By resampling: {resampled(comparison)}.", ""]
+    """Markdown: every metric of each model with its 95 % interval, what is wrong with the answers, then the slices."""
+    base, tuned, champion = evaluation.base, evaluation.tuned, evaluation.champion
+    models = [base, tuned, champion] if champion else [base, tuned]
+    lines = ["# Evaluation", "", *_side_by_side(models, metric), ""]
+    lines += _gain(metric, f"the {base.who}", evaluation.comparisons[metric])
+    if champion:
+        lines += _gain(metric, "the champion", evaluation.champion_comparisons[metric])
     if tuned.not_evaluable:
         lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
     lines += details_page(tuned.details)
-    lines += ["## Verdicts", "", *_counts("verdict", base.kinds, tuned.kinds), ""]
-    lines += ["## Differences of wrong answers", "", *_counts("difference", base.differences, tuned.differences), ""]
+    lines += ["## Verdicts", "", *_counts("verdict", models, [each.kinds for each in models]), ""]
+    lines += [
+        "## Differences of wrong answers",
+        "",
+        *_counts("difference", models, [each.differences for each in models]),
+        "",
+    ]
     for division, parts in tuned.slices.items():
         if len(parts) > 1:
-            lines += [
-                f"## {metric} by {plain(division)}",
-                "",
-                *_by_part(metric, base.slices.get(division, {}), parts),
-                "",
-            ]
+            lines += [f"## {metric} by {plain(division)}", "", *_by_part(metric, division, parts, models), ""]
     return "\n".join(lines)
 
 
@@ -136,28 +136,39 @@ def _wrong_answers(evaluation: Reference) -> str:
     return f"{page}\nAll of them: `{evaluation.uri}/wrong_answers.md`"
 
 
-def _side_by_side(base: Scores, tuned: Scores, metric: str) -> list[str]:
-    lines = [f"| metric | {plain(base.who)} | {plain(tuned.who)} |", "| --- | --- | --- |"]
-    for name, score in tuned.metrics.items():
+def _gain(metric: str, whom: str, comparison: Comparison) -> list[str]:
+    lines = [f"Gain in {metric} beside {plain(whom)}: {gain(comparison)}.", ""]
+    return [*lines, f"By resampling: {resampled(comparison)}.", ""] if comparison.bootstrap else lines
+
+
+def _side_by_side(models: Sequence[Scores], metric: str) -> list[str]:
+    """A column for each model; the rows are those of the tuned model, the second."""
+    lines = _head("metric", models)
+    for name in models[1].metrics:
         shown = f"**{name}**" if name == metric else name
-        lines.append(f"| {shown} | {percent(base.metrics.get(name))} | {percent(score)} |")
-    for name, estimate in tuned.estimates.items():
-        lines.append(f"| {name} | {estimated(base.estimates.get(name))} | {estimated(estimate)} |")
+        lines.append(_row(shown, [percent(scores.metrics.get(name)) for scores in models]))
+    for name in models[1].estimates:
+        lines.append(_row(name, [estimated(scores.estimates.get(name)) for scores in models]))
     return lines
 
 
-def _counts(title: str, base: dict[str, int], tuned: dict[str, int]) -> list[str]:
-    names = dict.fromkeys([*tuned, *base])
-    rows = [f"| {name} | {base.get(name, 0)} | {tuned.get(name, 0)} |" for name in names]
-    return [f"| {title} | base model | tuned model |", "| --- | --- | --- |", *rows]
+def _counts(title: str, models: Sequence[Scores], counts: Sequence[dict[str, int]]) -> list[str]:
+    names = dict.fromkeys([*counts[1], *counts[0], *counts[-1]])
+    return [*_head(title, models), *(_row(name, [str(count.get(name, 0)) for count in counts]) for name in names)]
 
 
-def _by_part(metric: str, base: Slices, tuned: Slices) -> list[str]:
-    rows = [
-        f"| {plain(part)} | {percent(base.get(part, {}).get(metric))} | {percent(scores.get(metric))} |"
-        for part, scores in tuned.items()
-    ]
-    return ["| part | base model | tuned model |", "| --- | --- | --- |", *rows]
+def _by_part(metric: str, division: str, parts: Iterable[str], models: Sequence[Scores]) -> list[str]:
+    found = [scores.slices.get(division, {}) for scores in models]
+    rows = [_row(plain(part), [percent(slices.get(part, {}).get(metric)) for slices in found]) for part in parts]
+    return [*_head("part", models), *rows]
+
+
+def _head(title: str, models: Sequence[Scores]) -> list[str]:
+    return [_row(title, [plain(scores.who) for scores in models]), _row("---", ["---"] * len(models))]
+
+
+def _row(first: str, others: Sequence[str]) -> str:
+    return f"| {' | '.join([first, *others])} |"
 
 
 def percent(score: Proportion | None) -> str:

@@ -92,7 +92,7 @@ def _conditions(
     scores = tuned.scores
     if gate.min_score:
         yield _at_least(gate, scores.metrics[metric])
-    yield _above("min_gain", gate, metric, base, tuned, gate.min_gain, "the base model")
+    yield _above("min_gain", gate, metric, base, tuned, gate.min_gain, f"the {base.scores.who}")
     if champion and gate.max_loss is not None:
         yield _above("max_loss", gate, metric, champion, tuned, -gate.max_loss, "the champion")
     if gate.max_latency_seconds is not None and scores.latency:

@@ -39,6 +39,8 @@ class RunFacts:
     base: Scores
     tuned: Scores
     comparisons: Mapping[str, Comparison]
+    champion: Scores | None = None
+    champion_comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     endpoint: Endpoint | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 

@@ -74,6 +74,13 @@ def test_the_gate_decides_and_says_why(
     assert words in " ".join(decision.reasons)
 
 
+def test_what_stands_for_the_base_is_called_by_its_name() -> None:
+    base, tuned = (measured(rights) for rights in models(0, 20, 10, 10))
+    baseline = base._replace(scores=base.scores.model_copy(update={"who": "linear baseline"}))
+    reason = decide(GateSection(), METRIC, tuned, baseline).reasons[0]
+    assert "+50.0 points beside the linear baseline on the same 40 rows" in reason
+
+
 def test_where_no_row_can_be_judged_nothing_passes() -> None:
     unknown = measured([None] * 5)  # type: ignore[list-item]
     decision = decide(GateSection(min_score=0.1, min_gain=-1), METRIC, unknown, unknown)

@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tasks.evaluation.scores import Estimate
+from tasks.evaluation.scores import Estimate, compare
+from tasks.recipe import SageMakerPlatform
 from tasks.report import save_report
 from tasks.reporting import charts
 from tasks.reporting.facts import RunFacts, quantiles
 from tasks.reporting.page import cost_of, report_page
-from tests.reporting.conftest import HOSTILE
+from tests.reporting.conftest import HOSTILE, write_evaluation
 
 
 class Page(HTMLParser):
@@ -123,11 +124,32 @@ def test_a_base_that_nobody_asked_has_no_latency(facts: RunFacts) -> None:
     assert "execution, linear baseline" in Page(report_page(replace(facts, base=base))).text
 
 
+def test_the_champion_stands_beside_both_where_it_was_judged(facts: RunFacts, tmp_path: Path) -> None:
+    (tmp_path / "champion").mkdir()
+    champion, verdicts = write_evaluation(tmp_path / "champion", 8, "champion")
+    _, tuned = write_evaluation(tmp_path / "champion", 12, "tuned")
+    beside = {"execution": compare("execution", verdicts, tuned)}
+    champion = champion.model_copy(update={"who": "champion"})
+    text = Page(report_page(replace(facts, champion=champion, champion_comparisons=beside))).text
+    assert "execution, champion 50.0 % tuned model beside it: +25.0 points" in text
+    row = text[text.index("execution 16 12.5 %") :][:200]
+    assert "50.0 % (28.0 to 72.0) +25.0 points" in row
+    assert "tuned model beside it" not in Page(report_page(facts)).text
+
+
 def test_the_cost_is_hours_on_a_machine(facts: RunFacts) -> None:
     costs = {what: hours for what, _, hours in cost_of(facts)}
     assert costs["training job"] == 1.0
     assert costs["this run, from start to end"] == pytest.approx(4000 / 3600)
     assert 0 < costs["answers of the tuned model"] < 0.01
+
+
+def test_on_sagemaker_the_machines_are_instances_and_not_this_one(facts: RunFacts) -> None:
+    platform = SageMakerPlatform(training_instances=["ml.g6.xlarge", "ml.g5.xlarge"], serving_instance="ml.g5.2xlarge")
+    recipe = facts.recipe.model_copy(update={"platform": platform})
+    on = {what: where for what, where, _ in cost_of(replace(facts, recipe=recipe))}
+    assert on["training job"] == "sagemaker, ml.g6.xlarge or ml.g5.xlarge"
+    assert on["answers of the tuned model"] == "sagemaker, ml.g5.2xlarge"
 
 
 def test_a_report_that_cannot_be_written_does_not_fail_the_run(

@@ -111,4 +111,8 @@ def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, da
         "By resampling: +0.0",
     ):
         assert words in page
+    assert "champion" not in page
+    beside = evaluation_report("execution", read_evaluation(evaluation, evaluation, evaluation))
+    assert "| metric | endpoint | tuned model | champion |" in beside
+    assert "Gain in execution beside the champion: +0.0 points" in beside
     assert "execution by tables" not in page, "a division of one part divides nothing"
