@@ -73,16 +73,22 @@ def publish_deployment(endpoint: Endpoint, model: Reference, engine: str) -> Non
 
 
 def save_report(folder: Path, facts: RunFacts) -> Path | None:
-    """The page of the run, in its folder; None when it could not be written."""
-    from tasks.reporting.page import report_page  # what it needs, a run needs only at its end
+    """The page of the run and its model card, in the run's folder. Returns the page; None when it could not be written."""
+    from tasks.reporting.model_card import model_card
+    from tasks.reporting.page import report_page  # what these need, a run needs only at its end
 
-    page = folder / "report.html"
+    # Not into the model itself: its digest says what was trained, and the scores came later.
+    _save(folder / "model_card.md", "model card", lambda: model_card(facts))
+    return _save(folder / "report.html", "report", lambda: report_page(facts))
+
+
+def _save(path: Path, what: str, render: Callable[[], str]) -> Path | None:
     try:
-        page.write_text(report_page(facts), encoding="utf-8")
+        path.write_text(render(), encoding="utf-8")
     except Exception as error:
-        log.warning("the report could not be written: %s", error)
+        log.warning("the %s could not be written: %s", what, error)
         return None
-    return page
+    return path
 
 
 def publish_cost(facts: RunFacts, page: Path | None) -> None:

@@ -1,0 +1,92 @@
+"""The model card of one run, in the format of the Hugging Face hub: what was made of what, how well it does, what it is not for."""
+
+from importlib import resources
+from pathlib import PurePath
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from tasks.evaluation.markdown import block, code, plain
+from tasks.evaluation.scores import Estimate
+from tasks.evaluation.statistics import Proportion
+from tasks.recipe import Recipe, TextToSql, dump_recipe
+from tasks.reporting.facts import RunFacts
+from tasks.reporting.page import versions_of
+
+_USES = {
+    "text-to-sql": "It is given a database schema and a question, in the prompt that it was trained on, and answers with "
+    "one {dialect} query.",
+    "text-classification": "It is given a text and puts on it one of the labels that it was trained with.",
+    "chat": "It is given a conversation of the kind that it was trained on, and writes the next answer.",
+}
+_LIMITS = {
+    "text-to-sql": "Its query may be wrong and still run, and it may change data: give it a connection that can only read, "
+    "with a time limit.",
+    "text-classification": "It knows no other labels and always chooses one, also for a text that has nothing to do with any.",
+    "chat": "What it says may be false or harmful; nothing here has measured either.",
+}
+
+
+def model_card(facts: RunFacts) -> str:
+    """Markdown below a YAML head, as `ModelCard.load` reads it. The head names no licence: that is the user's to choose."""
+    recipe = facts.recipe
+    card = ModelCard.from_template(
+        _head(facts),
+        template_str=(resources.files("tasks.reporting") / "templates" / "model_card.md").read_text(encoding="utf-8"),
+        facts=facts,
+        audit=facts.audit(),
+        training=facts.training(),
+        versions=versions_of(facts),
+        use=_USES[recipe.problem.kind].format(dialect=_dialect(recipe)),
+        limit=_LIMITS[recipe.problem.kind],
+        labels=[plain(str(label)) for label in facts.tuned.details.get("labels", [])],
+        score=_score,
+        code=code,
+        plain=plain,
+        recipe_text=block(dump_recipe(recipe), "yaml", most=100_000),
+    )
+    return str(card)
+
+
+def _head(facts: RunFacts) -> ModelCardData:
+    """A folder or a package has no page on the hub, so only what has a revision there is linked."""
+    recipe = facts.recipe
+    task = "text-classification" if recipe.problem.kind == "text-classification" else "text-generation"
+    return ModelCardData(
+        model_name=recipe.name,
+        base_model=recipe.model.source if recipe.model.revision else None,
+        datasets=recipe.dataset.source if recipe.dataset.revision else None,
+        library_name="transformers",
+        pipeline_tag=task,
+        tags=["finetune-flows", recipe.problem.kind],
+        eval_results=_results(facts, task),
+    )
+
+
+def _results(facts: RunFacts, task: str) -> list[EvalResult]:
+    """Every score with its 95 % interval and n, for the test rows of this data set."""
+    scores: dict[str, Proportion | Estimate] = {**facts.tuned.metrics, **facts.tuned.estimates}
+    source = facts.recipe.dataset.source
+    return [
+        EvalResult(
+            task_type=task,
+            dataset_type=source if facts.recipe.dataset.revision else PurePath(source).stem,
+            dataset_name=PurePath(source).name,
+            dataset_split="test",
+            dataset_args={"sha256": facts.dataset.digest},
+            metric_type=name,
+            metric_value=round(score.value, 4),
+            metric_args={"low": round(score.low, 4), "high": round(score.high, 4), "n": score.n},
+        )
+        for name, score in scores.items()
+        if score.n
+    ]
+
+
+def _score(score: Proportion | Estimate | None) -> str:
+    """`0.750 (0.505 to 0.898)`."""
+    return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})" if score and score.n else ""
+
+
+def _dialect(recipe: Recipe) -> Any:
+    return recipe.problem.dialect if isinstance(recipe.problem, TextToSql) else ""
