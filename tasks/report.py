@@ -18,6 +18,8 @@ from tasks.evaluation.classification.page import details_page
 from tasks.evaluation.markdown import plain
 from tasks.evaluation.scores import Estimate, Scores
 from tasks.evaluation.statistics import Comparison, Proportion
+from tasks.monitoring.card import monitoring_card
+from tasks.monitoring.window import Window
 from tasks.platforms.contract import Endpoint
 from tasks.problems.wrong_answers import wrong_answers_page
 from tasks.progress import log
@@ -59,6 +61,11 @@ def publish_scores(endpoint: str, evaluation: Reference) -> None:
     """The scores of one endpoint, and some answers that it got wrong."""
     _publish("endpoint-scores", lambda: _endpoint_report(endpoint, read_scores(evaluation)))
     _publish("wrong-answers", lambda: _wrong_answers(evaluation))
+
+
+def publish_monitoring(recipe: str, windows: list[Window], broken: dict[str, list[str]]) -> None:
+    """What the endpoints of a recipe did since the last look, and the limits that they break."""
+    _publish("monitoring", lambda: monitoring_card(recipe, windows, broken))
 
 
 def publish_decision(recipe: str, decision: str, reasons: list[str]) -> None:

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from flows.cli import champions, data, endpoints, plan, run, setup, upkeep
+from flows.cli import champions, data, endpoints, monitor, plan, run, setup, upkeep
 from flows.cli.common import guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
@@ -20,6 +20,7 @@ app.command("retrain")(champions.retrain)
 app.command("promote")(champions.promote)
 app.command("rollback")(champions.rollback)
 app.command("history")(champions.history)
+app.command("monitor")(monitor.monitor)
 app.add_typer(data.app, name="data")
 app.add_typer(endpoints.app, name="endpoint")
 app.add_typer(setup.app, name="setup")

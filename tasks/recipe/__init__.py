@@ -13,6 +13,7 @@ from tasks.recipe.sections import (
     EvaluationSection,
     GateSection,
     ModelSection,
+    MonitoringSection,
     ServingSection,
 )
 from training.settings import TrainingSettings
@@ -24,6 +25,7 @@ __all__ = [
     "EvaluationSection",
     "GateSection",
     "ModelSection",
+    "MonitoringSection",
     "Platform",
     "Problem",
     "ProcessPlatform",

@@ -11,6 +11,7 @@ from tasks.recipe.sections import (
     EvaluationSection,
     GateSection,
     ModelSection,
+    MonitoringSection,
     Section,
     ServingSection,
 )
@@ -31,6 +32,7 @@ class Recipe(Section):
     serving: ServingSection = Field(default_factory=lambda: ServingSection())
     evaluation: EvaluationSection = Field(default_factory=lambda: EvaluationSection())
     gate: GateSection = Field(default_factory=lambda: GateSection())
+    monitoring: MonitoringSection = Field(default_factory=lambda: MonitoringSection())
     platform: Platform = Field(default_factory=ProcessPlatform)
 
     @property

@@ -170,3 +170,22 @@ class GateSection(Section):
     approval: bool = Field(
         False, description="A model that passed serves only when a person has approved: finetune promote, or the UI."
     )
+
+
+class MonitoringSection(Section):
+    """Limits for what serves. `finetune monitor` looks, and raises an event when one is broken."""
+
+    model_config = ConfigDict(title="Monitoring")
+
+    p95_seconds: float | None = Field(
+        None, gt=0, description="19 of 20 requests must be answered within so many seconds. Empty: no limit."
+    )
+    error_rate: float | None = Field(
+        None, ge=0, lt=1, description="Largest share of requests that may fail, status 400 and above. Empty: no limit."
+    )
+    min_requests: int = Field(20, ge=1, description="Of fewer requests since the last look nothing is concluded.")
+
+    @property
+    def watched(self) -> bool:
+        """Whether any limit is given."""
+        return self.p95_seconds is not None or self.error_rate is not None

@@ -62,7 +62,8 @@ def test_the_orchestrator_never_imports_torch(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["flows.finetune", "flows.evaluate", "flows.promote", "flows.retrain", "flows.sweep", "flows.cli"]
+    "module",
+    ["flows.finetune", "flows.evaluate", "flows.monitor", "flows.promote", "flows.retrain", "flows.sweep", "flows.cli"],
 )
 def test_a_flow_can_be_imported_where_torch_is_not(module: str) -> None:
     """In a fresh interpreter in which any import of torch fails, as on a worker without it."""

@@ -177,6 +177,12 @@ def caller_statements(clients: Clients) -> list[Statement]:
             resources=[_arn(clients, "logs", "log-group:/aws/sagemaker/*", regional=True)],
         ),
         Statement(
+            sid="Watch",
+            reason="`finetune monitor`: latency, errors and load of endpoints; AWS has no narrower resource for it.",
+            actions=["cloudwatch:GetMetricData"],
+            resources=["*"],
+        ),
+        Statement(
             sid="Scale",
             reason="Autoscaling, and the alarms that roll an update of an endpoint back.",
             actions=[

@@ -1,0 +1,48 @@
+"""`finetune monitor`: how the endpoints of a recipe do."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+
+if TYPE_CHECKING:
+    from tasks.recipe import Recipe
+
+
+def monitor(
+    recipe: Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")],
+    overrides: Overrides = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Look at the endpoints of a recipe: latency, errors and load since the last look, and the limits that are broken.
+
+    Example: finetune monitor demo --set monitoring.p95_seconds=2 --set monitoring.error_rate=0.05
+
+    Exit codes: 0 within the limits; 1 failed; 3 a limit is broken.
+    """
+    set_up_logging(debug)
+    from rich.markdown import Markdown
+
+    from flows.monitor import monitor as monitor_flow
+    from tasks.monitoring.card import monitoring_card
+
+    looked = monitor_flow(_recipe(recipe, overrides or []))
+    if as_json:
+        print_json(looked.model_dump(mode="json"))
+    else:
+        out.print(Markdown(monitoring_card(recipe, looked.windows, looked.broken)))
+    raise typer.Exit(3 if looked.broken else 0)
+
+
+def _recipe(name: str, overrides: list[str]) -> "Recipe":
+    """As it was last run, with the overrides laid over it."""
+    from tasks.artifacts.runs import latest_recipe
+    from tasks.errors import EndpointFailed
+    from tasks.recipe.load import override, parse_recipe
+
+    recipe = latest_recipe(name)
+    if recipe is None:
+        raise EndpointFailed(f"no recipe named {name} ever ran here; `finetune runs` shows those that did")
+    return parse_recipe(override(recipe.model_dump(mode="json"), overrides, name), name)

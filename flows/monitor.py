@@ -1,0 +1,35 @@
+"""Look at what serves: latency, errors and load since the last look, and an event when a limit is broken."""
+
+from prefect import flow
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks import monitor as stage
+from tasks import report
+from tasks.monitoring.window import Window, breaches
+from tasks.recipe import Recipe
+
+
+class Looked(BaseModel):
+    """What was seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    windows: list[Window] = Field(description="One for each endpoint of the recipe.")
+    broken: dict[str, list[str]] = Field(description="The limits that are broken, by endpoint.")
+
+
+@flow(name="monitor", flow_run_name="{recipe.name}")
+def monitor(recipe: Recipe) -> Looked:
+    """Looks at the endpoints of a recipe once. Give it a schedule.
+
+    Args:
+        recipe: Its name says which endpoints; its monitoring section holds the limits. No limit given: a table only.
+    """
+    windows = [stage.look_at(endpoint) for endpoint in stage.endpoints_of(recipe.name)]
+    found = {window.endpoint: breaches(window, recipe.monitoring) for window in windows}
+    broken = {endpoint: sentences for endpoint, sentences in found.items() if sentences}
+    for window in windows:
+        if window.endpoint in broken:
+            stage.announce(recipe.name, window, broken[window.endpoint])
+    report.publish_monitoring(recipe.name, windows, broken)
+    return Looked(windows=windows, broken=broken)

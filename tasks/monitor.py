@@ -1,0 +1,41 @@
+"""Monitor: one look at the endpoints of a recipe, and an event for each that breaks a limit."""
+
+from prefect import task
+from prefect.events import emit_event
+
+from tasks.monitoring.looking import look
+from tasks.monitoring.window import Window
+from tasks.platforms import platforms_in_use
+from tasks.platforms.contract import Endpoint
+from tasks.progress import log
+from tasks.retrying import RETRIES
+
+BREACH = "finetune.endpoint.breach"
+"""The name of the event. An automation can start a deployment on it."""
+
+
+def endpoints_of(recipe: str) -> list[Endpoint]:
+    """Those that run for the recipe of that name, on every platform that was used here."""
+    running = [endpoint for platform in platforms_in_use() for endpoint in platform.endpoints()]
+    return [endpoint for endpoint in running if endpoint.labels.recipe == recipe]
+
+
+@task(name="look", task_run_name="look-{endpoint.name}", **RETRIES)
+def look_at(endpoint: Endpoint) -> Window:
+    """What it did since the last look. A retry is harmless: a look is kept only once it succeeded."""
+    return look(endpoint)
+
+
+def announce(recipe: str, window: Window, sentences: list[str]) -> None:
+    """The breach, in the log and as a Prefect event about the endpoint that is related to the recipe."""
+    for sentence in sentences:
+        log.warning("%s: %s", window.endpoint, sentence)
+    emit_event(
+        BREACH,
+        resource={
+            "prefect.resource.id": f"finetune.endpoint.{window.endpoint}",
+            "prefect.resource.name": window.endpoint,
+        },
+        related=[{"prefect.resource.id": f"finetune.recipe.{recipe}", "prefect.resource.role": "recipe"}],
+        payload={"breaches": sentences, "window": window.model_dump(mode="json")},
+    )

@@ -1,0 +1,74 @@
+"""What CloudWatch knows of a SageMaker endpoint."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from tasks.monitoring.window import Window
+from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.errors import aws_errors
+from tasks.platforms.sagemaker.serving_requests import VARIANT
+from tasks.recipe.sagemaker import SageMakerPlatform
+
+MINUTES = 15
+_REQUESTS, _INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
+_LATENCIES = ("p50", "p95", "p99")
+_MICROSECONDS = 1_000_000
+_USED = {"gpu": "GPUUtilization", "gpu_memory": "GPUMemoryUtilization", "memory": "MemoryUtilization"}
+
+
+def sagemaker_window(name: str, url: str, now: datetime) -> Window:
+    """The last whole quarter of an hour. CloudWatch merges no percentiles, so the window is one period of its own.
+
+    Raises:
+        EnvironmentProblem, TryLater: CloudWatch refuses, or is not reached.
+    """
+    parts = urlsplit(url)
+    clients = Clients(SageMakerPlatform(region=parts.hostname, profile=parts.username))
+    since, until = last_period(now)
+    with aws_errors(f"looking at {name} in CloudWatch"):
+        answer = clients.client("cloudwatch").get_metric_data(
+            MetricDataQueries=queries(name), StartTime=since, EndTime=until
+        )
+    values = {result["Id"]: result["Values"][0] for result in answer["MetricDataResults"] if result["Values"]}
+    return window_of(name, since, until, values)
+
+
+def last_period(now: datetime) -> tuple[datetime, datetime]:
+    """Start and end of the last quarter of an hour that is over, in UTC."""
+    moment = now.astimezone(UTC).replace(second=0, microsecond=0)
+    until = moment - timedelta(minutes=moment.minute % MINUTES)
+    return until - timedelta(minutes=MINUTES), until
+
+
+def queries(endpoint: str) -> list[dict[str, Any]]:
+    """CloudWatch's MetricDataQueries for all that a window holds."""
+    return [
+        _query(endpoint, "requests", "Invocations", "Sum"),
+        _query(endpoint, "errors4xx", "Invocation4XXErrors", "Sum"),
+        _query(endpoint, "errors5xx", "Invocation5XXErrors", "Sum"),
+        *(_query(endpoint, share, "ModelLatency", share) for share in _LATENCIES),
+        *(_query(endpoint, name, metric, "Average", _INSTANCES) for name, metric in _USED.items()),
+    ]
+
+
+def _query(endpoint: str, name: str, metric: str, statistic: str, namespace: str = _REQUESTS) -> dict[str, Any]:
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": VARIANT}]
+    what = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions}
+    return {"Id": name, "MetricStat": {"Metric": what, "Period": MINUTES * 60, "Stat": statistic}}
+
+
+def window_of(endpoint: str, since: datetime, until: datetime, values: dict[str, float]) -> Window:
+    """From values by the queries' ids; an id is absent where CloudWatch has nothing. ModelLatency comes in microseconds."""
+    seconds = {share: values[share] / _MICROSECONDS for share in _LATENCIES if share in values}
+    return Window(
+        endpoint=endpoint,
+        since=since,
+        until=until,
+        requests=round(values.get("requests", 0)),
+        errors=round(values.get("errors4xx", 0) + values.get("errors5xx", 0)),
+        p50=seconds.get("p50"),
+        p95=seconds.get("p95"),
+        p99=seconds.get("p99"),
+        use={name: values[name] for name in _USED if name in values},
+    )

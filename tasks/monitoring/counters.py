@@ -1,0 +1,109 @@
+"""Our server's Prometheus metrics: what it counted since its start, and the difference of two such counts."""
+
+from datetime import UTC, datetime
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+from pydantic import BaseModel, ConfigDict
+
+from tasks.monitoring.window import Window
+
+_NOBODY_WAITS = {"/ping", "/health", "/metrics"}  # health checks and looks such as ours
+_FAILED = 400
+
+
+class Counters(BaseModel):
+    """What one server counted from its start to a moment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started_at: datetime
+    taken_at: datetime
+    requests: int
+    errors: int
+    buckets: list[tuple[float | None, int]]
+    """Upper bound in seconds (None: infinite) and how many requests took no longer, shortest first."""
+    tokens: int
+    waiting: float
+
+
+def read_counters(text: str, taken_at: datetime) -> Counters | None:
+    """From Prometheus' text format; None when these are not the metrics of our server."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    started = _sum(samples, "process_start_time_seconds")
+    if not started or not any(sample.name == "serving_running" for sample in samples):
+        return None
+    asked = [sample for sample in samples if sample.labels.get("route") not in _NOBODY_WAITS]
+    requests = [sample for sample in asked if sample.name == "serving_requests_total"]
+    return Counters(
+        started_at=datetime.fromtimestamp(started, UTC),
+        taken_at=taken_at,
+        requests=round(sum(sample.value for sample in requests)),
+        errors=round(sum(sample.value for sample in requests if int(sample.labels["status"]) >= _FAILED)),
+        buckets=_buckets(asked),
+        tokens=round(_sum(samples, "serving_completion_tokens_total")),
+        waiting=_sum(samples, "serving_waiting"),
+    )
+
+
+def _sum(samples: list[Sample], name: str) -> float:
+    return float(sum(sample.value for sample in samples if sample.name == name))
+
+
+def _buckets(samples: list[Sample]) -> list[tuple[float | None, int]]:
+    """Of all routes together."""
+    counts: dict[float, float] = {}
+    for sample in samples:
+        if sample.name == "serving_request_seconds_bucket":
+            bound = float(sample.labels["le"])
+            counts[bound] = counts.get(bound, 0) + sample.value
+    return [(None if bound == float("inf") else bound, round(counts[bound])) for bound in sorted(counts)]
+
+
+def window_between(endpoint: str, before: Counters | None, now: Counters) -> Window:
+    """What happened from one look to the next; since the server's start when it was not looked at before."""
+    if before is None or before.started_at != now.started_at:  # a server that started again counts from nothing
+        before = Counters(
+            started_at=now.started_at,
+            taken_at=now.started_at,
+            requests=0,
+            errors=0,
+            buckets=[],
+            tokens=0,
+            waiting=0,
+        )
+    earlier = dict(before.buckets)
+    buckets = [(bound, count - earlier.get(bound, 0)) for bound, count in now.buckets]
+    seconds = (now.taken_at - before.taken_at).total_seconds()
+    return Window(
+        endpoint=endpoint,
+        since=before.taken_at,
+        until=now.taken_at,
+        requests=now.requests - before.requests,
+        errors=now.errors - before.errors,
+        p50=quantile(0.5, buckets),
+        p95=quantile(0.95, buckets),
+        p99=quantile(0.99, buckets),
+        tokens_per_second=(now.tokens - before.tokens) / seconds if seconds > 0 else None,
+        waiting=now.waiting,
+    )
+
+
+def quantile(share: float, buckets: list[tuple[float | None, int]]) -> float | None:
+    """Seconds within which this share of the requests was answered; None when there were none.
+
+    As Prometheus' histogram_quantile: evenly spread within a bucket. What lies above the last bound is told as that bound.
+
+    buckets: upper bound (None: infinite) and the count up to it, shortest first.
+    """
+    total = buckets[-1][1] if buckets else 0
+    if total == 0:
+        return None
+    rank, low, below = share * total, 0.0, 0
+    for bound, count in buckets:
+        if bound is None:
+            break
+        if count >= rank:
+            return low + (bound - low) * (rank - below) / (count - below)
+        low, below = bound, count
+    return low

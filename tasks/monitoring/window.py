@@ -1,0 +1,48 @@
+"""What an endpoint did between two looks at it, and which limits that breaks."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.recipe.sections import MonitoringSection
+
+
+class Window(BaseModel):
+    """One endpoint, from one look to the next. Latencies in seconds; None where nothing was measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: str
+    since: datetime
+    until: datetime
+    problem: str | None = Field(None, description="Why it could not be looked at. All else is empty then.")
+    requests: int = 0
+    errors: int = Field(0, description="Of these, answered with a status of 400 and above, or not at all.")
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    tokens_per_second: float | None = Field(None, description="Tokens generated, over the whole window.")
+    waiting: float | None = Field(None, description="Requests that wait at the moment of the look.")
+    use: dict[str, float] = Field(default_factory=dict, description="Percent, by what is used: gpu, memory.")
+
+    @property
+    def error_rate(self) -> float | None:
+        """Share of requests; None without any."""
+        return self.errors / self.requests if self.requests else None
+
+
+def breaches(window: Window, limits: MonitoringSection) -> list[str]:
+    """The limits that it breaks, a sentence each. Of a handful of requests nothing is concluded."""
+    if not limits.watched:
+        return []
+    if window.problem:
+        return [window.problem]
+    if window.requests < limits.min_requests:
+        return []
+    broken = []
+    if limits.p95_seconds is not None and window.p95 is not None and window.p95 > limits.p95_seconds:
+        broken.append(f"1 of 20 requests took more than {window.p95:.3g} s; the limit is {limits.p95_seconds:g} s")
+    if limits.error_rate is not None and window.error_rate is not None and window.error_rate > limits.error_rate:
+        rate, limit = window.error_rate * 100, limits.error_rate * 100
+        broken.append(f"{rate:.1f} % of {window.requests:,} requests failed; the limit is {limit:g} %")
+    return broken
