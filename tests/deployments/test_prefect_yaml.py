@@ -118,9 +118,9 @@ def test_every_recipe_can_be_started() -> None:
         assert recipe == load_recipe(Path("recipes") / f"{recipe.name}.yaml")
 
 
-def test_training_by_schedule_starts_only_when_somebody_switched_it_on() -> None:
+def test_all_but_the_sweep_starts_by_schedule_only_when_somebody_switched_it_on() -> None:
     scheduled = [each for each in DEPLOYMENTS if each.get("schedules") and "sweep" not in each["name"]]
-    assert [each["name"] for each in scheduled] == ["retrain"]
+    assert [each["name"] for each in scheduled] == ["retrain", "monitor"]
     schedules = [RawScheduleConfig.model_validate(schedule) for schedule in scheduled[0]["schedules"]]
     assert [schedule.active for schedule in schedules] == [False]
 

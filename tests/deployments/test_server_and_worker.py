@@ -21,7 +21,8 @@ def test_the_set_up_made_what_the_deployments_need_and_leaves_it_alone_the_secon
     image = pools["finetune-docker"]["base_job_template"]["variables"]["properties"]["image"]
     assert image["default"] == "finetune-flows/orchestrator"
     assert server.get(f"v2/concurrency_limits/{TRAINING_LIMIT}")["limit"] == 1
-    assert [each["name"] for each in server.post("automations/filter")] == [DEAD_RUNS]
+    automations = {each["name"]: each["enabled"] for each in server.post("automations/filter")}
+    assert automations == {DEAD_RUNS: True, "Retrain demo after a breach": False}
     assert "true" not in server.command(*PREFECT[:2], "flows.cli", "setup", "prefect", "--json")
 
 
