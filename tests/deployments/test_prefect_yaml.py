@@ -14,11 +14,13 @@ from prefect.cli.deploy._models import (
     WorkPoolConfig,
 )
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.flows import Flow, load_flow_from_entrypoint
 from pydantic import BaseModel
 
 from flows.setup import POOL_VARIABLE
 from scripts.prefect_recipes import with_recipes
+from tasks.monitor import BREACH
 from tasks.recipe import Recipe, load_recipe
 
 FILE = Path("prefect.yaml")
@@ -96,6 +98,15 @@ def test_schedules_name_their_time_zone_and_can_be_told_apart(deployment: dict[s
 
 
 @each_deployment
+def test_triggers_are_read_as_they_are_written_and_wait_to_be_enabled(deployment: dict[str, Any]) -> None:
+    for trigger in deployment.get("triggers", []):
+        read = DeploymentEventTrigger.model_validate(trigger)
+        assert trigger.keys() <= DeploymentEventTrigger.model_fields.keys(), "Prefect would ignore the others"
+        assert read.expect == {BREACH}
+        assert not read.enabled
+
+
+@each_deployment
 def test_runs_of_one_deployment_never_run_beside_each_other(deployment: dict[str, Any]) -> None:
     assert deployment["concurrency_limit"]["limit"] == 1
     assert deployment["concurrency_limit"]["collision_strategy"] in ("ENQUEUE", "CANCEL_NEW")
@@ -121,8 +132,8 @@ def test_every_recipe_can_be_started() -> None:
 def test_all_but_the_sweep_starts_by_schedule_only_when_somebody_switched_it_on() -> None:
     scheduled = [each for each in DEPLOYMENTS if each.get("schedules") and "sweep" not in each["name"]]
     assert [each["name"] for each in scheduled] == ["retrain", "monitor"]
-    schedules = [RawScheduleConfig.model_validate(schedule) for schedule in scheduled[0]["schedules"]]
-    assert [schedule.active for schedule in schedules] == [False]
+    schedules = [RawScheduleConfig.model_validate(schedule) for each in scheduled for schedule in each["schedules"]]
+    assert [schedule.active for schedule in schedules] == [False, False]
 
 
 def test_a_candidate_that_needs_approval_finds_the_deployment_that_asks() -> None:

@@ -8,13 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psutil
 import pytest
+import yaml
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun
+from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 
 from flows.monitor import monitor
+from flows.retrain import retrain
 from tasks.monitor import BREACH
 from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
 from tasks.platforms.process import ProcessRunner
@@ -28,7 +34,7 @@ PAUSE = 6.0  # seconds; above the bucket from 2.5 to 5
 @pytest.fixture
 def watched(content: dict[str, Any]) -> Recipe:
     limits = {"p95_seconds": 4, "error_rate": 0.2, "min_requests": 4}
-    return parse_recipe(content | {"monitoring": limits}, "watched")
+    return parse_recipe(content | {"name": "demo", "monitoring": limits}, "watched")
 
 
 @pytest.fixture
@@ -87,11 +93,36 @@ def eventually(true: Callable[[], bool], seconds: float = 30) -> bool:
     return true()
 
 
-def test_a_slowdown_and_an_error_burst_are_seen_and_told_to_prefect(endpoint: Endpoint, watched: Recipe) -> None:
+@pytest.fixture
+def retrain_id(watched: Recipe) -> Iterator[UUID]:
+    """The deployment `retrain`, started by the trigger that stands in prefect.yaml, enabled."""
+    content = yaml.safe_load(Path("prefect.yaml").read_text(encoding="utf-8"))
+    [written] = next(each["triggers"] for each in content["deployments"] if each["name"] == "retrain")
+    trigger = DeploymentEventTrigger.model_validate(written | {"enabled": True})
+    with get_client(sync_client=True) as client:
+        parameters = {"recipe": watched.model_dump(mode="json")}
+        deployment = client.create_deployment(client.create_flow(retrain), "retrain", parameters=parameters)
+        trigger.set_deployment_id(deployment)
+        automation = client.request("POST", "/automations/", json=trigger.as_automation().model_dump(mode="json"))
+        yield deployment
+        client.request("DELETE", "/automations/{id}", path_params={"id": automation.json()["id"]})
+        client.delete_deployment(deployment)
+
+
+def runs_of(deployment: UUID) -> list[FlowRun]:
+    with get_client(sync_client=True) as client:
+        chosen = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+        return client.read_flow_runs(deployment_filter=chosen)
+
+
+def test_a_breach_is_seen_told_to_prefect_and_starts_retrain(
+    endpoint: Endpoint, watched: Recipe, retrain_id: UUID
+) -> None:
     assert set(ask(endpoint)) == {200}
     calm = monitor(watched)
     assert calm.broken == {}
     assert calm.windows[0].requests == 6
+    assert runs_of(retrain_id) == []
 
     server = server_of(endpoint)
     try:
@@ -119,3 +150,5 @@ def test_a_slowdown_and_an_error_burst_are_seen_and_told_to_prefect(endpoint: En
     assert {"prefect.resource.id": f"finetune.recipe.{watched.name}", "prefect.resource.role": "recipe"} in newest[
         "related"
     ]
+    assert eventually(lambda: len(runs_of(retrain_id)) == 2), "one for each breach; no worker takes them here"
+    assert runs_of(retrain_id)[0].parameters["recipe"]["name"] == watched.name
