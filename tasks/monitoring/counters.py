@@ -29,7 +29,10 @@ class Counters(BaseModel):
 
 def read_counters(text: str, taken_at: datetime) -> Counters | None:
     """From Prometheus' text format; None when these are not the metrics of our server."""
-    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    try:
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    except ValueError:  # a page of something else
+        return None
     started = _sum(samples, "process_start_time_seconds")
     if not started or not any(sample.name == "serving_running" for sample in samples):
         return None

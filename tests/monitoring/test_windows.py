@@ -1,6 +1,7 @@
 """What is concluded from counts: quantiles, differences of two looks, limits, CloudWatch's values."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,13 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from containers.serving.metrics import SECONDS, Metrics
 from containers.serving.record import Record
+from tasks.monitoring.card import monitoring_card
 from tasks.monitoring.cloudwatch import last_period, window_of
 from tasks.monitoring.counters import Counters, quantile, read_counters, window_between
+from tasks.monitoring.looking import look
 from tasks.monitoring.window import Window, breaches
+from tasks.platforms.aliases import free_port
+from tasks.platforms.contract import Endpoint, Labels
 from tasks.recipe import MonitoringSection
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -101,8 +106,35 @@ def test_of_a_server_that_was_started_again_all_is_new() -> None:
     assert seen.p95 is not None
 
 
-def test_metrics_of_another_server_are_told_apart() -> None:
-    assert read_counters("# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 1\n", NOW) is None
+@pytest.mark.parametrize(
+    "text",
+    ["# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running 1\n", "<html>a page</html>", ""],
+    ids=["vllm", "a page", "nothing"],
+)
+def test_metrics_of_another_server_are_told_apart(text: str) -> None:
+    assert read_counters(text, NOW) is None
+
+
+def test_a_server_that_does_not_answer_is_a_finding_and_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINETUNE_HOME", str(tmp_path))
+    labels = Labels(recipe="demo", step_key="k", flow_run="r", expires_at=NOW)
+    seen = look(Endpoint(name="e", url=f"http://127.0.0.1:{free_port()}", model_digest="d", labels=labels))
+    assert seen.problem is not None
+    assert "does not answer" in seen.problem
+    assert seen.requests == 0
+    assert list(tmp_path.rglob("*.json")) == [], "what was seen last is kept only when something was seen"
+
+
+def test_the_table_says_which_limit_is_broken_and_leaves_empty_what_nobody_measured() -> None:
+    seen = [window(requests=100, p95=1.5, use={"gpu_memory": 50.0}), window(endpoint="f", problem="it is gone")]
+    card = monitoring_card("demo", seen, {each.endpoint: breaches(each, LIMITS) for each in seen})
+    assert "# demo: a limit is broken" in card
+    assert "`e`: 1 of 20 requests took more than 1.5 s" in card
+    assert "| e | 11-23 12:00 | 100 | 0 |  | 1.5 s |  |  |  | gpu memory 50 % |" in card
+    rows = [line for line in card.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {11}
 
 
 @pytest.mark.parametrize(
