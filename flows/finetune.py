@@ -22,6 +22,7 @@ from tasks.prepare import prepare_dataset, stage_base_model
 from tasks.promote import ask_for_approval, judge_champion, pass_gate, promote
 from tasks.recipe import Recipe
 from tasks.reporting.facts import RunFacts
+from tasks.track import track_run
 from tasks.train import train_model
 
 
@@ -79,6 +80,7 @@ def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime)
     )
     page = report.save_report(folder, facts)
     report.publish_cost(facts, page)
+    track_run(facts, folder)
     return outcome.model_copy(update={"report": str(page) if page else None})
 
 

@@ -15,6 +15,7 @@ from tasks.recipe.sections import (
     ModelSection,
     MonitoringSection,
     ServingSection,
+    TrackingSection,
 )
 from training.settings import TrainingSettings
 
@@ -34,6 +35,7 @@ __all__ = [
     "ServingSection",
     "TextClassification",
     "TextToSql",
+    "TrackingSection",
     "TrainingSettings",
     "dump_recipe",
     "load_recipe",

@@ -14,6 +14,7 @@ from tasks.recipe.sections import (
     MonitoringSection,
     Section,
     ServingSection,
+    TrackingSection,
 )
 from training.settings import TrainingSettings
 
@@ -34,6 +35,7 @@ class Recipe(Section):
     gate: GateSection = Field(default_factory=lambda: GateSection())
     monitoring: MonitoringSection = Field(default_factory=lambda: MonitoringSection())
     platform: Platform = Field(default_factory=ProcessPlatform)
+    tracking: TrackingSection = Field(default_factory=lambda: TrackingSection())
 
     @property
     def metric(self) -> str:

@@ -189,3 +189,19 @@ class MonitoringSection(Section):
     def watched(self) -> bool:
         """Whether any limit is given."""
         return self.p95_seconds is not None or self.error_rate is not None
+
+
+class TrackingSection(Section):
+    """Where finished runs are written down, beside their own folders, to be compared."""
+
+    model_config = ConfigDict(title="Experiment tracking")
+
+    to: Literal["none", "mlflow"] = Field(
+        "none", description="mlflow: parameters, scores with intervals, losses and the report go into MLflow."
+    )
+    uri: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9+-]*://[^@]*$",
+        description="MLflow's server, such as http://mlflow:5000; default: a file of this machine. No password here: MLflow "
+        "reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
+    )
