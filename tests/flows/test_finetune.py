@@ -57,6 +57,7 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it
     assert latest_recipe("tiny") == recipe
 
 
+@pytest.mark.slow
 def test_levers_of_the_answers_ask_anew_and_train_nothing(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
     asked, jobs = predictions_of(home), sorted((home / "jobs").iterdir())
@@ -90,6 +91,7 @@ def test_a_changed_evaluation_is_scored_again_without_training_or_asking(home: P
         assert path.read_text(encoding="utf-8").startswith(text), "the rows that were answered are not asked again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["tampered", "deleted"])
 def test_a_damaged_model_is_trained_again_and_is_the_same(home: Path, recipe: Recipe, damage: str) -> None:
     first = finetune(recipe)
@@ -121,6 +123,7 @@ def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path,
     assert "99.0% wanted" in " ".join(outcome.reasons)
 
 
+@pytest.mark.slow
 def test_a_champion_that_is_judged_again_and_refused_serves_on(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
     second = finetune(changed(recipe, "gate", min_score=0.99))
@@ -128,6 +131,7 @@ def test_a_champion_that_is_judged_again_and_refused_serves_on(home: Path, recip
     ask(first)
 
 
+@pytest.mark.slow
 def test_a_new_champion_ends_the_endpoint_of_the_one_before(home: Path, recipe: Recipe) -> None:
     finetune(recipe)
     second = finetune(changed(recipe, "training", seed=1))

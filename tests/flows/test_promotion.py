@@ -77,6 +77,7 @@ def test_promotion_and_rollback_keep_the_address_and_lose_no_request(home: Path,
     ]
 
 
+@pytest.mark.slow
 def test_a_model_that_needs_approval_serves_once_a_person_promotes_it(home: Path, recipe: Recipe) -> None:
     outcome = finetune(changed(recipe, "gate", approval=True))
     assert (outcome.promoted, outcome.decision) == (False, "awaits approval")
@@ -88,6 +89,7 @@ def test_a_model_that_needs_approval_serves_once_a_person_promotes_it(home: Path
     assert Registry().read("tiny").switches[0].reason == "looked at it"
 
 
+@pytest.mark.slow
 def test_what_the_gate_did_not_pass_is_promoted_only_if_asked_for_anyway(home: Path, recipe: Recipe) -> None:
     finetune(changed(recipe, "gate", min_score=0.99))
     with pytest.raises(RegistryError, match=r"(?s)did not pass.*99.0% wanted.*--anyway"):
@@ -99,6 +101,7 @@ def test_what_the_gate_did_not_pass_is_promoted_only_if_asked_for_anyway(home: P
     assert [endpoint.name for endpoint in ProcessRunner(home).endpoints()] == [alias.endpoint]
 
 
+@pytest.mark.slow
 def test_a_damaged_model_is_not_returned_to_and_the_champion_serves_on(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
     second = finetune(changed(recipe, "training", seed=1))
