@@ -115,6 +115,7 @@ def runs_of(deployment: UUID) -> list[FlowRun]:
         return client.read_flow_runs(deployment_filter=chosen)
 
 
+@pytest.mark.slow
 def test_a_breach_is_seen_told_to_prefect_and_starts_retrain(
     endpoint: Endpoint, watched: Recipe, retrain_id: UUID
 ) -> None:

@@ -15,7 +15,7 @@ def test_new_rows_are_learnt_poisoned_ones_refused_and_no_request_is_lost(home: 
     assert specification.loader
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    told, counted = module.tell(tmp_path, 240)
+    told, counted = module.tell(tmp_path, 300)
     assert [line.rsplit(": ", 1)[1] for line in told[:4]] == ["promoted", "nothing new", "promoted", "refused"]
     assert told[4].startswith("rolled back")
     assert counted["answered"] > 10
