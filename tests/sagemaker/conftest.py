@@ -29,6 +29,7 @@ def emulator(aws: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no credentials"))
+    aws.reset()  # moto keeps its account in this process, where other tests may have emptied it
     yield aws
     broken = list(aws.cloud.own_faults)
     aws.reset()
