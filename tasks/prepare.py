@@ -84,9 +84,8 @@ def freeze_test(recipe: Recipe, champion: Entry) -> Recipe:
         raise RecipeError(
             recipe.name, ["problem: differs from the champion's, so its test no longer fits; finetune run starts anew"]
         )
-    columns = {field: getattr(recipe.problem, field) for field in problem_of(recipe.problem).columns()}
     file = home() / "frozen" / f"{recipe.name}.jsonl"
-    write_test_source(champion.dataset.path, columns, recipe.dataset.slice_column, file)
+    write_test_source(champion.dataset.path, problem_of(recipe.problem).row_of, recipe.dataset.slice_column, file)
     apart = before.dataset.test_source is None or before.dataset.test_groups_apart
     changes = {"test_source": str(file), "test_groups_apart": apart}
     return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update=changes)})

@@ -1,7 +1,7 @@
 """A test that stays the same while the training rows change: written out as a source of rows, and new rows counted."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,18 +10,20 @@ import pyarrow.parquet as pq
 
 from tasks.dataset.split import SPLITS
 
+RowOf = Callable[[Mapping[str, str]], dict[str, object]]
 
-def write_test_source(dataset: Path, columns: Mapping[str, str], slice_column: str | None, file: Path) -> None:
-    """Writes the rows of `dataset`/test.parquet as JSON lines, under the names that the recipe gives their columns.
 
-    The same test gives the same bytes. `columns`: the column of each field.
+def write_test_source(dataset: Path, row_of: RowOf, slice_column: str | None, file: Path) -> None:
+    """Writes the rows of `dataset`/test.parquet as JSON lines, in the form in which the recipe reads rows.
+
+    The same test gives the same bytes. `row_of`: from an example's fields to the row.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".new")
     with pq.ParquetFile(dataset / "test.parquet") as rows, temporary.open("w", encoding="utf-8") as lines:
         for batch in rows.iter_batches(columns=["fields", "slice"]):
             for row in batch.to_pylist():
-                record = {column: row["fields"][field] for field, column in columns.items()}
+                record = row_of(row["fields"])
                 if slice_column:
                     record[slice_column] = row["slice"]
                 lines.write(json.dumps(record, ensure_ascii=False) + "\n")

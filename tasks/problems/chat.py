@@ -51,6 +51,11 @@ class ChatProblem(AskedOnce):
         shares = (digest(normalise(first))[:16],)
         return Example(digest(*fields.values()), prompt, completion, fields, asked, normalise(fields["answer"]), shares)
 
+    def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
+        """The conversation in OpenAI's form."""
+        prompt, completion = self.messages(fields)
+        return {"messages": [*prompt, *completion]}
+
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
         """The conversation so far, and the answer."""
         return json.loads(fields["conversation"]), [{"role": "assistant", "content": fields["answer"]}]

@@ -51,6 +51,9 @@ class Problem(Protocol):
     def read_row(self, row: Mapping[str, object], special_tokens: Texts[str] = ()) -> Example:
         """The example that a row holds. Raises BadRow with all reasons why it holds none."""
 
+    def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
+        """A row from which `read_row` makes the example with these fields again."""
+
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
         """What the model reads, and what it should say to it."""
 

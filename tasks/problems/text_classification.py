@@ -58,6 +58,14 @@ class TextClassificationProblem(AskedOnce):
             digest(*fields.values()), prompt, completion, fields, asked, fields["labels"], (digest(asked)[:16],)
         )
 
+    def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
+        """Text and label, or a list of labels."""
+        labels = json.loads(fields["labels"])
+        return {
+            self.section.text: fields["text"],
+            self.section.label: labels if self.section.multi_label else labels[0],
+        }
+
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
         """The text as a user's message, and one message for each label."""
         labels = json.loads(fields.get("labels") or "[]")

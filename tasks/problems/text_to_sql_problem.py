@@ -39,6 +39,10 @@ class TextToSqlProblem:
         """The example that a row holds."""
         return text_to_sql.read_row(self.section, row, special_tokens)
 
+    def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
+        """The fields under the names of their columns."""
+        return {column: fields[field] for field, column in text_to_sql.columns(self.section).items()}
+
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
         """Schema and question, and the query."""
         return text_to_sql.messages(self.section, fields)

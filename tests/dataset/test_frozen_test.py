@@ -1,6 +1,7 @@
 """The test stays the same, row by row, whatever comes into the source."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +14,12 @@ from tasks.evaluation.answers import digest_of_test
 from tasks.recipe import DatasetSection, TextToSql
 
 COLUMNS = {"question": "asked", "context": "schema", "answer": "sql"}
+
+
+def row_of(fields: Mapping[str, str]) -> dict[str, object]:
+    return {column: fields[field] for field, column in COLUMNS.items()}
+
+
 PROBLEM = TextToSql(question="asked", context="schema", answer="sql")
 NAMES = [f"t{n}" for n in range(20)]
 
@@ -51,7 +58,7 @@ def first(tmp_path: Path) -> Path:
 def test_new_rows_never_reach_the_test_nor_its_schemas_the_training(tmp_path: Path, first: Path) -> None:
     tested, trained = sorted(tables(first, "test")), sorted(tables(first, "train"))
     frozen = tmp_path / "frozen.jsonl"
-    write_test_source(first, COLUMNS, None, frozen)
+    write_test_source(first, row_of, None, frozen)
     old = [row(name, column) for name in NAMES for column in (1, 2)]
     new = [
         row("fresh", 1),
@@ -73,7 +80,7 @@ def test_new_rows_never_reach_the_test_nor_its_schemas_the_training(tmp_path: Pa
 
 def test_the_test_lives_on_when_the_source_holds_new_rows_only(tmp_path: Path, first: Path) -> None:
     frozen = tmp_path / "frozen.jsonl"
-    write_test_source(first, COLUMNS, None, frozen)
+    write_test_source(first, row_of, None, frozen)
     fresh = [row(f"other{n}", 1) for n in range(6)]
     again, _ = build(tmp_path / "again", fresh, test_source=str(frozen), test_groups_apart=True, validation_share=0.2)
     assert ids(again, "test") == ids(first, "test")
@@ -82,7 +89,7 @@ def test_the_test_lives_on_when_the_source_holds_new_rows_only(tmp_path: Path, f
 
 def test_the_same_rows_are_no_new_rows(tmp_path: Path, first: Path) -> None:
     frozen = tmp_path / "frozen.jsonl"
-    write_test_source(first, COLUMNS, None, frozen)
+    write_test_source(first, row_of, None, frozen)
     same = [row(name, column) for name in NAMES for column in (1, 2)]
     again, _ = build(tmp_path / "again", same, test_source=str(frozen), test_groups_apart=True)
     assert count_new_rows(first, again) == 0
