@@ -137,7 +137,7 @@ def _above(
     drawn = bootstrap(*paired(metric, first.verdicts, second.verdicts), 2 * gate.confidence - 1)
     low, high = (drawn.low, drawn.high) if drawn and drawn.drawn == "groups" else (math.inf, -math.inf)
     wanted = f"a loss below {-bound * 100:.1f} points" if bound < 0 else f"more than {bound * 100:+.1f}"
-    test = "exact McNemar" if bound == 0 else "Tango's score test"
+    test = "exact McNemar, one-sided" if bound == 0 else "Tango's score test, one-sided"
     seen = f"{found.difference * 100:+.1f} points beside {whom} on the same {n} rows; {wanted} wanted ({test}, p = {above:.2g})"
     if n and (bound <= -1 or (above <= alpha and low > bound)):
         return Condition(name=name, outcome="passed", reason=seen)
