@@ -19,8 +19,8 @@ class ProblemSection(Section):
 
     @property
     def input_columns(self) -> tuple[str, ...]:
-        """Columns of the texts that the model reads and dataset.steps may change."""
-        raise NotImplementedError
+        """Columns of the texts that the model reads and dataset.steps may change; none where the texts are inside messages."""
+        return ()
 
     @property
     def answer_settings(self) -> dict[str, Any]:
@@ -254,11 +254,6 @@ class Chat(ProblemSection):
 
     kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")
     system: str | None = Field(None, description="System message for conversations that have none.")
-
-    @property
-    def input_columns(self) -> tuple[str, ...]:
-        """None: the texts are inside messages."""
-        return ()
 
 
 Problem = Annotated[
