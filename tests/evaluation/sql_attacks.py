@@ -162,6 +162,6 @@ HARMLESS = {
 
 KILLED = {
     "printf": "SELECT printf('%.*c', 900000000, 'x')",
-    "instr": "SELECT SUM(instr(printf('%.99000c', 'a'), printf('%.49000c', 'a') || p0.name)) FROM people AS p0, people AS p1",
+    "group_concat of trims": "SELECT group_concat(rtrim(printf('%.99000c', 'a'), printf('%.8000c', 'b') || 'a')) FROM people",
     "trim": "SELECT trim(printf('%.99000c', 'a'), printf('%.8000c', 'b') || 'a' || name) FROM people",
 }
