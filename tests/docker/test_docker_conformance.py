@@ -32,7 +32,7 @@ def test_the_serving_image_conforms(
     )
     try:
         endpoint = runner.start_endpoint(spec)
-        command = [sys.executable, "-m", "pytest", "-q", "tests/conformance", "--endpoint", endpoint.url]
+        command = [sys.executable, "-m", "pytest", "tests/conformance", "--endpoint", endpoint.url]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-3000:]
         assert " passed" in done.stdout
