@@ -14,13 +14,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def train(dataset: Path, model: Path, output: Path, **settings: Any) -> dict[str, Any]:
-    """Train to the end; what was measured, or the program's last words where it failed."""
+    """Train to the end; what was measured, or that it failed. The program's own lines go to the standard error as they come."""
     started = time.monotonic()
     with gpu_memory() as memory:
-        done = subprocess.run(command(dataset, model, output, settings), capture_output=True, text=True, cwd=ROOT)
+        done = subprocess.run(command(dataset, model, output, settings), stdout=sys.stderr, check=False, cwd=ROOT)
     seconds = round(time.monotonic() - started, 1)
     if done.returncode:
-        return {"settings": settings, "seconds": seconds, "failed": done.stderr[-1500:]}
+        return {"settings": settings, "seconds": seconds, "failed": (output / "output" / "failure").read_text()}
     report = json.loads((output / "model" / "training.json").read_text())
     losses = [each["loss"] for each in report["validation_losses"]]
     return {

@@ -1,6 +1,6 @@
 """What training and serving take of a GPU's memory, by formula, so that a type which is too small costs nothing.
 
-An estimate: published figures for 7 to 8 billion parameters lie within 30 % of it (tests/platforms/test_sagemaker_memory.py).
+An estimate: what was measured with 7 billion parameters lies within 30 % of it (tests/platforms/test_sagemaker_memory.py).
 """
 
 from typing import Literal
@@ -17,7 +17,6 @@ _NF4 = (
     4.127 / 8
 )  # bytes a weight: 4 bits, and 0.127 for the double-quantised scales (QLoRA, Dettmers et al. 2023, section 3)
 _TRAINED = 16  # bytes a weight: 4 for it, 4 for its gradient, 8 for Adam's moments (ZeRO, Rajbhandari et al. 2020, section 3.1)
-_LOGIT = 10  # bytes: in 16 bits, in 32 bits for the loss, and their gradient
 _CONTEXT = 1.0 * GIB  # CUDA's own, and the workspaces of its libraries
 _FRAGMENTS = 1.1  # with what the allocator loses between activations
 _SERVED = 0.9  # share of the memory that vLLM takes (gpu_memory_utilization)
@@ -52,20 +51,20 @@ class Memory(Frozen):
 def training_memory(size: ModelSize, training: TrainingSettings, gpus: int) -> Memory:
     """Of each GPU, for `gpus` that train together.
 
-    Activations with checkpointing: 2 bytes for each token, hidden number and layer, and one layer computed again, 34
-    bytes (Korthikanti et al. 2022, table 2, without the attention matrix, which FlashAttention and SDPA do not keep).
-    Logits of all tokens: TRL needs only those of the answers, so a model with a large vocabulary takes less than this.
+    Activations: each linear map keeps what goes in and what comes out, in 16 bits, and the norms and residuals keep 12
+    bytes for each hidden number. With checkpointing, only what goes into a layer is kept (2 bytes for each hidden
+    number), and one layer at a time is computed again. Measured on an H100, see benchmarks/gpu/README.md; attention
+    matrices are not kept by FlashAttention and SDPA, nor logits by TRL, which computes its loss in chunks.
     """
     shards = gpus if training.sharding == "fsdp" else 1
     trained = size.parameters if training.method == "full" else training.lora_r * size.linear_width * size.layers
     tokens = training.batch_size * training.max_length
-    layer = 34 * tokens * size.hidden
+    layer = tokens * (2 * size.linear_width + 12 * size.hidden)
     kept = layer * size.layers if training.gradient_checkpointing == "off" else 2 * tokens * size.hidden * size.layers
     parts = {
         _WEIGHTS: _base_weights(size, training) / shards,
         _ADAM: trained * _TRAINED / shards,
         "activations": (kept + layer) * _FRAGMENTS,
-        "logits": tokens * size.vocabulary * _LOGIT * _FRAGMENTS,
         "CUDA": _CONTEXT,
     }
     return Memory(parts={name: value for name, value in parts.items() if value})
