@@ -15,7 +15,8 @@ from tasks.artifacts.runs import end_run, start_run
 from tasks.artifacts.store import write_json
 from tasks.deploy import deploy_candidate
 from tasks.errors import GateRefused
-from tasks.evaluate import evaluate_base, evaluate_candidate, read_evaluation
+from tasks.evaluate import evaluate_base, evaluate_candidate
+from tasks.evaluation.files import read_evaluation
 from tasks.plan import preflight
 from tasks.platforms.contract import Alias, Endpoint
 from tasks.prepare import prepare_dataset, stage_base_model

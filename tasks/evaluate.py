@@ -1,20 +1,17 @@
 """Evaluate: the same questions to the base model and to the candidate, scored by what their answers do."""
 
 import itertools
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from prefect import task
-from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.artifacts.keys import step_key
 from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import now
-from tasks.artifacts.store import Store, home, verify, write_json
+from tasks.artifacts.store import Store, home, verify
 from tasks.caching import cached_by
 from tasks.deploy import endpoint_name, running_endpoint, start_endpoint
 from tasks.errors import TryLater
@@ -26,14 +23,11 @@ from tasks.evaluation.answers import (
     read_test_rows,
 )
 from tasks.evaluation.asking import TestRow
-from tasks.evaluation.gate import Measured
-from tasks.evaluation.scores import Scores, Verdict, compare, summarise
-from tasks.evaluation.statistics import Comparison
+from tasks.evaluation.files import Scored, write_evaluation, write_lines
+from tasks.evaluation.scores import summarise
 from tasks.platforms import platform_of
 from tasks.platforms.contract import Endpoint
 from tasks.problems import problem_of
-from tasks.problems.contract import Judged
-from tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
 from tasks.progress import progress
 from tasks.recipe import Recipe
 from tasks.retrying import RETRIES
@@ -43,14 +37,6 @@ SCORES_VERSION = 4
 
 Source = str | Mapping[str, str]
 """Where answers come from: the URL of an endpoint, or what was said by row id."""
-
-
-class Scored(NamedTuple):
-    """What one evaluation found, before it is written down."""
-
-    answers: list[Answer]
-    judged: Judged
-    scores: Scores
 
 
 def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
@@ -138,7 +124,7 @@ def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, source: Sour
     scored = _score(recipe, source, model.digest, dataset, predictions, who)
     with store.write("evaluation", key) as draft:
         draft.parents += [model.digest, dataset.digest]
-        _write_evaluation(draft.path, scored)
+        write_evaluation(draft.path, scored)
     return store.require("evaluation", key)
 
 
@@ -155,7 +141,7 @@ def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> 
     store, once = Store(), step_key("evaluate-endpoint", SCORES_VERSION, {"answers": key, "at": now().isoformat()}, [])
     with store.write("evaluation", once) as draft:
         draft.parents.append(dataset.digest)
-        _write_evaluation(draft.path, scored)
+        write_evaluation(draft.path, scored)
     shutil.rmtree(predictions.parent)  # kept only while a run may have to carry on
     return store.require("evaluation", once)
 
@@ -204,7 +190,7 @@ def _take(said: Mapping[str, str], path: Path) -> list[Answer]:
     """Answers that nobody had to be asked for, written down like those of an endpoint."""
     answers = [Answer(id=id_, text=text, asked_at=time.time(), latency_seconds=0) for id_, text in said.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_lines(path, answers)
+    write_lines(path, answers)
     return answers
 
 
@@ -223,79 +209,3 @@ def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str
     if failed:
         raise TryLater(f"{len(failed)} of {len(rows)} questions to {url} got no answer: {failed[0].error}")
     return answers
-
-
-def _write_evaluation(folder: Path, scored: Scored) -> None:
-    answers, judged, scores = scored
-    _write_lines(folder / "predictions.jsonl", answers)
-    _write_lines(folder / "verdicts.jsonl", judged.verdicts)
-    _write_lines(folder / "wrong_answers.jsonl", judged.wrong)
-    page = wrong_answers_page(judged.wrong, sum(verdict.evaluable for verdict in judged.verdicts))
-    (folder / "wrong_answers.md").write_text(page, encoding="utf-8")
-    write_json(folder / "scores.json", scores.model_dump(mode="json"))
-
-
-def _write_lines(path: Path, records: Sequence[BaseModel]) -> None:
-    path.write_text("".join(record.model_dump_json() + "\n" for record in records), encoding="utf-8")
-
-
-def read_scores(evaluation: Reference) -> Scores:
-    """The scores in an evaluation artefact."""
-    return Scores.model_validate(json.loads((evaluation.path / "scores.json").read_text(encoding="utf-8")))
-
-
-def read_verdicts(evaluation: Reference) -> list[Verdict]:
-    """The verdict on each row."""
-    with (evaluation.path / "verdicts.jsonl").open(encoding="utf-8") as lines:
-        return [Verdict.model_validate_json(line) for line in lines]
-
-
-def read_wrong_answers(evaluation: Reference) -> list[WrongAnswer]:
-    """What a person wants to see of each wrong answer."""
-    with (evaluation.path / "wrong_answers.jsonl").open(encoding="utf-8") as lines:
-        return [WrongAnswer.model_validate_json(line) for line in lines]
-
-
-class Evaluation(BaseModel):
-    """All that was measured of the models, in one document."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    base: Scores
-    tuned: Scores
-    champion: Scores | None = Field(None, description="None when there was no other champion to compare with.")
-    comparisons: dict[str, Comparison] = Field(
-        description="Tuned model beside base, by metric, on the rows that both were judged on."
-    )
-    champion_comparisons: dict[str, Comparison] = Field(
-        default_factory=dict, description="Tuned model beside champion, likewise."
-    )
-
-
-def read_evaluation(base: Reference, candidate: Reference, champion: Reference | None = None) -> Evaluation:
-    """The scores, and the paired comparisons in every metric."""
-    first, tuned = measured(base), measured(candidate)
-    before = measured(champion) if champion else None
-    return Evaluation(
-        base=first.scores,
-        tuned=tuned.scores.model_copy(update={"who": "tuned model"}),
-        # Its answers may be those that it gave as a candidate.
-        champion=before.scores.model_copy(update={"who": "champion"}) if before else None,
-        comparisons=_comparisons(first, tuned),
-        champion_comparisons=_comparisons(before, tuned) if before else {},
-    )
-
-
-def _comparisons(first: Measured, second: Measured) -> dict[str, Comparison]:
-    metrics = [name for name in second.scores.metrics if name in first.scores.metrics]
-    return {metric: compare(metric, first.verdicts, second.verdicts) for metric in metrics}
-
-
-def measured(evaluation: Reference) -> Measured:
-    """What the gate looks at."""
-    return Measured(read_scores(evaluation), read_verdicts(evaluation))
-
-
-def compare_evaluations(metric: str, base: Reference, candidate: Reference) -> Comparison:
-    """The paired comparison on the rows that both were judged on."""
-    return compare(metric, read_verdicts(base), read_verdicts(candidate))

@@ -10,7 +10,8 @@ from tasks.artifacts.remote import lineage_of
 from tasks.artifacts.store import verify
 from tasks.deploy import endpoint_spec, start_endpoint, withdraw
 from tasks.errors import FinetuneError, GateRefused, RegistryError
-from tasks.evaluate import evaluate_champion, measured
+from tasks.evaluate import evaluate_champion
+from tasks.evaluation.files import measured
 from tasks.evaluation.gate import decide
 from tasks.platforms import platform_of
 from tasks.platforms.contract import Alias, Endpoint, JudgedModel

@@ -13,8 +13,8 @@ from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Entry
 from tasks.dataset.audit import DatasetAudit
 from tasks.dataset.card import dataset_card
-from tasks.evaluate import Evaluation, read_evaluation, read_scores, read_wrong_answers
 from tasks.evaluation.classification.page import details_page
+from tasks.evaluation.files import Evaluation, read_evaluation, read_scores, read_wrong_answers
 from tasks.evaluation.markdown import plain
 from tasks.evaluation.scores import Estimate, Scores
 from tasks.evaluation.statistics import Comparison, Proportion

@@ -59,7 +59,7 @@ def evaluate(
     """
     set_up_logging(debug)
     from flows.evaluate import evaluate as evaluate_flow
-    from tasks.evaluate import read_scores
+    from tasks.evaluation.files import read_scores
     from tasks.recipe import load_recipe
 
     evaluation = evaluate_flow(load_recipe(recipe, overrides or []), endpoint)
@@ -74,7 +74,7 @@ def evaluate(
 def show_outcome(outcome: "Outcome") -> None:
     """The table, where things are, and the next command."""
     from tasks.artifacts.runs import latest_recipe
-    from tasks.evaluate import compare_evaluations, read_scores
+    from tasks.evaluation.files import compare_evaluations, read_scores
     from tasks.problems import problem_of
     from tasks.report import gain
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from flows.finetune import finetune
-from tasks.evaluate import read_scores
+from tasks.evaluation.files import read_scores
 from tasks.platforms import platforms_in_use
 from tasks.recipe import parse_recipe
 from tests.docker.conftest import remove_containers

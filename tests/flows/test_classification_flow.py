@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from flows.finetune import finetune
-from tasks.evaluate import read_scores, read_wrong_answers
+from tasks.evaluation.files import read_scores, read_wrong_answers
 from tasks.recipe import parse_recipe
 from tests.support.tiny_classifier import labelled_rows
 

@@ -11,7 +11,7 @@ from flows.finetune import Outcome, finetune
 from tasks.artifacts.registry import Registry
 from tasks.artifacts.runs import latest_recipe, list_runs
 from tasks.errors import DatasetError, JobFailed
-from tasks.evaluate import read_scores
+from tasks.evaluation.files import read_scores
 from tasks.platforms.process import ProcessRunner
 from tasks.recipe import Recipe, parse_recipe
 

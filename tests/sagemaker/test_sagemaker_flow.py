@@ -11,7 +11,7 @@ import pytest
 from flows.finetune import Outcome, finetune
 from tasks.artifacts.registry import Registry
 from tasks.errors import EndpointFailed, RecipeError, TryLater
-from tasks.evaluate import read_scores
+from tasks.evaluation.files import read_scores
 from tasks.platforms import platforms_in_use
 from tasks.platforms.connect import sync_client
 from tasks.recipe import Recipe, parse_recipe

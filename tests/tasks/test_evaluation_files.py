@@ -12,7 +12,8 @@ import pytest
 from tasks.artifacts.references import Reference
 from tasks.artifacts.store import Store
 from tasks.dataset.build import build_dataset
-from tasks.evaluate import read_evaluation, read_scores, read_verdicts, read_wrong_answers, score_endpoint
+from tasks.evaluate import score_endpoint
+from tasks.evaluation.files import read_evaluation, read_scores, read_verdicts, read_wrong_answers
 from tasks.recipe import Recipe, parse_recipe
 from tasks.report import evaluation_report
 
