@@ -25,6 +25,8 @@ from tasks.problems.wrong_answers import wrong_answers_page
 from tasks.progress import log
 from tasks.reporting.facts import RunFacts
 from tasks.reporting.markdown import cost_card, deployment_card, training_card
+from tasks.tuning.page import tuning_card, tuning_page
+from tasks.tuning.trials import Tuned
 
 WRONG_ANSWERS_SHOWN = 20
 KEYS = (
@@ -66,6 +68,16 @@ def publish_scores(endpoint: str, evaluation: Reference) -> None:
 def publish_monitoring(recipe: str, windows: list[Window], broken: dict[str, list[str]]) -> None:
     """What the endpoints of a recipe did since the last look, and the limits that they break."""
     _publish("monitoring", lambda: monitoring_card(recipe, windows, broken))
+
+
+def publish_tuning(tuned: Tuned) -> None:
+    """All trials of a search, the best first."""
+    _publish("tuning", lambda: tuning_card(tuned))
+
+
+def save_tuning(folder: Path, tuned: Tuned, study: Path) -> Path | None:
+    """The page of a search, in the run's folder; `study` is the folder of the search. None when it could not be written."""
+    return _save(folder / "report.html", "report", lambda: tuning_page(tuned, study))
 
 
 def publish_decision(recipe: str, decision: str, reasons: list[str]) -> None:

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from flows.cli import champions, data, endpoints, monitor, plan, run, setup, upkeep
+from flows.cli import champions, data, endpoints, monitor, plan, run, setup, tune, upkeep
 from flows.cli.common import guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
@@ -15,6 +15,7 @@ os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
+app.command("tune")(tune.tune)
 app.command("evaluate")(run.evaluate)
 app.command("retrain")(champions.retrain)
 app.command("promote")(champions.promote)

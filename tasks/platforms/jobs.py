@@ -55,3 +55,19 @@ def _latest_attempt(platform: Platform, base: str) -> tuple[str, JobState]:
         if state.status in ("running", "completed", "absent"):
             return name, state
     raise JobFailed(f"job {base} failed {MAX_ATTEMPTS} times; see the log of {attempt_name(base, MAX_ATTEMPTS)}")
+
+
+def stop_attempts(platform: Platform, base: str) -> None:
+    """Stops the attempt that runs, if one does; it leaves a checkpoint."""
+    name, state = _latest_attempt(platform, base)
+    if state.status == "running":
+        platform.stop_job(name)
+
+
+def remove_attempts(platform: Platform, base: str) -> None:
+    """Deletes what all attempts at a job left."""
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        name = attempt_name(base, attempt)
+        if platform.describe_job(name).status == "absent":
+            return
+        platform.remove_job(name)

@@ -17,6 +17,7 @@ from tasks.recipe.sections import (
     ServingSection,
     TrackingSection,
 )
+from tasks.recipe.tuning import SearchRange, TuningSection
 from training.settings import TrainingSettings
 
 __all__ = [
@@ -32,11 +33,13 @@ __all__ = [
     "ProcessPlatform",
     "Recipe",
     "SageMakerPlatform",
+    "SearchRange",
     "ServingSection",
     "TextClassification",
     "TextToSql",
     "TrackingSection",
     "TrainingSettings",
+    "TuningSection",
     "dump_recipe",
     "load_recipe",
     "parse_recipe",

@@ -16,6 +16,7 @@ from tasks.recipe.sections import (
     ServingSection,
     TrackingSection,
 )
+from tasks.recipe.tuning import TuningSection
 from training.settings import TrainingSettings
 
 
@@ -34,6 +35,7 @@ class Recipe(Section):
     evaluation: EvaluationSection = Field(default_factory=lambda: EvaluationSection())
     gate: GateSection = Field(default_factory=lambda: GateSection())
     monitoring: MonitoringSection = Field(default_factory=lambda: MonitoringSection())
+    tuning: TuningSection = Field(default_factory=lambda: TuningSection())
     platform: Platform = Field(default_factory=ProcessPlatform)
     tracking: TrackingSection = Field(default_factory=lambda: TrackingSection())
 
@@ -73,6 +75,7 @@ class Recipe(Section):
                 f"dataset.steps: {self.problem.kind} has no column of its own to clean; clean the rows before"
             )
         broken += self.problem.mistakes(self.metric)
+        broken += self.tuning.mistakes(self.training)
         if broken:
             raise ValueError("; ".join(broken))
         return self

@@ -6,6 +6,7 @@ Counted are instances. Not counted: S3, logs, requests, data that leaves AWS, a 
 from pydantic import Field
 
 from tasks.platforms.contract import Frozen
+from tasks.platforms.sagemaker.clients import Clients
 from tasks.platforms.sagemaker.prices import Price, Prices, Use
 from tasks.recipe import Recipe
 from tasks.recipe.sagemaker import SageMakerPlatform
@@ -112,6 +113,13 @@ def within_budget(recipe: Recipe, section: SageMakerPlatform, estimate: Estimate
         return recipe, [_too_dear(section.max_usd, estimate)]
     lowered = section.model_copy(update={"max_runtime_hours": hours})
     return recipe.model_copy(update={"platform": lowered}), []
+
+
+def training_hours(recipe: Recipe, section: SageMakerPlatform) -> float:
+    """Hours of training that `max_usd` buys, all jobs together, when no endpoint is started."""
+    clients = Clients(section)
+    hourly = estimate(recipe, section, Prices(clients.region, clients.session)).training.hourly
+    return (section.max_usd or 0.0) / hourly if hourly else 0.0
 
 
 def _too_dear(max_usd: float, estimate: Estimate) -> str:

@@ -1,0 +1,60 @@
+"""`finetune tune`: a search for better training settings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+
+if TYPE_CHECKING:
+    from tasks.tuning.trials import Tuned
+
+
+def tune(
+    recipe: Annotated[Path, typer.Argument(help="Recipe file, such as recipes/sentiment.yaml.")],
+    platform: Annotated[
+        Literal["process", "docker", "sagemaker"] | None, typer.Option(help="Where it runs, instead of the recipe's.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Search for better training settings, on the validation rows, and write the best recipe.
+
+    Example: finetune tune recipes/sentiment.yaml --set tuning.trials=12 --set tuning.parallel=2
+
+    Exit codes: 0 found, 1 failed, 2 the recipe or the rows need mending, 3 no training came to its end.
+    """
+    set_up_logging(debug)
+    from flows.tune import tune as tune_flow
+    from tasks.recipe import load_recipe
+
+    chosen = [f"platform.kind={platform}"] if platform else []
+    tuned = tune_flow(load_recipe(recipe, [*chosen, *(overrides or [])]))
+    if as_json:
+        print_json(tuned.model_dump(mode="json"))
+    else:
+        _show(tuned)
+    raise typer.Exit(0 if tuned.best else 3)
+
+
+def _show(tuned: "Tuned") -> None:
+    from tasks.tuning.page import ranked, verdict
+    from tasks.tuning.trials import short
+
+    names = list(tuned.trials[0].settings) if tuned.trials else []
+    table = Table(
+        "trial", tuned.metric, *names, "ending", "minutes", title="Trials, the best first", title_justify="left"
+    )
+    for each in ranked(tuned):
+        values = (short(each.settings[name]) for name in names)
+        table.add_row(str(each.number), short(each.value), *values, each.ending, f"{60 * each.hours:.1f}")
+    out.print(table)
+    out.print(f"{verdict(tuned)}. {tuned.left_out}\n", highlight=False)
+    if tuned.report:
+        out.print(f"Report       {tuned.report}", highlight=False)
+    if tuned.best_recipe:
+        out.print(f"Best recipe  {tuned.best_recipe}", highlight=False)
+        out.print(f"Next         finetune run {tuned.best_recipe}", highlight=False)

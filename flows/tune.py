@@ -1,0 +1,40 @@
+"""Search for better training settings: many trainings, one recipe."""
+
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from tasks import report
+from tasks.artifacts.runs import end_run, start_run
+from tasks.plan import preflight
+from tasks.prepare import prepare_dataset, stage_base_model
+from tasks.recipe import Recipe
+from tasks.tune import tune_training
+from tasks.tuning.trials import Tuned
+
+
+@flow(name="tune", flow_run_name="{recipe.name}")
+def tune(recipe: Recipe) -> Tuned:
+    """Trains with the settings that the recipe's tuning section permits, several at once, and writes the best as a recipe.
+
+    Trials are compared on validation rows; the test stays unseen. The search goes on where an earlier one stopped.
+
+    Args:
+        recipe: As for finetune. Its tuning section says what is searched, how often, and for how long.
+    """
+    folder = start_run(recipe, str(flow_run.get_id()))
+    try:
+        recipe = preflight(recipe)
+        base = stage_base_model(recipe.model, recipe.platform)
+        dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
+        report.publish_dataset(dataset)
+        tuned = tune_training(recipe, base, dataset)
+        page = report.save_tuning(folder, tuned, Path(tuned.best_recipe).parent if tuned.best_recipe else folder)
+        report.publish_tuning(tuned)
+    except BaseException as error:
+        end_run(folder, f"{type(error).__name__}: {error}")
+        raise
+    tuned = tuned.model_copy(update={"report": str(page) if page else None})
+    end_run(folder, "tuned", tuned.model_dump(mode="json"))
+    return tuned

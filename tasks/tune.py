@@ -1,0 +1,120 @@
+"""Tune: training jobs with different settings, compared on the validation rows; the test is never asked."""
+
+import json
+from pathlib import Path
+
+from prefect import task
+from prefect.concurrency.sync import concurrency
+
+from tasks.artifacts.keys import step_key
+from tasks.artifacts.references import Reference
+from tasks.artifacts.store import home
+from tasks.errors import RecipeError
+from tasks.evaluation.statistics import Proportion
+from tasks.platforms import platform_of
+from tasks.platforms.contract import TrainingJob
+from tasks.progress import log, progress
+from tasks.recipe import Recipe, SageMakerPlatform, TrainingSettings, dump_recipe
+from tasks.retrying import RETRIES
+from tasks.train import TRAINING_LIMIT, training_job
+from tasks.tuning.budget import Budget
+from tasks.tuning.trials import Setting, TrialFacts, Tuned, short
+
+TUNING_VERSION = 1
+
+
+def tuning_key(recipe: Recipe, base: Reference, dataset: Reference) -> str:
+    """What the trials have in common. How many, how many at once and for how long is not part of it: a search can be widened."""
+    axes = {name: axis.model_dump(mode="json") for name, axis in recipe.tuning.axes(recipe.training).items()}
+    settings = recipe.training.model_dump(mode="json", exclude={"checkpoint_every", *axes})
+    return step_key("tune", TUNING_VERSION, {"axes": axes, "training": settings}, [base.digest, dataset.digest])
+
+
+# Called directly, never submitted: a wait in a thread would swallow the signals that cancel it.
+@task(name="tune", **RETRIES)
+def tune_training(recipe: Recipe, base: Reference, dataset: Reference) -> Tuned:
+    """The trials of the recipe's `tuning`, and the best of them as a recipe. What earlier searches tried is not tried again.
+
+    Raises:
+        RecipeError: there are no validation rows.
+        JobFailed: the first trainings all failed.
+    """
+    from tasks.tuning.search import Search
+    from tasks.tuning.study import Study
+
+    rows = validation_rows(dataset)
+    if not rows:
+        raise RecipeError(recipe.name, ["dataset.validation_share: a search compares on validation rows; give it some"])
+    key, settings, section = tuning_key(recipe, base, dataset), recipe.training, recipe.tuning
+    folder = home() / "tuning" / f"{recipe.name}-{key[:12]}"
+    study = Study(folder, section, section.axes(settings), settings.best_by != "loss", settings.seed)
+
+    def job_of(values: dict[str, Setting], hours: float) -> TrainingJob:
+        return trial_job(recipe, base, dataset, values, hours)
+
+    search = Search(
+        study, platform_of(recipe.platform), job_of, budget_of(recipe), settings.best_by, settings.keep == "best"
+    )
+    with concurrency(TRAINING_LIMIT), progress("tune", "tuning-progress") as update:
+
+        def on_trial(facts: TrialFacts) -> None:
+            best = study.best()
+            found = f"best {settings.best_by} {short(best.value)}" if best else "none has come to its end yet"
+            log.info("trial %d %s: %s %s", facts.number, facts.ending, settings.best_by, short(facts.value))
+            update(len(study.facts()), section.trials, found)
+
+        search.run(section.parallel, on_trial)
+    return _result(recipe, study.facts(), study.best(), rows, folder)
+
+
+def trial_job(
+    recipe: Recipe, base: Reference, dataset: Reference, values: dict[str, Setting], hours: float
+) -> TrainingJob:
+    """A training with these settings. Its weights are not kept, so nothing is merged."""
+    settings = _with(recipe.training, values)
+    key = step_key("trial", TUNING_VERSION, settings, [base.digest, dataset.digest])
+    unmerged = recipe.model_copy(update={"training": settings.model_copy(update={"merge": "none"})})
+    job = training_job(unmerged, base, dataset, key)
+    return job.model_copy(update={"max_runtime_seconds": hours * 3600})
+
+
+def validation_rows(dataset: Reference) -> int:
+    """How many rows the trials are compared on."""
+    audit = json.loads((dataset.path / "audit.json").read_text(encoding="utf-8"))
+    return int(audit["splits"]["validation"])
+
+
+def budget_of(recipe: Recipe) -> Budget:
+    """The recipe's hours, and on SageMaker those that `platform.max_usd` buys if they are fewer."""
+    hours, longest = recipe.tuning.max_hours, recipe.platform.max_runtime_hours
+    if isinstance(recipe.platform, SageMakerPlatform) and recipe.platform.max_usd is not None:
+        from tasks.platforms.sagemaker.costs import training_hours
+
+        bought = training_hours(recipe, recipe.platform)
+        hours = bought if hours is None else min(hours, bought)
+    return Budget(hours, longest)
+
+
+def _with(training: TrainingSettings, values: dict[str, Setting]) -> TrainingSettings:
+    return TrainingSettings.model_validate(training.model_dump() | values)
+
+
+def _result(recipe: Recipe, trials: list[TrialFacts], best: TrialFacts | None, rows: int, folder: Path) -> Tuned:
+    metric = recipe.training.best_by
+    found = Tuned(
+        recipe=recipe.name,
+        metric=f"validation {metric}",
+        higher_is_better=metric != "loss",
+        validation_rows=rows,
+        trials=trials,
+        best=best,
+        interval=Proportion.of(round((best.value or 0) * rows), rows) if best and metric == "accuracy" else None,
+        hours=sum(each.hours for each in trials),
+        left_out="" if len(trials) >= recipe.tuning.trials else "the hours were spent",
+    )
+    if best is None:
+        return found
+    winner = recipe.model_copy(update={"training": _with(recipe.training, best.settings)})
+    path = folder / "best.yaml"
+    path.write_text(dump_recipe(winner), encoding="utf-8")
+    return found.model_copy(update={"best_recipe": str(path)})

@@ -1,0 +1,169 @@
+"""The search itself: so many training jobs at once, each followed, compared, and stopped when it is not worth its time."""
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+import optuna
+from optuna.trial import Trial, TrialState
+
+from tasks.errors import JobFailed, TryLater
+from tasks.platforms.contract import Platform, TrainingJob
+from tasks.platforms.jobs import remove_attempts, run_job, stop_attempts
+from tasks.tuning.budget import Budget
+from tasks.tuning.readings import Readings
+from tasks.tuning.study import Study, reported
+from tasks.tuning.trials import Setting, TrialFacts, short
+
+log = logging.getLogger("finetune")
+_TRIES = 5  # at a platform that cannot be reached, or has no machine
+_PAUSE = 30.0  # seconds between them
+_HOPELESS = 3  # trainings that fail before any has come to its end: the mistake is in the recipe
+
+JobOf = Callable[[dict[str, Setting], float], TrainingJob]
+"""The job for these settings that may run for so many hours."""
+
+
+class Running(NamedTuple):
+    """A training that is under way."""
+
+    trial: Trial
+    job: TrainingJob
+    hours: float
+
+
+class Search:
+    """Runs the trainings of a study. Whatever ends it, no job of it goes on unwatched but by SIGKILL."""
+
+    def __init__(
+        self, study: Study, platform: Platform, job_of: JobOf, budget: Budget, metric: str, best: bool
+    ) -> None:
+        self.study, self.platform, self.job_of, self.budget = study, platform, job_of, budget
+        self.metric, self.best = metric, best
+        self.stopping = threading.Event()
+        self.told = threading.Lock()  # the study's file has one writer
+
+    def run(self, parallel: int, on_trial: Callable[[TrialFacts], None]) -> None:
+        """All trainings that the recipe wants and the budget pays for.
+
+        Raises:
+            JobFailed: the first trainings all failed; the last one's own words are in the message.
+            FinetuneError: the platform refused a job.
+        """
+        under_way: dict[Future[None], Running] = {}
+        again = self.study.unfinished()
+        with ThreadPoolExecutor(parallel, thread_name_prefix="trial") as pool:
+            try:
+                while True:
+                    while len(under_way) < parallel and (running := self._next(again, under_way, parallel)):
+                        # Each thread with the context of the flow run, for its log.
+                        future = pool.submit(contextvars.copy_context().run, self._train, running)
+                        under_way[future] = running
+                    if not under_way:
+                        return
+                    # Short waits: a signal reaches the main thread between them.
+                    for future in wait(under_way, timeout=1, return_when=FIRST_COMPLETED).done:
+                        running = under_way.pop(future)
+                        future.result()
+                        on_trial(self._facts(running.trial))
+                        self._stop_if_hopeless()
+            except BaseException:
+                self.stopping.set()
+                for running in under_way.values():
+                    stop_attempts(self.platform, running.job.name)
+                raise
+
+    def _next(self, again: list[Trial], under_way: dict[Future[None], Running], parallel: int) -> Running | None:
+        """The next training: one of an earlier search first, then new ones while the budget has hours for them."""
+        reserved = sum(running.hours for running in under_way.values())
+        hours = self.budget.share(self._spent(), reserved, parallel - len(under_way))
+        if hours is None:
+            return None
+        with self.told:
+            trial = again.pop(0) if again else self.study.ask()
+            while trial and (value := self.study.known(trial.params)) is not None:
+                self.study.study.tell(trial, value)
+                log.info("trial %d has the settings of an earlier one, and so its %s", trial.number, self.metric)
+                trial = self.study.ask()
+            if trial is None:
+                return None
+            trial.set_user_attr("since", trial.user_attrs.get("since") or time.time())
+        return Running(trial, self.job_of(trial.params, hours), hours)
+
+    def _train(self, running: Running) -> None:
+        """One training to its end; the study is told what came of it, unless the whole search is being stopped."""
+        trial, job, _ = running
+        readings = Readings(self.metric, reported(trial))
+        state, why = TrialState.COMPLETE, ""
+        try:
+            self._run_job(job, lambda line: self._read(line, trial, readings))
+        except optuna.TrialPruned:
+            state = TrialState.PRUNED
+        except JobFailed as error:
+            state, why = TrialState.FAIL, str(error)
+        finally:
+            with self.told:
+                _stop_the_clock(trial)
+        if self.stopping.is_set():
+            return  # it goes on from its checkpoint when the search does
+        value = readings.final(self.best)
+        if state == TrialState.COMPLETE and value is None:
+            state, why = TrialState.FAIL, "the training ended without a validation"
+        with self.told:
+            trial.set_user_attr("why", why)
+            self.study.study.tell(trial, value if state == TrialState.COMPLETE else None, state)
+        remove_attempts(self.platform, job.name)
+
+    def _run_job(self, job: TrainingJob, read_line: Callable[[str], None]) -> None:
+        for left in reversed(range(_TRIES)):
+            try:
+                run_job(self.platform, job, read_line, log.info)
+                return
+            except TryLater as error:
+                if not left:
+                    raise
+                log.info("%s; again in %.0f s", error, _PAUSE)
+                if self.stopping.wait(_PAUSE):
+                    return
+
+    def _read(self, line: str, trial: Trial, readings: Readings) -> None:
+        """A validation is reported; a training that lags behind the others is stopped."""
+        reading = readings.read(line)
+        if reading is None:
+            return
+        with self.told:
+            trial.report(reading.value, reading.percent)
+            lags = reading.percent < 100 and trial.should_prune()
+        log.info(
+            "trial %d: %s %s at %d %% of its steps", trial.number, self.metric, short(reading.value), reading.percent
+        )
+        if lags:
+            raise optuna.TrialPruned
+
+    def _spent(self) -> float:
+        with self.told:
+            return sum(each.hours for each in self.study.facts())
+
+    def _facts(self, trial: Trial) -> TrialFacts:
+        with self.told:
+            return next(each for each in self.study.facts() if each.number == trial.number)
+
+    def _stop_if_hopeless(self) -> None:
+        with self.told:
+            facts = self.study.facts()
+        failed = [each for each in facts if each.ending == "failed"]
+        if len(failed) >= _HOPELESS and not any(each.ending == "completed" for each in facts):
+            raise JobFailed(
+                f"the first {len(failed)} trainings of the search failed, the last one so:\n{failed[-1].why}"
+            )
+
+
+def _stop_the_clock(trial: Trial) -> None:
+    since = trial.user_attrs.get("since")
+    if since:
+        trial.set_user_attr("hours", trial.user_attrs.get("hours", 0.0) + (time.time() - since) / 3600)
+        trial.set_user_attr("since", None)
