@@ -70,11 +70,12 @@ def tune_training(recipe: Recipe, base: Reference, dataset: Reference) -> Tuned:
 def trial_job(
     recipe: Recipe, base: Reference, dataset: Reference, values: dict[str, Setting], hours: float
 ) -> TrainingJob:
-    """A training with these settings. Its weights are not kept, so nothing is merged."""
+    """A training with these settings. Its weights are not kept, so a language model's are not merged."""
     settings = _with(recipe.training, values)
     key = step_key("trial", TUNING_VERSION, settings, [base.digest, dataset.digest])
-    unmerged = recipe.model_copy(update={"training": settings.model_copy(update={"merge": "none"})})
-    job = training_job(unmerged, base, dataset, key)
+    if recipe.problem.generates:
+        settings = settings.model_copy(update={"merge": "none"})
+    job = training_job(recipe.model_copy(update={"training": settings}), base, dataset, key)
     return job.model_copy(update={"max_runtime_seconds": hours * 3600})
 
 
