@@ -33,7 +33,7 @@ from tasks.recipe import Recipe
 from tasks.retrying import RETRIES
 
 ANSWERS_VERSION = 2
-SCORES_VERSION = 4
+SCORES_VERSION = 5
 
 Source = str | Mapping[str, str]
 """Where answers come from: the URL of an endpoint, or what was said by row id."""

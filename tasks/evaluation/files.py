@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.artifacts.references import Reference
 from tasks.artifacts.store import write_json
 from tasks.evaluation.answers import Answer
-from tasks.evaluation.gate import Measured
+from tasks.evaluation.gate_scores import Measured
 from tasks.evaluation.scores import Scores, Verdict, compare
 from tasks.evaluation.statistics import Comparison
 from tasks.problems.contract import Judged

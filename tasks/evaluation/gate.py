@@ -6,34 +6,22 @@ of a single condition (an intersection-union test): nothing needs to be correcte
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.evaluation.conditions import Condition, Outcome, would_tell
+from tasks.evaluation.gate_scores import Measured, score_conditions
 from tasks.evaluation.paired import (
-    POWER,
     differing_share,
     p_above,
     rows_needed,
     rows_needed_for_share,
     smallest_difference,
 )
-from tasks.evaluation.scores import Scores, Verdict, compare, paired
+from tasks.evaluation.scores import compare, paired
 from tasks.evaluation.statistics import Comparison, Proportion, bootstrap
 from tasks.recipe.sections import GateSection
-
-Outcome = Literal["passed", "refused", "cannot tell"]
-
-
-class Condition(BaseModel):
-    """One condition: what came of it, and a sentence with what was seen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(description="The field of the recipe's gate section that sets it.")
-    outcome: Outcome
-    reason: str
 
 
 class Decision(BaseModel):
@@ -59,13 +47,6 @@ class Decision(BaseModel):
     def reasons(self) -> list[str]:
         """One sentence for each condition."""
         return [f"{condition.outcome}: {condition.reason}" for condition in self.conditions]
-
-
-class Measured(NamedTuple):
-    """What is known of one model: its scores and the verdict on every row."""
-
-    scores: Scores
-    verdicts: Sequence[Verdict]
 
 
 def decide(
@@ -95,6 +76,7 @@ def _conditions(
     yield _above("min_gain", gate, metric, base, tuned, gate.min_gain, f"the {base.scores.who}")
     if champion and gate.max_loss is not None:
         yield _above("max_loss", gate, metric, champion, tuned, -gate.max_loss, "the champion")
+    yield from score_conditions(gate, tuned, base, champion)
     if gate.max_latency_seconds is not None and scores.latency:
         yield _limit(
             "max_latency_seconds", scores.latency.p95, gate.max_latency_seconds, "the p95 latency", "{:.2f} s".format
@@ -119,7 +101,7 @@ def _at_least(gate: GateSection, score: Proportion) -> Condition:
     if score.n and below <= alpha:
         return Condition(name="min_score", outcome="refused", reason=f"{seen}, surely less")
     needed = rows_needed_for_share(score.value, least, gate.confidence)
-    return Condition(name="min_score", outcome="cannot tell", reason=seen + _would_tell(needed))
+    return Condition(name="min_score", outcome="cannot tell", reason=seen + would_tell(needed))
 
 
 def _above(
@@ -150,14 +132,7 @@ def _above(
     share = differing_share(one_way, other_way, n)
     needed = rows_needed(found.difference, share, bound, gate.confidence)
     shows = f"; {n} rows can show {smallest_difference(n, share, gate.confidence) * 100:.1f} points"
-    return Condition(name=name, outcome="cannot tell", reason=seen + _would_tell(needed) + shows)
-
-
-def _would_tell(needed: int | None) -> str:
-    chance = f"{POWER:.0%}"
-    return (
-        f": about {needed:,} rows would tell ({chance} sure to)" if needed else ": right on the bound, no n would tell"
-    )
+    return Condition(name=name, outcome="cannot tell", reason=seen + would_tell(needed) + shows)
 
 
 def _limit(name: str, value: float, limit: float, what: str, show: Callable[[float], str]) -> Condition:

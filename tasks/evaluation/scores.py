@@ -13,6 +13,15 @@ from tasks.evaluation.statistics import Comparison, Proportion, bootstrap
 from tasks.recipe.sections import EvaluationSection
 
 
+class Labels(BaseModel):
+    """Of a classifier's row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    right: list[str]
+    chosen: list[str]
+
+
 class Verdict(BaseModel):
     """What the judge says of one answer."""
 
@@ -22,6 +31,8 @@ class Verdict(BaseModel):
     slices: dict[str, str] = Field(default_factory=dict, description="By name of a division: the part the row is in.")
     group: str | None = Field(None, description="Rows of one group (one schema) do not fail independently.")
     outcomes: dict[str, bool | None] = Field(description="By metric: right, wrong, or None where it cannot be told.")
+    values: dict[str, float] = Field({}, description="By score: what the row adds to its mean.")
+    labels: Labels | None = Field(None, description="Of a classifier, whose F1 is made of them.")
     kind: str = Field(description="Right, or in which way it is wrong, or why it cannot be told.")
     differences: list[str] = Field(
         default_factory=list, description="All ways in which a wrong answer differs from the right one."

@@ -35,7 +35,7 @@ def judge_overlap(
         rouge_l = float(rouge.score(gold, text)["rougeL"].fmeasure)
         chrf = float(sentence_chrf(text, [gold]).score) / 100
         overlaps.append((rouge_l, chrf))
-        judged.verdicts.append(_verdict(row, text, rouge_l))
+        judged.verdicts.append(_verdict(row, text, rouge_l, chrf))
         if text != gold.strip():
             judged.wrong.append(_wrong(row, text, judged.verdicts[-1]))
         if on_progress:
@@ -59,12 +59,13 @@ def mean_of(values: NDArray[np.float64]) -> Estimate:
     return Estimate(value=float(values.mean()), low=float(low), high=float(high), n=n)
 
 
-def _verdict(row: TestRow, text: str, rouge_l: float) -> Verdict:
+def _verdict(row: TestRow, text: str, rouge_l: float, chrf: float) -> Verdict:
     exact = text == row.fields["answer"].strip()
     return Verdict(
         id=row.id,
         slices={"slice": row.slice} if row.slice is not None else {},
         outcomes={"exact_match": exact},
+        values={"rouge_l": rouge_l, "chrf": chrf},
         kind="right" if exact else _kind(text, rouge_l),
         extracted=text,
     )

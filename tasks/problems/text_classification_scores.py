@@ -9,8 +9,8 @@ import numpy as np
 
 from tasks.evaluation.asking import TestRow
 from tasks.evaluation.classification.form import Labelled, read_labelled
-from tasks.evaluation.classification.measures import Matrix, averages, by_label, calibration
-from tasks.evaluation.scores import Verdict
+from tasks.evaluation.classification.measures import Matrix, averages, by_label, calibration, label_matrix
+from tasks.evaluation.scores import Labels, Verdict
 from tasks.evaluation.statistics import Proportion
 from tasks.problems.contract import Judged
 from tasks.problems.wrong_answers import WrongAnswer
@@ -29,7 +29,7 @@ def judge_labels(
         for row, right, answer, verdict in zip(rows, gold, said, verdicts, strict=True)
         if not verdict.outcomes["accuracy"]
     ]
-    right, chosen = _matrix(labels, gold), _matrix(labels, [answer.chosen for answer in said])
+    right, chosen = label_matrix(labels, gold), label_matrix(labels, [answer.chosen for answer in said])
     return Judged(verdicts, wrong, averages(right, chosen), _details(labels, section, gold, said, right, chosen))
 
 
@@ -40,6 +40,7 @@ def _verdict(row: TestRow, right: list[str], answer: Labelled) -> Verdict:
         id=row.id,
         slices=slices,
         outcomes={"accuracy": good},
+        labels=Labels(right=right, chosen=answer.chosen),
         kind="right" if good else f"{_words(right)} taken for {_words(answer.chosen)}",
         extracted=_words(answer.chosen),
     )
@@ -83,10 +84,6 @@ def _calibration(
     top = scores.argmax(axis=1)
     places = np.arange(len(said))
     return calibration(scores[places, top], right[places, top], section.judging.calibration_bins)
-
-
-def _matrix(labels: list[str], several: Sequence[Sequence[str]]) -> Matrix:
-    return np.array([[label in each for label in labels] for each in several], dtype=bool).reshape(-1, len(labels))
 
 
 def _words(labels: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """What the model learns: a section of the recipe for each problem."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -14,6 +14,8 @@ class ProblemSection(Section):
 
     metrics: ClassVar[tuple[str, ...]]
     """Scores that the gate may look at; the first is the default."""
+    estimates: ClassVar[tuple[str, ...]] = ()
+    """Scores that are no shares of rows, on which gate.scores may set conditions."""
     generates: ClassVar[bool] = True
     """Whether the model answers a chat in its own words, or puts labels on a text."""
 
@@ -36,6 +38,13 @@ class ProblemSection(Section):
     def growth(self) -> tuple[int, int]:
         """How many rows' texts and how many answers one request holds at most."""
         return 1, 1
+
+    def unknown_scores(self, names: Iterable[str]) -> Iterator[str]:
+        """Of the gate's further scores, those that this problem does not have."""
+        for name in names:
+            if name not in self.estimates:
+                known = ", ".join(self.estimates) or "none for this problem"
+                yield f"gate.scores.{name}: unknown; permitted are {known}"
 
     def mistakes(self, metric: str) -> Iterator[str]:
         """What of the section cannot be, with its path in the recipe. `metric`: what the gate looks at."""
@@ -209,6 +218,9 @@ class TextClassification(ProblemSection):
 
     model_config = ConfigDict(title="Text classification")
     metrics: ClassVar = ("accuracy",)
+    estimates: ClassVar = tuple(
+        f"{average}_{part}" for average in ("macro", "micro", "weighted") for part in ("precision", "recall", "f1")
+    )
     generates: ClassVar = False
 
     kind: Literal["text-classification"] = Field(
@@ -251,6 +263,7 @@ class Chat(ProblemSection):
 
     model_config = ConfigDict(title="Chat")
     metrics: ClassVar = ("exact_match",)
+    estimates: ClassVar = ("rouge_l", "chrf")
 
     kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")
     system: str | None = Field(None, description="System message for conversations that have none.")

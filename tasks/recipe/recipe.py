@@ -75,6 +75,7 @@ class Recipe(Section):
                 f"dataset.steps: {self.problem.kind} has no column of its own to clean; clean the rows before"
             )
         broken += self.problem.mistakes(self.metric)
+        broken += self.problem.unknown_scores(self.gate.scores)
         broken += self.tuning.mistakes(self.training)
         if broken:
             raise ValueError("; ".join(broken))

@@ -137,6 +137,14 @@ class EvaluationSection(Section):
     timeout_seconds: float = Field(600, gt=0, description="Longest wait for one answer.")
 
 
+class ScoreLimits(Section):
+    """What is wanted of one further score. Each is shown with the gate's confidence, by bootstrap."""
+
+    min_score: float | None = Field(None, ge=0, le=1, description="The score must be above this.")
+    min_gain: float | None = Field(None, ge=-1, le=1, description="The gain over the base model must be above this.")
+    max_loss: float | None = Field(None, ge=0, le=1, description="The loss to the champion must be below this.")
+
+
 class GateSection(Section):
     """When the tuned model may serve. Scores must be shown with the confidence; limits hold for what was measured."""
 
@@ -152,6 +160,11 @@ class GateSection(Section):
         le=1,
         description="The loss to the champion, on the same rows, must be below this. 0: the champion must be beaten. "
         "Empty: the champion is not asked.",
+    )
+    scores: dict[str, ScoreLimits] = Field(
+        default_factory=dict,
+        description="Conditions on further scores, by name: of a classifier macro_f1 and its like, of chats rouge_l and chrf. "
+        "Each may have min_score, min_gain and max_loss.",
     )
     confidence: float = Field(
         0.95,

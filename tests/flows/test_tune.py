@@ -78,7 +78,14 @@ def test_a_search_that_was_killed_goes_on_and_its_winner_keeps_its_promise(home:
 
 
 def test_trainings_that_all_fail_end_the_search_with_their_own_words(home: Path, recipe_file: Path) -> None:
-    overrides = ["--set", "training.lora_targets=no_such_layer", "--set", "training.method=lora", "--set", "tuning.trials=3"]
+    overrides = [
+        "--set",
+        "training.lora_targets=no_such_layer",
+        "--set",
+        "training.method=lora",
+        "--set",
+        "tuning.trials=3",
+    ]
     done = subprocess.run([*command(recipe_file), *overrides], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "trainings of the search failed" in done.stderr

@@ -4,7 +4,7 @@ Shares of rows (accuracy, and precision and recall of one label) have Wilson's i
 shares of rows: theirs is a bootstrap over rows, percentiles of RESAMPLES draws with a fixed seed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -51,6 +51,11 @@ class Counts:
             return mean
         support = self.hits + self.misses
         return _ratio((each * support).sum(axis=-1), support.sum(axis=-1))
+
+
+def label_matrix(labels: Sequence[str], several: Sequence[Sequence[str]]) -> Matrix:
+    """[rows, labels]: which of the labels each row has."""
+    return np.array([[label in each for label in labels] for each in several], dtype=bool).reshape(-1, len(labels))
 
 
 def count(right: Matrix, chosen: Matrix, weights: NDArray[Any] | None = None) -> Counts:

@@ -1,0 +1,150 @@
+"""Conditions on scores that are no shares of rows (F1, ROUGE, chrF): by bootstrap, paired where two models are compared.
+
+Rows are drawn with replacement, or whole groups of them where there are groups enough, the same draws for both models. A
+bound is passed when all but 1 - confidence of the draws lie above it (percentiles; B. Efron, R. Tibshirani, "An introduction
+to the bootstrap", 1993, chapter 13).
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tasks.evaluation.conditions import Condition, would_tell
+from tasks.evaluation.paired import POWER
+from tasks.evaluation.scores import Scores, Verdict
+from tasks.evaluation.statistics import FEWEST_GROUPS
+from tasks.recipe.sections import GateSection, ScoreLimits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Statistic = Callable[[NDArray[Any]], NDArray[Any]]
+
+RESAMPLES = 2_000
+_AT_ONCE = 100
+_PARTS = ("precision", "recall", "f1")
+
+
+class Measured(NamedTuple):
+    """What is known of one model: its scores and the verdict on every row."""
+
+    scores: Scores
+    verdicts: Sequence[Verdict]
+
+
+class Draws(NamedTuple):
+    """A score, or a difference of two, and what it would have been on other rows."""
+
+    value: float
+    drawn: "NDArray[Any]"
+    n: int
+
+    def quantile(self, share: float) -> float:
+        """Below it lies this share of the draws."""
+        import numpy as np
+
+        return float(np.quantile(self.drawn, share))
+
+    @property
+    def spread(self) -> float:
+        """Standard error."""
+        return float(self.drawn.std(ddof=1))
+
+
+def score_conditions(
+    gate: GateSection, tuned: Measured, base: Measured, champion: Measured | None
+) -> Iterator[Condition]:
+    """What the recipe asks of its further scores."""
+    for name, limits in gate.scores.items():
+        if limits.min_score is not None:
+            found = drawn_score(name, [tuned])
+            yield _judge(
+                f"scores.{name}.min_score", found, limits.min_score, gate.confidence, f"{name} {found.value:.3f}"
+            )
+        yield from _beside(name, limits, gate, tuned, base, champion)
+
+
+def _beside(
+    name: str, limits: ScoreLimits, gate: GateSection, tuned: Measured, base: Measured, champion: Measured | None
+) -> Iterator[Condition]:
+    asked = [("min_gain", limits.min_gain, base, f"the {base.scores.who}")]
+    if champion and limits.max_loss is not None:
+        asked.append(("max_loss", -limits.max_loss, champion, "the champion"))
+    for field, bound, first, whom in asked:
+        if bound is not None:
+            found = drawn_score(name, [first, tuned])
+            seen = f"{name} {found.value:+.3f} beside {whom} on the same {found.n} rows"
+            yield _judge(f"scores.{name}.{field}", found, bound, gate.confidence, seen)
+
+
+def _judge(name: str, found: Draws, bound: float, confidence: float, seen: str) -> Condition:
+    """Is it surely above the bound, surely not above it, or cannot these rows tell?"""
+    low, high = found.quantile(1 - confidence), found.quantile(confidence)
+    what = f"{seen}; more than {bound:.3f} wanted (bootstrap, {confidence:.0%} of the draws are above {low:.3f})"
+    if low > bound:
+        return Condition(name=name, outcome="passed", reason=what)
+    if high < bound:
+        return Condition(name=name, outcome="refused", reason=f"{what}: surely not so")
+    reach = _reach(confidence) * found.spread
+    distance = abs(found.value - bound)
+    needed = math.ceil(found.n * (reach / distance) ** 2) if distance else None
+    return Condition(
+        name=name, outcome="cannot tell", reason=f"{what}{would_tell(needed)}; {found.n} rows can show {reach:.3f}"
+    )
+
+
+def _reach(confidence: float) -> float:
+    """Standard errors between a bound and the difference from it that is shown nine times out of ten."""
+    from scipy.stats import norm
+
+    return float(norm.ppf(confidence) + norm.ppf(POWER))
+
+
+def drawn_score(name: str, models: Sequence[Measured]) -> Draws:
+    """The score of one model, or that of the second less that of the first, on the rows that all were judged on."""
+    import numpy as np
+
+    known = set.intersection(*({verdict.id for verdict in model.verdicts} for model in models))
+    rows = [[verdict for verdict in model.verdicts if verdict.id in known] for model in models]
+    rows = [sorted(each, key=lambda verdict: verdict.id) for each in rows]
+    statistics = [_statistic(name, each, model.scores) for each, model in zip(rows, models, strict=True)]
+
+    def difference(weights: "NDArray[Any]") -> "NDArray[Any]":
+        first, *second = (statistic(weights) for statistic in statistics)
+        return second[0] - first if second else first
+
+    n = len(rows[0])
+    places = _groups(rows[0])
+    random, groups = np.random.default_rng(0), int(places.max()) + 1
+    weights = (
+        random.multinomial(groups, np.full(groups, 1 / groups), size=_AT_ONCE) for _ in range(RESAMPLES // _AT_ONCE)
+    )
+    drawn = np.concatenate([difference(each[:, places]) for each in weights])
+    return Draws(float(difference(np.ones((1, n)))[0]), drawn, n)
+
+
+def _groups(verdicts: Sequence[Verdict]) -> "NDArray[Any]":
+    """For each row the number of what is drawn with it: its group, or only itself where there are too few groups."""
+    import numpy as np
+
+    names, places = np.unique([verdict.group or verdict.id for verdict in verdicts], return_inverse=True)
+    return places if len(names) >= FEWEST_GROUPS else np.arange(len(verdicts))
+
+
+def _statistic(name: str, verdicts: Sequence[Verdict], scores: Scores) -> "Statistic":
+    """From [draws, rows] of how often each row was drawn to the score of each draw."""
+    import numpy as np
+
+    if all(name in verdict.values for verdict in verdicts):
+        values = np.array([verdict.values[name] for verdict in verdicts])
+        return lambda weights: np.asarray(weights @ values / weights.sum(axis=1))
+    from tasks.evaluation.classification.measures import count, label_matrix
+
+    average, _, part = name.partition("_")
+    labels = scores.details["labels"]
+    right, chosen = (label_matrix(labels, [pair[at] for pair in _labels(verdicts)]) for at in (0, 1))
+    return lambda weights: np.asarray(count(right, chosen, weights).averaged(average)[_PARTS.index(part)])  # type: ignore[arg-type]
+
+
+def _labels(verdicts: Sequence[Verdict]) -> list[tuple[list[str], list[str]]]:
+    return [(verdict.labels.right, verdict.labels.chosen) for verdict in verdicts if verdict.labels]
