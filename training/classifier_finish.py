@@ -15,6 +15,7 @@ from training.checks import PROBES, check_files
 from training.classifier_data import load_plain_tokenizer, text_of
 from training.classifier_trainer import f1
 from training.clock import Clock
+from training.compilation import GRAPH, compile_classifier, graph_logits
 from training.finish import clear, keep_adapter
 from training.job import Job
 from training.merge import Source, merge
@@ -44,9 +45,10 @@ def finish_classifier(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
         agreement = _check_agreement(job, model, rows[:PROBES], references)
         thresholds = _thresholds(job, model, rows)
         _write_task(job, thresholds)
+        compiled = _compile(job, model, rows, thresholds)
         _write_probes(job, model)
     checked = {"agreement": agreement, "files": check_files(job.folders.merged), "probes": PROBES}
-    return {"merge": merged, "checks": checked, "thresholds": thresholds}
+    return {"merge": merged, "checks": checked, "thresholds": thresholds} | compiled
 
 
 def _merge_and_save(job: Job, trained: Path, rows: Sequence[Any]) -> tuple[list[torch.Tensor], dict[str, Any]]:
@@ -147,6 +149,35 @@ def best_threshold(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> flo
     return float(best[np.abs(best - 0.5).argmin()])
 
 
+def _compile(job: Job, model: PreTrainedModel, rows: Sequence[Any], thresholds: dict[str, float]) -> dict[str, Any]:
+    """The graph for CPUs, where the settings ask for one."""
+    if job.settings.compile == "none":
+        return {}
+    labels = np.array([row["labels"] for row in rows])
+    right = labels > 0.5 if job.task.multi_label else labels[:, None] == np.arange(len(job.task.labels))
+
+    def predict(logits: torch.Tensor) -> NDArray[np.bool_]:
+        return chosen(job, _probabilities(job, logits).numpy(), thresholds)
+
+    found = compile_classifier(
+        model, job.tokenizer, job.folders.merged, job.settings.compile, rows, logits_of(job, model, rows), right, predict,
+        job.settings.compile_max_loss,
+    )  # fmt: skip
+    print(f"compiled {found['way']}: {found['because']}", flush=True)
+    return {"compiled": found}
+
+
+def chosen(job: Job, probabilities: NDArray[Any], thresholds: dict[str, float]) -> NDArray[np.bool_]:
+    """The labels that the server gives [rows, labels]."""
+    labels = job.task.labels
+    if job.task.multi_label:
+        return np.asarray(probabilities >= [thresholds.get(label, 0.5) for label in labels])
+    best = probabilities.argmax(axis=1)
+    if len(labels) == 2 and labels[1] in thresholds:
+        best = (probabilities[:, 1] >= thresholds[labels[1]]).astype(int)
+    return np.asarray(best[:, None] == np.arange(len(labels)))
+
+
 def _write_task(job: Job, thresholds: dict[str, float]) -> None:
     task = job.task
     content = {
@@ -159,12 +190,18 @@ def _write_task(job: Job, thresholds: dict[str, float]) -> None:
 
 
 def _write_probes(job: Job, model: PreTrainedModel) -> None:
-    """Texts and what the saved model says of them, for the same check at the server."""
+    """Texts and what will be served says of them (the graph, where there is one), for the same check at the server."""
     tokenizer = load_plain_tokenizer(job.folders.merged, job.settings.trust_remote_code)
     texts = [text_of(prompt) for prompt in job.probed.prompts[:PROBES]]
-    logits = logits_of(job, model, [{"input_ids": ids} for ids in tokenizer(texts)["input_ids"]])
+    ids = tokenizer(texts)["input_ids"]
+    graph = job.folders.merged / GRAPH
+    served = (
+        graph_logits(graph, tokenizer, ids)
+        if graph.exists()
+        else logits_of(job, model, [{"input_ids": i} for i in ids])
+    )
     records = [
         {"text": text, "scores": dict(zip(job.task.labels, row, strict=True))}
-        for text, row in zip(texts, _probabilities(job, logits).tolist(), strict=True)
+        for text, row in zip(texts, _probabilities(job, served).tolist(), strict=True)
     ]
     (job.folders.model / "probes.json").write_text(json.dumps(records, indent=2), encoding="utf-8")

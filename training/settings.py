@@ -77,6 +77,14 @@ class TrainingSettings(BaseModel):
         description="How the adapter is merged: into the original base (reload), into the de-quantised 4-bit base (dequantize), "
         "whichever has the lower validation loss (auto), or not at all (none).",
     )
+    compile: Literal["none", "onnx", "onnx-int8"] = Field(
+        "none",
+        description="Of classifiers, for answers on a CPU: an ONNX graph beside the weights, judged again on the validation rows. "
+        "onnx-int8: with linear layers in 8 bits. docs/classification.md says when it pays.",
+    )
+    compile_max_loss: float = Field(
+        0.01, ge=0, lt=1, description="The graph is left out when it gets so much larger a share of the rows wrong."
+    )
     processes: int = Field(1, ge=1, le=64, description="Processes on one machine, one per GPU, started by torchrun.")
     sharding: Literal["none", "fsdp"] = Field(
         "none", description="fsdp: weights are spread over the processes (FSDP-QLoRA)."

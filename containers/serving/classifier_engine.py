@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import threading
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
@@ -12,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
+from containers.serving.classifier_networks import Network, load_network
 from containers.serving.engine import GenerationFailed, QueueFull, Stopping
-from containers.serving.linear import pack_linear_layers
 from containers.serving.settings import ServingSettings
-from containers.serving.transformers_engine import SHUTTING_DOWN, dtype_of
+from containers.serving.transformers_engine import SHUTTING_DOWN
 
 log = logging.getLogger("serving.engine")
 
@@ -33,11 +32,13 @@ class Waiting:
 class ClassifierEngine:
     """`scores` is for an event loop, the rest for any thread."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: ServingSettings) -> None:
-        self.model = model
+    def __init__(
+        self, network: Network, tokenizer: PreTrainedTokenizerBase, several: bool, settings: ServingSettings
+    ) -> None:
+        self.network = network
         self.tokenizer = tokenizer
         self.longest = min(settings.max_model_length, int(tokenizer.model_max_length))
-        self.several = model.config.problem_type == "multi_label_classification"
+        self.several = several
         self._settings = settings
         self._waiting: deque[Waiting] = deque()
         self._batch: list[Waiting] = []
@@ -49,22 +50,15 @@ class ClassifierEngine:
     @classmethod
     def load(cls, folder: Path, settings: ServingSettings) -> "ClassifierEngine":
         """Load the model and start the thread. Raises what transformers says of a bad folder."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(len(os.sched_getaffinity(0)))
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=dtype_of(settings.dtype, device), use_safetensors=True, local_files_only=True
-        )
-        model.eval().to(device)
-        pack_linear_layers(model)
-        return cls(model, AutoTokenizer.from_pretrained(folder, local_files_only=True), settings)
+        network = load_network(folder, settings)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        several = config.problem_type == "multi_label_classification"
+        return cls(network, AutoTokenizer.from_pretrained(folder, local_files_only=True), several, settings)
 
     @property
     def description(self) -> str:
         """Engine, computing type and where it runs."""
-        dtype = str(self.model.dtype).removeprefix("torch.")
-        place = f"{torch.get_num_threads()} threads" if self.model.device.type == "cpu" else str(self.model.device)
-        return f"classifier, {dtype}, {place}"
+        return f"classifier, {self.network.description}"
 
     @property
     def running(self) -> int:
@@ -139,8 +133,7 @@ class ClassifierEngine:
 
     @torch.inference_mode()
     def _compute(self, texts: list[list[int]]) -> list[list[float]]:
-        padded = self.tokenizer.pad({"input_ids": texts}, return_tensors="pt").to(self.model.device)
-        logits = self.model(**padded).logits.float()
+        logits = self.network.logits(self.tokenizer.pad({"input_ids": texts}, return_tensors="pt"))
         if not logits.isfinite().all():
             raise FloatingPointError("the model gave NaN; try SERVING_DTYPE=float32")
         probabilities = logits.sigmoid() if self.several else logits.softmax(-1)

@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from itertools import islice
 from pathlib import Path
 
-import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -18,9 +16,9 @@ from containers.serving.admission import next_group
 from containers.serving.batch import Batch, Sequence
 from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
 from containers.serving.grammar import Grammars
-from containers.serving.linear import pack_linear_layers
 from containers.serving.prefix import PrefixCache
 from containers.serving.settings import ServingSettings
+from containers.serving.weights import described, load_weights
 
 log = logging.getLogger("serving.engine")
 SHUTTING_DOWN = "the server is shutting down"
@@ -49,23 +47,14 @@ class TransformersEngine:
     @classmethod
     def load(cls, folder: Path, settings: ServingSettings) -> "TransformersEngine":
         """Load the model and start the thread. Raises UnsupportedModel, or what transformers says of a bad folder."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(len(os.sched_getaffinity(0)))  # torch itself leaves out hyper-threads
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype_of(settings.dtype, device), use_safetensors=True, local_files_only=True
-        )
+        model = load_weights(AutoModelForCausalLM, folder, settings)
         _refuse_unsupported(model)
-        model.eval().to(device)
-        pack_linear_layers(model)
         return cls(model, _end_tokens(model.generation_config), settings)
 
     @property
     def description(self) -> str:
         """Engine, computing type and where it runs."""
-        dtype = str(self.model.dtype).removeprefix("torch.")
-        place = f"{torch.get_num_threads()} threads" if self.model.device.type == "cpu" else str(self.model.device)
-        return f"engine transformers, {dtype}, {place}"
+        return f"engine transformers, {described(self.model)}"
 
     @property
     def longest(self) -> int:
@@ -176,15 +165,6 @@ def _hand_over(
 ) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         loop.call_soon_threadsafe(queue.put_nowait, item)
-
-
-def dtype_of(name: str, device: str) -> torch.dtype:
-    """The computing type that a setting stands for on this kind of device."""
-    if name != "auto":
-        return getattr(torch, name)  # type: ignore[no-any-return]
-    if device == "cpu":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 def _end_tokens(config: GenerationConfig) -> frozenset[int]:

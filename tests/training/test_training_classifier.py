@@ -14,6 +14,7 @@ from tests.support.tiny_classifier import build_tiny_encoder, write_labelled
 from training.choices import Device, choose
 from training.classifier_finish import best_threshold
 from training.classifier_trainer import class_weights, positive_weights
+from training.compilation import GRAPH, compile_classifier, graph_logits
 from training.contract import Folders
 from training.problems import TrainingProblem
 from training.run import run
@@ -127,3 +128,64 @@ def test_the_threshold_is_the_one_with_the_highest_f1() -> None:
     assert 0.2 < best_threshold(probabilities, np.array([False, False, True, True, True])) < 0.3
     assert best_threshold(probabilities, np.array([False, False, False, False, True])) == 0.5
     assert best_threshold(probabilities, np.zeros(5, dtype=bool)) == 0.5
+
+
+@pytest.mark.parametrize(("way", "tolerance"), [("onnx", 1e-4), ("onnx-int8", 0.2)])
+def test_a_graph_for_cpus_is_left_beside_the_weights_and_judged_again(
+    encoder: Path, tmp_path: Path, way: str, tolerance: float
+) -> None:
+    rows = write_labelled(tmp_path / "rows", 40)
+    report, folders = train(encoder, rows, tmp_path / "job", method="full", learning_rate=3e-3, epochs=4, compile=way)
+    found = report["compiled"]
+    assert (found["way"], found["rows"]) == (way, 10)
+    assert found["right_after"] == found["right_before"] - found["only_before"] + found["only_after"]
+    assert found["largest_difference"] < tolerance * 10
+    [probe, *_] = json.loads((folders.model / "probes.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(folders.merged)
+    ids = [tokenizer(probe["text"])["input_ids"]]
+    served = graph_logits(folders.merged / GRAPH, tokenizer, ids).softmax(-1)[0].tolist()
+    # In 8 bits the scale is that of the batch, so a text alone is rounded a little otherwise.
+    assert list(probe["scores"].values()) == pytest.approx(served, abs=tolerance / 10), (
+        "the probes are those of what is served"
+    )
+    plain = AutoModelForSequenceClassification.from_pretrained(folders.merged)
+    with torch.inference_mode():
+        assert served == pytest.approx(plain(input_ids=torch.tensor(ids)).logits.softmax(-1)[0].tolist(), abs=tolerance)
+
+
+def test_a_graph_that_loses_too_much_is_left_out(encoder: Path, tmp_path: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(encoder, num_labels=2)
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    rows = [{"input_ids": tokenizer(f"number {number}")["input_ids"]} for number in range(8)]
+    right = np.tile([True, False], (8, 1))
+
+    def predict(logits: torch.Tensor) -> Any:
+        """Right for what the model said before, wrong for whatever comes from the graph."""
+        return right if logits is before else ~right
+
+    before = torch.zeros(8, 2)
+    found = compile_classifier(model, tokenizer, tmp_path, "onnx", rows, before, right, predict, max_loss=0.5)
+    assert (found["way"], found["only_before"]) == ("none", 8)
+    assert "loses 100.0%" in found["because"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_exported_is_served_as_it_is(encoder: Path, tmp_path: Path) -> None:
+    class Odd(torch.nn.Module):
+        def forward(self, input_ids: torch.Tensor) -> Any:
+            raise NotImplementedError("no graph of this")
+
+    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    found = compile_classifier(
+        Odd(),
+        tokenizer,
+        tmp_path,
+        "onnx",
+        [],
+        torch.zeros(0, 2),
+        np.zeros((0, 2), bool),
+        lambda _: np.zeros((0, 2), bool),
+        0,
+    )
+    assert found["way"] == "none"
+    assert "could not be exported" in found["because"]

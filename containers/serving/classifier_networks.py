@@ -1,0 +1,82 @@
+"""What computes a classifier's logits: the weights by torch, or on a CPU the graph that training left beside them."""
+
+import importlib.util
+import logging
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, BatchEncoding, PreTrainedModel
+
+from containers.serving.settings import ServingSettings
+from containers.serving.weights import described, load_weights, use_all_cores
+
+GRAPH = "model.onnx"
+log = logging.getLogger("serving.engine")
+
+
+class Network(Protocol):
+    """From padded texts to logits."""
+
+    @property
+    def description(self) -> str:
+        """Computing type and place."""
+
+    def logits(self, padded: BatchEncoding) -> torch.Tensor:
+        """[rows, labels], float32."""
+
+
+def load_network(folder: Path, settings: ServingSettings) -> Network:
+    """The graph where there is one, it can be run and no GPU is faster; else the weights."""
+    if not (folder / GRAPH).is_file() or torch.cuda.is_available() or settings.dtype not in ("auto", "float32"):
+        return Weights(load_weights(AutoModelForSequenceClassification, folder, settings))
+    if importlib.util.find_spec("onnxruntime") is None:
+        log.warning("%s is not used: onnxruntime is not installed here", GRAPH)
+        return Weights(load_weights(AutoModelForSequenceClassification, folder, settings))
+    return Graph(folder / GRAPH)
+
+
+class Weights:
+    """By torch."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+
+    @property
+    def description(self) -> str:
+        """Computing type and place."""
+        return described(self.model)
+
+    def logits(self, padded: BatchEncoding) -> torch.Tensor:
+        """[rows, labels], float32."""
+        logits: torch.Tensor = self.model(**padded.to(self.model.device)).logits
+        return logits.float()
+
+
+class Graph:
+    """By ONNX Runtime, on a CPU."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        use_all_cores()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads()))
+        # Threads that spin while they wait take the processor from the tokenizer and the routes.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.inputs = [each.name for each in self.session.get_inputs()]
+        self.threads = options.intra_op_num_threads
+
+    @property
+    def description(self) -> str:
+        """Computing type and place."""
+        return f"onnxruntime, {self.threads} threads"
+
+    def logits(self, padded: BatchEncoding) -> torch.Tensor:
+        """[rows, labels], float32."""
+        ids = padded["input_ids"]
+        feed = {name: np.asarray(padded.get(name, torch.zeros_like(ids)), dtype=np.int64) for name in self.inputs}
+        return torch.from_numpy(self.session.run(["logits"], feed)[0]).float()

@@ -1,0 +1,122 @@
+"""A classifier as an ONNX graph, for faster answers on CPUs: exported, quantised if asked for, and judged again.
+
+Needs onnx and onnxscript; what it makes is run by onnxruntime, here and in the server.
+"""
+
+import contextlib
+import inspect
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+GRAPH = "model.onnx"
+"""Beside the safetensors. A server that finds it and runs on a CPU takes it."""
+Predict = Callable[[torch.Tensor], NDArray[np.bool_]]
+"""From logits [rows, labels] to the labels that are given [rows, labels]."""
+
+
+def compile_classifier(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, way: str, rows: Sequence[Any],
+    before: torch.Tensor, right: NDArray[np.bool_], predict: Predict, max_loss: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Leaves GRAPH in `folder`, unless it cannot be made or loses too much; says which, and what the rows showed.
+
+    Args:
+        way: `onnx`, or `onnx-int8` with weights and activations of linear layers in 8 bits (dynamic quantisation).
+        rows: Tokenised validation rows, of which `before` are the model's own logits and `right` the labels.
+        max_loss: The share of rows by which accuracy may fall.
+    """
+    path = folder / GRAPH
+    try:
+        _export(model, tokenizer, path)
+        if way == "onnx-int8":
+            _quantise(path)
+        after = graph_logits(path, tokenizer, [row["input_ids"] for row in rows])
+    except Exception as error:  # an operator without a counterpart, above all: the model itself is good
+        path.unlink(missing_ok=True)
+        return {"way": "none", "because": f"it could not be exported: {type(error).__name__}: {str(error)[:300]}"}
+    found = _compare(predict(before), predict(after), right) | {
+        "largest_difference": float((before - after).abs().max()),
+        "bytes": path.stat().st_size,
+    }
+    if found["only_before"] - found["only_after"] > max_loss * len(rows):
+        path.unlink()
+        lost = (found["only_before"] - found["only_after"]) / len(rows)
+        because = f"it loses {lost:.1%} of the validation rows; training.compile_max_loss permits {max_loss:.1%}"
+        return {"way": "none", "because": because, **found}
+    return {"way": way, "because": "the settings say so", **found}
+
+
+def graph_logits(
+    path: Path, tokenizer: PreTrainedTokenizerBase, ids: Sequence[list[int]], batch: int = 32
+) -> torch.Tensor:
+    """Logits [rows, labels] of the graph, by onnxruntime."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    wanted = [each.name for each in session.get_inputs()]
+    found = []
+    for start in range(0, len(ids), batch):
+        padded = tokenizer.pad({"input_ids": list(ids[start : start + batch])}, return_tensors="np")
+        feed = {name: padded.get(name, np.zeros_like(padded["input_ids"])).astype(np.int64) for name in wanted}
+        found.append(torch.from_numpy(session.run(["logits"], feed)[0]))
+    return torch.cat(found).float()
+
+
+class _Logits(torch.nn.Module):
+    """The model with plain tensors in and out."""
+
+    def __init__(self, model: PreTrainedModel, names: Sequence[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(**dict(zip(self.names, tensors, strict=True))).logits
+        return logits
+
+
+def _export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
+    """Any number of rows and tokens."""
+    example = tokenizer.pad({"input_ids": [[1] * 7, [1] * 5]}, return_tensors="pt")
+    accepted = inspect.signature(model.forward).parameters
+    names = [name for name in tokenizer.model_input_names if name in accepted]
+    tensors = tuple(example[name] if name in example else torch.zeros_like(example["input_ids"]) for name in names)
+    size = torch.export.Dim.DYNAMIC
+    network = _Logits(model.to("cpu", torch.float32).eval(), names)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, tensors, str(path), input_names=names, output_names=["logits"], dynamo=True, external_data=False,
+            dynamic_shapes=(tuple({0: size, 1: size} for _ in names),), verbose=False,
+        )  # fmt: skip
+
+
+def _quantise(path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    whole = path.with_suffix(".float32.onnx")
+    path.rename(whole)
+    try:
+        quantize_dynamic(whole, path, weight_type=QuantType.QInt8, per_channel=True)
+    finally:
+        whole.unlink()
+
+
+def _compare(before: NDArray[np.bool_], after: NDArray[np.bool_], right: NDArray[np.bool_]) -> dict[str, int]:
+    """Rows whose labels are all right with just one of the two, and rows that got other labels."""
+    was, is_ = (before == right).all(axis=1), (after == right).all(axis=1)
+    return {
+        "rows": len(right),
+        "right_before": int(was.sum()),
+        "right_after": int(is_.sum()),
+        "only_before": int((was & ~is_).sum()),
+        "only_after": int((is_ & ~was).sum()),
+        "other_labels": int((before != after).any(axis=1).sum()),
+    }
