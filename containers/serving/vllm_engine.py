@@ -40,6 +40,8 @@ class VllmEngine:
         if on_cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
             os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", _cores())
+            # A helper of its sampler is compiled even so, by a C++ compiler that an image for serving does not have.
+            os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
         arguments = AsyncEngineArgs(
             model=str(folder),
             dtype="float32" if on_cpu and settings.dtype == "auto" else settings.dtype,
