@@ -50,7 +50,7 @@ class Leakage(_Frozen):
 
 
 class DatasetAudit(_Frozen):
-    """rows = usable + not_drawn + quarantined + exact and normalised duplicates + leakage.dropped_from_train."""
+    """rows = usable + not_drawn + quarantined + exact, normalised and near duplicates + leakage.dropped_from_train."""
 
     sources: dict[str, str]
     """SHA-256 of each file; revision and split of a hub data set."""
@@ -69,6 +69,8 @@ class DatasetAudit(_Frozen):
     exact_duplicates: int
     normalised_duplicates: int
     """Same but for case and white space."""
+    near_duplicates: int = 0
+    """As similar as dataset.near_duplicates says, or more."""
     conflicting_answers: int
     """Quarantined, all of them: nobody knows which is right."""
     not_drawn: int
@@ -102,6 +104,7 @@ def make_audit(
         reasons={kind: count for kind, count, _ in count_reasons(db)},
         exact_duplicates=fates.get("exact duplicate", 0),
         normalised_duplicates=fates.get("normalised duplicate", 0),
+        near_duplicates=fates.get("near duplicate", 0),
         conflicting_answers=fates.get("conflicting answers", 0),
         not_drawn=fates.get("not drawn", 0),
         leakage=_leakage(db, apart, fates.get("asked in the test", 0) + fates.get("shares a group with the test", 0)),

@@ -12,6 +12,7 @@ from tasks.dataset import index
 from tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
 from tasks.dataset.check import check_rows
 from tasks.dataset.lengths import Measured, TokenCounter, measure
+from tasks.dataset.near import add_sketches, settle_near_duplicates
 from tasks.dataset.preprocessing import Preprocessing
 from tasks.dataset.source import Source, find_source
 from tasks.dataset.split import SPLITS, split_rows
@@ -55,6 +56,9 @@ def build_dataset(
                 write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
                 changed.update(step for measured in batch for step in measured.row.changed)
                 index.add(db, part, batch, rows + 1)
+                if section.near_duplicates:
+                    examples = ((n, measured.row.example) for n, measured in enumerate(batch, rows + 1))
+                    add_sketches(db, ((n, example.asked) for n, example in examples if example))
                 rows += len(batch)
                 on_progress("read", rows)
         try:
@@ -115,6 +119,8 @@ def _read(
 def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: int, quarantine: Path) -> str:
     """Duplicates, conflicts, the draw and the split."""
     index.settle_duplicates(db)
+    if section.near_duplicates:
+        settle_near_duplicates(db, section.near_duplicates)
     _stop_if_unusable(db, section, rows, quarantine)
     if section.test_source:
         index.drop_tested(db)

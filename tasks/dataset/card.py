@@ -28,6 +28,7 @@ def _left_out(audit: DatasetAudit) -> str:
         *((f"... {reason}", count) for reason, count in audit.reasons.items()),
         ("exact duplicates", audit.exact_duplicates),
         ("duplicates but for case and white space", audit.normalised_duplicates),
+        ("near duplicates", audit.near_duplicates),
         ("in training, but asked in the test", audit.leakage.dropped_from_train),
         ("not drawn (max_rows)", audit.not_drawn),
     ]

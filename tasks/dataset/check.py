@@ -118,7 +118,8 @@ def _in_workers(
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
             raise EnvironmentProblem(
-                "a process that checks rows was killed; most likely this machine ran out of memory"
+                "a process that checks rows was killed; most likely this machine ran out of memory. In a script of your own, "
+                'it may be that what calls this does not stand below `if __name__ == "__main__":`, so that each process began it again'
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -64,6 +64,13 @@ class DatasetSection(Section):
     too_long: Literal["quarantine", "shorten_context"] = Field(
         "quarantine", description="What becomes of longer rows. The answer is never cut."
     )
+    near_duplicates: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Rows go whose text is so similar to another's (Jaccard similarity of runs of 5 characters, such as 0.8), and "
+        "training rows so near to a row of test_source. 0: none. Not for questions that differ in a name or number.",
+    )
     max_quarantined: float = Field(
         0.05, ge=0, le=1, description="The run stops when a larger share of the rows is unusable."
     )
