@@ -9,6 +9,7 @@ from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Registry
 from tasks.errors import EndpointFailed
 from tasks.evaluate import score_endpoint
+from tasks.evaluation.asking import Access
 from tasks.platforms import platforms_in_use
 from tasks.platforms.contract import Endpoint, Platform
 from tasks.prepare import prepare_dataset, stage_base_model
@@ -16,25 +17,43 @@ from tasks.recipe import Recipe
 
 
 @flow(name="evaluate", flow_run_name="{recipe.name}")
-def evaluate(recipe: Recipe, endpoint: str | None = None) -> Reference:
+def evaluate(
+    recipe: Recipe, endpoint: str | None = None, model: str | None = None, key_variable: str | None = None
+) -> Reference:
     """Scores an endpoint on the test rows of a recipe.
 
     Args:
         recipe: Its dataset, problem and evaluation sections say what is asked and how it is judged.
         endpoint: Name of one of our endpoints, or URL of any that speaks OpenAI's chat API; default: the champion's.
+        model: Which model is meant, where the URL's server has several and wants its name.
+        key_variable: Name of the environment variable, where this runs, that holds the key of the URL's server.
     """
+    access = _access(endpoint, model, key_variable)
     base = stage_base_model(recipe.model, recipe.platform)
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
-    url, model = _resolve(recipe, endpoint)
-    evaluation = score_endpoint(recipe, url, model, dataset)
+    url, behind = _resolve(recipe, endpoint)
+    evaluation = score_endpoint(recipe, url, behind, dataset, access)
     report.publish_scores(url, evaluation)
     return evaluation
 
 
+def _access(endpoint: str | None, model: str | None, key_variable: str | None) -> Access:
+    """What a foreign server is told. Raises EnvironmentProblem before anything is prepared when there is no such key."""
+    if (model or key_variable) and not _is_url(endpoint):
+        raise EndpointFailed("model and key_variable are for the URL of a server that is not ours: name it as endpoint")
+    access = Access(model=model, key_variable=key_variable)
+    access.key()
+    return access
+
+
+def _is_url(endpoint: str | None) -> bool:
+    return endpoint is not None and endpoint.startswith(("http://", "https://"))
+
+
 def _resolve(recipe: Recipe, endpoint: str | None) -> tuple[str, str]:
     """URL, and what is known of the model behind it."""
-    if endpoint and endpoint.startswith(("http://", "https://")):
-        return endpoint.rstrip("/"), endpoint
+    if endpoint and _is_url(endpoint):
+        return endpoint.rstrip("/").removesuffix("/v1"), endpoint
     champion = Registry().read(recipe.name).champion
     if endpoint is None and champion is None:
         raise EndpointFailed(f"{recipe.name} has no champion yet: name an endpoint, or run the recipe first")

@@ -22,7 +22,7 @@ from tasks.evaluation.answers import (
     is_answered,
     read_test_rows,
 )
-from tasks.evaluation.asking import TestRow
+from tasks.evaluation.asking import OURS, Access, TestRow
 from tasks.evaluation.files import Scored, write_evaluation, write_lines
 from tasks.evaluation.scores import summarise
 from tasks.platforms import platform_of
@@ -133,11 +133,12 @@ def _predictions(recipe: Recipe, model: Reference, dataset: Reference) -> Path:
 
 
 @task(name="score-endpoint", **RETRIES)
-def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> Reference:
+def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference, access: Access = OURS) -> Reference:
     """Scores of whatever is behind `url`. Never cached: it may be another model tomorrow."""
-    key = step_key("foreign-answers", ANSWERS_VERSION, {"url": url, "model": model}, [dataset.digest])
+    asked = {"url": url, "model": model} | ({"named": access.model} if access.model else {})
+    key = step_key("foreign-answers", ANSWERS_VERSION, asked, [dataset.digest])
     predictions = home() / "predictions" / key[:24] / "predictions.jsonl"
-    scored = _score(recipe, url, model, dataset, predictions, "endpoint")
+    scored = _score(recipe, url, model, dataset, predictions, "endpoint", access)
     store, once = Store(), step_key("evaluate-endpoint", SCORES_VERSION, {"answers": key, "at": now().isoformat()}, [])
     with store.write("evaluation", once) as draft:
         draft.parents.append(dataset.digest)
@@ -147,13 +148,19 @@ def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference) -> 
 
 
 def _score(
-    recipe: Recipe, source: Source, model_digest: str, dataset: Reference, predictions: Path, who: str
+    recipe: Recipe,
+    source: Source,
+    model_digest: str,
+    dataset: Reference,
+    predictions: Path,
+    who: str,
+    access: Access = OURS,
 ) -> Scored:
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
     problem = problem_of(recipe.problem)
     problem.check(rows)
     if isinstance(source, str):
-        answers = _ask_all(recipe, source, problem.asked(rows, dataset.path), predictions, who)
+        answers = _ask_all(recipe, source, problem.asked(rows, dataset.path), predictions, who, access)
     else:
         answers = _take(source, predictions)
     judged = problem.judge(rows, {answer.id: answer.text for answer in answers}, dataset.path)
@@ -173,16 +180,17 @@ def _score(
     return Scored(answers, judged, scores)
 
 
-def _ask_all(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str) -> list[Answer]:
+def _ask_all(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str, access: Access) -> list[Answer]:
     """Every row's answer; where the problem asks again, the last one. The rounds are kept in files of their own."""
     problem = problem_of(recipe.problem)
-    answers = {answer.id: answer for answer in _ask(recipe, url, rows, path, who)}
+    answers = {answer.id: answer for answer in _ask(recipe, url, rows, path, who, access)}
     for round_ in itertools.count(1):
         texts = {id_: answer.text for id_, answer in answers.items()}
         again = problem.asked_again(rows, texts, round_)
         if not again:
             return list(answers.values())
-        answers |= {a.id: a for a in _ask(recipe, url, again, path.with_name(f"round-{round_}.jsonl"), who)}
+        file = path.with_name(f"round-{round_}.jsonl")
+        answers |= {answer.id: answer for answer in _ask(recipe, url, again, file, who, access)}
     raise AssertionError("rounds are counted for ever")
 
 
@@ -194,16 +202,17 @@ def _take(said: Mapping[str, str], path: Path) -> list[Answer]:
     return answers
 
 
-def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str) -> list[Answer]:
+def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str, access: Access) -> list[Answer]:
     """Every answer; those already in `path` are not asked for again.
 
     Raises:
         TryLater: some rows got no answer. The next try asks only those.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    form = problem_of(recipe.problem).form
     with progress(f"ask the {who}", f"{who.split()[0]}-evaluation-progress") as update:
         answers = collect_answers(
-            url, rows, recipe.evaluation, path, lambda done, total: update(done, total), problem_of(recipe.problem).form
+            url, rows, recipe.evaluation, path, lambda done, total: update(done, total), form, access
         )
     failed = [answer for answer in answers if answer.error]
     if failed:

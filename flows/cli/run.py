@@ -49,6 +49,10 @@ def evaluate(
         str | None,
         typer.Option(help="Name of an endpoint, or URL of any that speaks OpenAI's chat API. Default: the champion's."),
     ] = None,
+    model: Annotated[str | None, typer.Option(help="Which model, where the URL's server wants its name.")] = None,
+    key_variable: Annotated[
+        str | None, typer.Option(help="Environment variable that holds the key of the URL's server.")
+    ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -62,7 +66,7 @@ def evaluate(
     from tasks.evaluation.files import read_scores
     from tasks.recipe import load_recipe
 
-    evaluation = evaluate_flow(load_recipe(recipe, overrides or []), endpoint)
+    evaluation = evaluate_flow(load_recipe(recipe, overrides or []), endpoint, model, key_variable)
     scores = read_scores(evaluation)
     if as_json:
         print_json(scores.model_dump(mode="json"))

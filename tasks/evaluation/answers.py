@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import DatasetError, EndpointFailed
-from tasks.evaluation.asking import CHAT, Form, TestRow
+from tasks.evaluation.asking import CHAT, OURS, Access, Form, TestRow
 from tasks.platforms.connect import async_client
 from tasks.recipe.sections import EvaluationSection
 
 TRIES = 6
 LONGEST_WAIT_SECONDS = 30.0
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
+REFUSED_STATUS = frozenset({401, 403})  # who asks without the right key once does so each time
 
 
 class Answer(BaseModel):
@@ -68,6 +69,7 @@ def collect_answers(
     path: Path,
     on_progress: Callable[[int, int], None] | None = None,
     form: Form = CHAT,
+    access: Access = OURS,
 ) -> list[Answer]:
     """Ask `url`, in the given form, for every row that `path` holds no answer to; returns the answers in row order.
 
@@ -83,7 +85,9 @@ def collect_answers(
     report(len(rows) - len(missing), len(rows))
     if missing:
         with path.open("a", encoding="utf-8") as file:
-            run = _Run(url, form, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows)))
+            run = _Run(
+                url, form, access, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows))
+            )
             kept.update(asyncio.run(run.ask_all(missing)))
     return [kept[row.id] for row in rows]
 
@@ -130,12 +134,19 @@ class _Run:
     """One run through the questions."""
 
     def __init__(
-        self, url: str, form: Form, section: EvaluationSection, file: IO[str], on_answer: Callable[[int], None]
+        self,
+        url: str,
+        form: Form,
+        access: Access,
+        section: EvaluationSection,
+        file: IO[str],
+        on_answer: Callable[[int], None],
     ) -> None:
         self.url, self.form, self.section, self.file, self.on_answer = url.rstrip("/"), form, section, file, on_answer
+        self.model, self.key = access.model, access.key()
         self.answers: dict[str, Answer] = {}
         self.failures = 0
-        self.answered = False
+        self.answered = self.refused = False
 
     async def ask_all(self, rows: Sequence[TestRow]) -> dict[str, Answer]:
         """Answers by row id."""
@@ -146,6 +157,7 @@ class _Run:
                 self.url,
                 httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds)),
                 concurrency,
+                self.key,
             ) as client,
             asyncio.TaskGroup() as group,
         ):
@@ -172,10 +184,10 @@ class _Run:
                 return
 
     def _is_gone(self) -> bool:
-        return not self.answered and self.failures >= max(8, self.section.concurrency)
+        return not self.answered and (self.refused or self.failures >= max(8, self.section.concurrency))
 
     async def _ask(self, client: httpx.AsyncClient, row: TestRow) -> Answer:
-        body = self.form.body(row, self.section)
+        body = self.form.body(row, self.section) | ({"model": self.model} if self.model else {})
         for attempt in range(TRIES):
             asked_at, start = time.time(), time.perf_counter()
             wait = min(LONGEST_WAIT_SECONDS, 0.5 * 2**attempt)
@@ -184,8 +196,9 @@ class _Run:
                 seconds = time.perf_counter() - start
                 if response.status_code == 200:
                     return _read_answer(self.form, row, response, asked_at, seconds, attempt)
-                problem = f"HTTP {response.status_code}: {response.text[:300]}"
+                problem = f"HTTP {response.status_code}: {self._without_key(response.text)[:300]}"
                 transient = response.status_code in TRANSIENT_STATUS
+                self.refused = self.refused or response.status_code in REFUSED_STATUS
                 wait = max(wait, _retry_after(response))
             except httpx.TimeoutException:
                 seconds, transient = time.perf_counter() - start, False
@@ -197,6 +210,10 @@ class _Run:
             if attempt < TRIES - 1:
                 await asyncio.sleep(wait * random.uniform(0.5, 1.0))
         return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem, failed_tries=attempt + 1)
+
+    def _without_key(self, text: str) -> str:
+        """Some servers repeat the key that they refuse."""
+        return text.replace(self.key, "<key>") if self.key else text
 
 
 def _retry_after(response: httpx.Response) -> float:

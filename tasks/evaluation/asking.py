@@ -1,9 +1,11 @@
 """How an endpoint is asked one test row, and how its reply is read. Each form is one kind of endpoint."""
 
+import os
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.errors import EnvironmentProblem
 from tasks.recipe.sections import EvaluationSection
 
 TEMPERATURE = 0.0
@@ -30,6 +32,32 @@ class Reply(BaseModel):
     prompt_tokens: int = Field(0, ge=0)
     completion_tokens: int = Field(0, ge=0)
     finish_reason: str | None = None
+
+
+class Access(BaseModel):
+    """What a server that is not ours wants to know: which of its models is meant, and a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str | None = None
+    key_variable: str | None = Field(
+        None,
+        description="Environment variable that holds the key. The key itself is read where it is used, and only there.",
+    )
+
+    def key(self) -> str | None:
+        """The key; None where none is wanted. Raises EnvironmentProblem when the variable is not set."""
+        if self.key_variable is None:
+            return None
+        key = os.environ.get(self.key_variable)
+        if not key:
+            raise EnvironmentProblem(
+                f"the environment variable {self.key_variable}, which should hold the endpoint's key, is not set here"
+            )
+        return key
+
+
+OURS = Access()
 
 
 class Form(Protocol):

@@ -20,12 +20,16 @@ def sync_client(url: str, timeout: float | httpx.Timeout) -> httpx.Client:
     return httpx.Client(base_url=url, timeout=timeout, trust_env=parts.hostname not in LOOPBACK)
 
 
-def async_client(url: str, timeout: float | httpx.Timeout, connections: int) -> httpx.AsyncClient:
-    """The same for many requests at once, at most `connections`."""
+def async_client(
+    url: str, timeout: float | httpx.Timeout, connections: int, key: str | None = None
+) -> httpx.AsyncClient:
+    """The same for many requests at once, at most `connections`. `key`: what a foreign server knows its callers by."""
     parts = urlsplit(url)
     if parts.scheme == "sagemaker":
         from tasks.platforms.sagemaker.invoking import async_transport
 
         return httpx.AsyncClient(base_url=url, timeout=timeout, transport=async_transport(parts, connections))
     limits = httpx.Limits(max_connections=connections)
-    return httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=parts.hostname not in LOOPBACK)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    ours = parts.hostname in LOOPBACK
+    return httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, headers=headers, trust_env=not ours)
