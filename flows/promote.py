@@ -42,6 +42,7 @@ def promote(
         asked = Approval.with_initial_data(description=report.approval_question(name, entry))
         answer = suspend_flow_run(wait_for_input=asked, timeout=_WAIT_SECONDS)
         if answer.decision == "reject":
+            Registry().reject(name, entry.model, answer.reason)
             return None
         reason = f"approved: {answer.reason}"
     return stage.promote_earlier(name, entry.model.digest, anyway, reason)

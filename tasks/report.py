@@ -119,11 +119,22 @@ def publish_cost(facts: RunFacts, page: Path | None) -> None:
 
 def approval_question(recipe: str, entry: Entry) -> str:
     """Markdown above the form by which a person approves or rejects."""
-    reasons = "".join(f"- {reason}\n" for reason in entry.decision.reasons)
-    return (
-        f"# May model {entry.model.digest[:8]} of {recipe} serve?\n\nThe gate says: {entry.decision.outcome}.\n\n{reasons}\n"
-        f"Wrong answers: `{entry.evaluation.uri}/wrong_answers.md`\n"
-    )
+    decision = entry.decision
+    lines = [
+        f"### May model {entry.model.digest[:8]} of {recipe} serve?",
+        "",
+        f"The gate says: **{decision.outcome}**.",
+        "",
+    ]
+    lines += [f"- {reason}" for reason in decision.reasons]
+    lines += ["", _row("model", [decision.metric]), _row("---", ["---"])]
+    lines += [_row("base", [percent(decision.base)]), _row("tuned", [percent(decision.tuned)]), ""]
+    lines += [f"Gain: {gain(decision.comparison)}.", ""]
+    ui = get_current_settings().ui_url
+    if ui:
+        pages = ("evaluation-report", "wrong-answers")
+        lines.append(" · ".join(f"[{key.replace('-', ' ')}]({ui}/artifacts/key/{key})" for key in pages))
+    return "\n".join([*lines, "", f"Wrong answers as a file: {entry.evaluation.uri}/wrong_answers.md"])
 
 
 def evaluation_report(metric: str, evaluation: Evaluation) -> str:

@@ -35,13 +35,13 @@ class Entry(BaseModel):
 
 
 class Switch(BaseModel):
-    """One change of the model that serves."""
+    """One change of the model that serves, or a person's refusal of one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: datetime
-    action: Literal["promoted", "rolled back"]
-    model: str = Field(description="Digest of the model that serves from then on.")
+    action: Literal["promoted", "rolled back", "rejected"]
+    model: str = Field(description="Digest of the model that serves from then on; of the one that was rejected.")
     reason: str
 
 
@@ -55,7 +55,9 @@ class Record(BaseModel):
         default=[], description="The champions before it, the latest last: where rollback goes."
     )
     history: list[Entry] = Field(default=[], description="Every decision, the latest last.")
-    switches: list[Switch] = Field(default=[], description="Every change of the champion, the latest last.")
+    switches: list[Switch] = Field(
+        default=[], description="Every change of the champion, and every rejection, the latest last."
+    )
 
 
 class Registry:
@@ -90,6 +92,12 @@ class Registry:
             before = [*record.before, record.champion] if record.champion else record.before
             switch = Switch(at=now(), action="promoted", model=entry.model.digest, reason=reason)
             self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
+
+    def reject(self, recipe: str, model: Reference, reason: str) -> None:
+        """A person decided that a candidate may not serve. Who serves stays as it is."""
+        with self._changing(recipe) as record:
+            switch = Switch(at=now(), action="rejected", model=model.digest, reason=reason)
+            self._write(recipe, record, switches=[*record.switches, switch])
 
     def roll_back(self, recipe: str, reason: str) -> Entry:
         """Makes the champion before this one the champion again, and returns it.

@@ -56,6 +56,14 @@ def test_the_same_decision_again_is_no_news(registry: Registry) -> None:
     assert len(registry.read("r").history) == 1
 
 
+def test_a_rejection_is_on_record_with_its_reason_and_changes_nothing_else(registry: Registry) -> None:
+    registry.promote("r", entry("one"), "better")
+    registry.reject("r", entry("two").model, "it invents tables")
+    assert champion(registry) == "one"
+    last = registry.read("r").switches[-1]
+    assert (last.action, last.model, last.reason) == ("rejected", "two", "it invents tables")
+
+
 def test_rollback_goes_back_through_the_champions_and_stops_at_the_first(registry: Registry) -> None:
     for name in ("one", "two", "three"):
         registry.promote("r", entry(name), "it passed")

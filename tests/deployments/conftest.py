@@ -8,7 +8,7 @@ import yaml
 
 from flows.setup import POOL
 from tasks.platforms.process import ProcessRunner
-from tests.support.prefect_server import PREFECT, PrefectServer, prefect_server
+from tests.support.prefect_server import PREFECT, PrefectServer, prefect_server, wait_for
 from tests.support.tiny_model import build_tiny_model, tiny_recipe
 
 
@@ -23,8 +23,30 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
         with started.worker(POOL):
             yield started
     home = ProcessRunner(folder / "home")
+    for alias in home.aliases():
+        home.delete_alias(alias.name)
     for endpoint in home.endpoints():
         home.delete_endpoint(endpoint.name)
+
+
+@pytest.fixture(scope="session")
+def judged(server: PrefectServer) -> str:
+    """A candidate of the recipe `asked` passed the gate and needs a person; the run of promote that it started."""
+    recipe = server.deployment("demo")["parameters"]["recipe"]
+    run = server.start("demo", recipe=recipe | {"name": "asked", "gate": recipe["gate"] | {"approval": True}})
+    wait_for(lambda: server.ended(run) != "", 300, "the run that ends with a candidate")
+    assert server.ended(run) == "COMPLETED", (server.folder / "worker.log").read_text(encoding="utf-8")
+    [asking] = server.runs_of("promote")
+    return str(asking["id"])
+
+
+@pytest.fixture
+def waiting(server: PrefectServer, judged: str) -> str:
+    """A run of promote that waits for a person."""
+    run = judged if server.ended(judged) in ("", "PAUSED") else server.start("promote", name="asked", ask=True)
+    wait_for(lambda: server.ended(run) != "", 120, "the question")
+    assert server.ended(run) == "PAUSED", (server.folder / "worker.log").read_text(encoding="utf-8")
+    return run
 
 
 def _with_a_tiny_demo(folder: Path) -> Path:

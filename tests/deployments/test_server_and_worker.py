@@ -36,8 +36,9 @@ def test_the_sweep_starts_by_its_schedule(server: PrefectServer) -> None:
 
 def test_a_run_that_somebody_starts_ends_well_and_shows_its_artifacts(server: PrefectServer) -> None:
     server.command(*PREFECT, "deployment", "run", "finetune/demo")
-    wait_for(lambda: bool(finished(server, "demo")), 300, "the run of the tiny demo")
-    [run] = finished(server, "demo")
+    newest = server.runs_of("demo")[0]["id"]
+    wait_for(lambda: server.ended(newest) != "", 300, "the run of the tiny demo")
+    run = server.get(f"flow_runs/{newest}")
     log = (server.folder / "worker.log").read_text(encoding="utf-8")
     assert run["state_type"] == "COMPLETED", log
     shown = server.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})

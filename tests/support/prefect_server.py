@@ -41,6 +41,21 @@ class PrefectServer:
         """Answer of the server's API."""
         return httpx.get(f"{self.url}/api/{path}", timeout=60).raise_for_status().json()
 
+    def deployment(self, name: str) -> dict[str, Any]:
+        """The deployment of that name."""
+        [found] = self.post("deployments/filter", deployments={"name": {"any_": [name]}})
+        return dict(found)
+
+    def start(self, deployment: str, **parameters: Any) -> str:
+        """Starts a run of a deployment; returns its id."""
+        run = self.post(f"deployments/{self.deployment(deployment)['id']}/create_flow_run", parameters=parameters)
+        return str(run["id"])
+
+    def ended(self, run: str) -> str:
+        """The type of the state in which a run came to its end or its pause; empty while it is under way."""
+        state = str(self.get(f"flow_runs/{run}")["state_type"])
+        return state if state in ("COMPLETED", "FAILED", "CRASHED", "PAUSED") else ""
+
     def runs_of(self, deployment: str) -> list[dict[str, Any]]:
         """Flow runs of a deployment, the newest first."""
         runs = self.post("flow_runs/filter", deployments={"name": {"any_": [deployment]}}, sort="START_TIME_DESC")
