@@ -50,6 +50,21 @@ def labelled_rows(count: int, seed: int = 5) -> list[dict[str, str]]:
     return [{"text": text, "label": label} for text, label in rows.items()]
 
 
+def classifier_recipe(folder: Path, model: Path) -> dict[str, Any]:
+    """A recipe of seconds, as YAML would hold it, and its rows in `folder`."""
+    source = folder / "labelled.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in labelled_rows(80)), encoding="utf-8")
+    return {
+        "name": "labels",
+        "problem": {"kind": "text-classification", "thresholds": "best_f1"},
+        "dataset": {"source": str(source), "max_tokens": 128, "test_share": 0.3, "steps": ["whitespace", "lower_case"]},
+        "model": {"source": str(model)},
+        "training": {"method": "full", "epochs": 6, "max_length": 128, "batch_size": 8, "learning_rate": 3e-3},
+        "serving": {"expires_after_hours": 0.2},
+        "gate": {"min_gain": -1},
+    }
+
+
 def write_labelled(folder: Path, rows: int, **task: Any) -> Path:
     """Train.parquet with `rows` rows, validation and test with a quarter as many, and task.json; returns `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
