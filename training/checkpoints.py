@@ -1,5 +1,11 @@
-"""Folders that are either complete or not there: a checkpoint is written under a temporary name and renamed."""
+"""Folders that are either complete or not there: a checkpoint is written under a temporary name and renamed.
 
+That holds on one disk. SageMaker copies the folder to S3 file by file while it changes, and a spot interruption ends the
+copying anywhere: what comes back may lack files, or mix those of two writings. So each checkpoint lists its files with their
+digests, and the best weights that belong to it; one that differs from its list is passed over for the one before.
+"""
+
+import hashlib
 import json
 import os
 import shutil
@@ -13,7 +19,7 @@ from training.problems import TrainingProblem
 STATE = "checkpoint"  # all that a restart needs
 BEST = "best"  # the weights alone
 WRITING = ".writing"
-IDENTITY = "identity.json"
+CONTENTS = "contents.json"
 
 
 @contextmanager
@@ -30,7 +36,7 @@ def written_whole(folder: Path, identity: dict[str, Any], writer: bool = True) -
     yield temporary
     _wait_for_all()
     if writer:
-        (temporary / IDENTITY).write_text(json.dumps(identity), encoding="utf-8")
+        (temporary / CONTENTS).write_text(json.dumps(_contents(temporary, identity, folder.parent)), encoding="utf-8")
         _flush(temporary)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
@@ -39,20 +45,35 @@ def written_whole(folder: Path, identity: dict[str, Any], writer: bool = True) -
 
 
 def latest(checkpoints: Path, kind: str = STATE) -> Path | None:
-    """The complete checkpoint of the highest step. What a killed process left half-written is not considered."""
-    return max(_complete(checkpoints, kind), key=_step, default=None)
+    """The whole checkpoint of the highest step. What was left half-written or came back torn is not considered."""
+    newest_first = sorted(_finished(checkpoints, kind), key=_step, reverse=True)
+    return next((folder for folder in newest_first if _is_whole(folder)), None)
+
+
+def resume_point(checkpoints: Path) -> Path | None:
+    """The checkpoint to go on from; what is newer than it, and torn or of a future that is trained again, is deleted."""
+    found = latest(checkpoints)
+    reached = _step(found) if found else -1
+    newer = [folder for kind in (STATE, BEST) for folder in checkpoints.glob(f"{kind}-*") if _step(folder) > reached]
+    for folder in newer:
+        shutil.rmtree(folder, ignore_errors=True)
+    if newer:
+        at = f"step {reached}" if found else "the start"
+        names = ", ".join(sorted(folder.name for folder in newer))
+        print(f"going on from {at}: passed over {names}, torn or newer than the last whole checkpoint", flush=True)
+    return found
 
 
 def drop_old(checkpoints: Path, kind: str, keep: int) -> None:
     """Delete all but the `keep` newest checkpoints of a kind, and what was left half-written."""
-    old = sorted(_complete(checkpoints, kind), key=_step)[:-keep]
+    old = sorted(_finished(checkpoints, kind), key=_step)[:-keep]
     for folder in [*old, checkpoints / WRITING]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_same_run(checkpoint: Path, identity: dict[str, Any]) -> None:
     """Raise TrainingProblem when `checkpoint` was made with other settings, rows or base model than `identity`."""
-    theirs = json.loads((checkpoint / IDENTITY).read_text(encoding="utf-8"))
+    theirs = _read(checkpoint)["identity"]
     differing = [name for name in identity if identity[name] != theirs.get(name)]
     if differing:
         raise TrainingProblem(
@@ -60,8 +81,37 @@ def check_same_run(checkpoint: Path, identity: dict[str, Any]) -> None:
         )
 
 
-def _complete(checkpoints: Path, kind: str) -> list[Path]:
-    return [folder for folder in checkpoints.glob(f"{kind}-*") if (folder / IDENTITY).is_file()]
+def _contents(folder: Path, identity: dict[str, Any], checkpoints: Path) -> dict[str, Any]:
+    """What `folder` holds, and which best weights a restart from it needs."""
+    best = max(_finished(checkpoints, BEST), key=_step, default=None)
+    files = {path.relative_to(folder).as_posix(): _digest(path) for path in folder.rglob("*") if path.is_file()}
+    return {"identity": identity, "files": files, "best": best.name if best else None}
+
+
+def _finished(checkpoints: Path, kind: str) -> list[Path]:
+    """Those that were written to their end on this disk, or look like it."""
+    return [folder for folder in checkpoints.glob(f"{kind}-*") if (folder / CONTENTS).is_file()]
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file is the one that was written, and the best weights of that time are there, too."""
+    try:
+        contents = _read(folder)
+        same = all(_digest(folder / name) == digest for name, digest in contents["files"].items())
+    except (OSError, ValueError):
+        return False
+    is_state, best = folder.name.startswith(f"{STATE}-"), contents["best"]
+    return same and (not is_state or best is None or _is_whole(folder.parent / best))
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    contents: dict[str, Any] = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
+    return contents
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _step(folder: Path) -> int:

@@ -29,7 +29,7 @@ def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None
     clock = Clock(stop)
     with clock.phase("read"):
         job = prepare(folders, settings)
-        resumed = checkpoints.latest(folders.checkpoints)
+        resumed = checkpoints.resume_point(folders.checkpoints)
         if resumed:
             checkpoints.check_same_run(resumed, job.identity)
     facts = _train(job, resumed, clock)

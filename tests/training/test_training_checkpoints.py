@@ -1,5 +1,6 @@
 """A checkpoint is complete or not there."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ def save(folder: Path, step: int, kind: str = checkpoints.STATE) -> Path:
     target = folder / f"{kind}-{step}"
     with checkpoints.written_whole(target, IDENTITY) as temporary:
         (temporary / "weights").write_text(str(step))
+        (temporary / "optimizer").mkdir()
+        (temporary / "optimizer" / "state").write_text(f"of step {step}")
     return target
 
 
@@ -40,10 +43,47 @@ def test_what_a_dying_process_leaves_is_not_a_checkpoint(tmp_path: Path) -> None
     assert checkpoints.latest(tmp_path) == tmp_path / "checkpoint-10"
 
 
-def test_a_folder_that_was_synced_half_is_not_a_checkpoint(tmp_path: Path) -> None:
+FILES = ["weights", "optimizer/state", checkpoints.CONTENTS]
+HARM: dict[str, Callable[[Path], object]] = {
+    "missing": lambda file: file.unlink(),
+    "empty": lambda file: file.write_bytes(b""),
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[:-1]),
+    "of another writing": lambda file: file.write_bytes(b"x" * file.stat().st_size),
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("harm", HARM)
+def test_a_checkpoint_that_came_back_torn_is_passed_over(tmp_path: Path, file: str, harm: str) -> None:
     save(tmp_path, 10)
-    (tmp_path / "checkpoint-20").mkdir()
-    assert checkpoints.latest(tmp_path) == tmp_path / "checkpoint-10"
+    HARM[harm](save(tmp_path, 20) / file)
+    assert checkpoints.resume_point(tmp_path) == tmp_path / "checkpoint-10"
+    assert not (tmp_path / "checkpoint-20").exists(), "it would count as one of those that are kept"
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("harm", HARM)
+def test_a_checkpoint_whose_best_weights_came_back_torn_is_passed_over(tmp_path: Path, file: str, harm: str) -> None:
+    save(tmp_path, 10, checkpoints.BEST)
+    save(tmp_path, 10)
+    torn = save(tmp_path, 20, checkpoints.BEST)
+    save(tmp_path, 20)
+    HARM[harm](torn / file)
+    assert checkpoints.resume_point(tmp_path) == tmp_path / "checkpoint-10"
+    assert checkpoints.latest(tmp_path, checkpoints.BEST) == tmp_path / "best-10"
+
+
+def test_best_weights_of_steps_that_are_trained_again_are_forgotten(tmp_path: Path) -> None:
+    save(tmp_path, 10)
+    save(tmp_path, 20, checkpoints.BEST)
+    assert checkpoints.resume_point(tmp_path) == tmp_path / "checkpoint-10"
+    assert checkpoints.latest(tmp_path, checkpoints.BEST) is None
+
+
+def test_with_nothing_whole_training_starts_anew(tmp_path: Path) -> None:
+    (save(tmp_path, 10) / "weights").unlink()
+    assert checkpoints.resume_point(tmp_path) is None
+    assert list(tmp_path.glob("checkpoint-*")) == []
 
 
 def test_leftovers_do_not_end_up_in_a_checkpoint(tmp_path: Path) -> None:
