@@ -91,7 +91,7 @@ def test_a_recipe_is_filled_in_submitted_and_its_artifacts_read(
         expect(page.get_by_text(key).first).to_be_visible(timeout=SLOW)
     take(page, pictures / "run.png")
     for key, words in (("evaluation-report", "tuned model"), ("training-report", "nats per token")):
-        page.goto(f"{server.url}/v2/artifacts/key/{key}")
+        page.goto(f"{server.url}/v2/artifacts/artifact/{server.artifact(run, key)}")
         expect(page.get_by_text(words).first).to_be_visible(timeout=SLOW)
         take(page, pictures / f"{key}.png")
     page.get_by_role("link", name="cost").first.click()

@@ -61,6 +61,11 @@ class PrefectServer:
         runs = self.post("flow_runs/filter", deployments={"name": {"any_": [deployment]}}, sort="START_TIME_DESC")
         return list(runs)
 
+    def artifact(self, run: str, key: str) -> str:
+        """Id of the artifact that a run left under a key."""
+        [found] = self.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}, "key": {"any_": [key]}})
+        return str(found["id"])
+
     @contextmanager
     def worker(self, pool: str) -> Iterator[None]:
         """A worker of that pool."""
