@@ -10,7 +10,7 @@ import pytest
 
 from flows.evaluate import evaluate
 from tasks.errors import EndpointFailed, EnvironmentProblem
-from tasks.evaluate import read_scores
+from tasks.evaluation.files import read_scores
 from tasks.recipe import Recipe
 from tests.serving.running_server import Server
 
