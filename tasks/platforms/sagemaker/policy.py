@@ -39,9 +39,13 @@ def document(statements: list[Statement]) -> Policy:
 
 def execution_statements(clients: Clients) -> list[Statement]:
     """What a job and an endpoint may do: their own prefix of the bucket, their logs and metrics, pulling images."""
+    parts = (_own_objects, _telling, _pulling_images, _only_if_used)
+    return [statement for part in parts for statement in part(clients)]
+
+
+def _own_objects(clients: Clients) -> list[Statement]:
     section, bucket = clients.section, _arn(clients, "s3", clients.bucket)
-    logs = _arn(clients, "logs", "log-group:/aws/sagemaker/*", regional=True)
-    statements = [
+    return [
         Statement(
             sid="OwnObjects",
             reason="Read channels and models, write models, outputs and checkpoints, below the recipe's prefix only.",
@@ -61,6 +65,12 @@ def execution_statements(clients: Clients) -> list[Statement]:
             actions=["s3:GetBucketLocation"],
             resources=[bucket],
         ),
+    ]
+
+
+def _telling(clients: Clients) -> list[Statement]:
+    logs = _arn(clients, "logs", "log-group:/aws/sagemaker/*", regional=True)
+    return [
         Statement(
             sid="WriteLogs",
             reason="What the programs print goes to CloudWatch Logs, from where we show it.",
@@ -74,6 +84,11 @@ def execution_statements(clients: Clients) -> list[Statement]:
             resources=["*"],
             condition={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}},
         ),
+    ]
+
+
+def _pulling_images(clients: Clients) -> list[Statement]:
+    return [
         Statement(
             sid="LogInToRegistry",
             reason="A token for pulling images; AWS has no narrower resource for it.",
@@ -87,7 +102,6 @@ def execution_statements(clients: Clients) -> list[Statement]:
             resources=[f"arn:{_partition(clients)}:ecr:{clients.region}:*:repository/*"],
         ),
     ]
-    return statements + _only_if_used(clients)
 
 
 def _only_if_used(clients: Clients) -> list[Statement]:
@@ -132,7 +146,11 @@ def _key(clients: Clients, key: str) -> dict[str, Any]:
 
 def caller_statements(clients: Clients) -> list[Statement]:
     """What whoever starts runs must be permitted. It is shown, never granted: your administrators decide."""
-    bucket = _arn(clients, "s3", clients.bucket)
+    parts = (_running, _moving_files, _watching, _scaling, _checking_first, _keys)
+    return [statement for part in parts for statement in part(clients)]
+
+
+def _running(clients: Clients) -> list[Statement]:
     own = [_arn(clients, "sagemaker", f"{kind}/*", regional=True) for kind in _SAGEMAKER_KINDS]
     return [
         Statement(
@@ -158,6 +176,12 @@ def caller_statements(clients: Clients) -> list[Statement]:
             actions=["iam:GetRole", "iam:PassRole"],
             resources=[clients.role_arn],
         ),
+    ]
+
+
+def _moving_files(clients: Clients) -> list[Statement]:
+    bucket = _arn(clients, "s3", clients.bucket)
+    return [
         Statement(
             sid="Transfer",
             reason="Upload data and code, fetch results, remove what is over.",
@@ -170,6 +194,11 @@ def caller_statements(clients: Clients) -> list[Statement]:
             actions=["s3:GetBucketLocation", "s3:ListBucket"],
             resources=[bucket],
         ),
+    ]
+
+
+def _watching(clients: Clients) -> list[Statement]:
+    return [
         Statement(
             sid="ReadLogs",
             reason="Show what jobs and endpoints print.",
@@ -182,6 +211,11 @@ def caller_statements(clients: Clients) -> list[Statement]:
             actions=["cloudwatch:GetMetricData"],
             resources=["*"],
         ),
+    ]
+
+
+def _scaling(clients: Clients) -> list[Statement]:
+    return [
         Statement(
             sid="Scale",
             reason="Autoscaling, and the alarms that roll an update of an endpoint back.",
@@ -203,6 +237,11 @@ def caller_statements(clients: Clients) -> list[Statement]:
                 f"arn:{_partition(clients)}:iam::*:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/*"
             ],
         ),
+    ]
+
+
+def _checking_first(_: Clients) -> list[Statement]:
+    return [
         Statement(
             sid="Preflight",
             reason="Optional. Check quotas, prices, PassRole and your own images before anything is uploaded; without it, that is noted.",
@@ -214,7 +253,6 @@ def caller_statements(clients: Clients) -> list[Statement]:
             ],
             resources=["*"],
         ),
-        *_keys(clients),
     ]
 
 
