@@ -43,10 +43,10 @@ def build_dataset(
             nevertheless), or the rows cannot be split.
         RecipeError: the tokenizer has no chat template, or one that refuses the messages.
     """
-    on_progress = on_progress or (lambda stage, rows: None)
+    report = on_progress or (lambda stage, rows: None)
     sources, problem, before = find_sources(section), problem_of(asked), Preprocessing.of(section, asked)
-    changed: Counter[str] = Counter()
     counter = TokenCounter(tokenizer_folder, asked.generates) if tokenizer_folder else None
+    changed: Counter[str] = Counter()
     out.mkdir(parents=True, exist_ok=True)
     quarantine = out / "quarantine.jsonl"
     with _open_index(out, section.seed) as db, quarantine.open("w", encoding="ascii") as file:
@@ -55,29 +55,43 @@ def build_dataset(
             for batch in _read(source, part, section, problem, counter, before):
                 write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
                 changed.update(step for measured in batch for step in measured.row.changed)
-                index.add(db, part, batch, rows + 1)
-                if section.near_duplicates:
-                    examples = ((n, measured.row.example) for n, measured in enumerate(batch, rows + 1))
-                    add_sketches(db, ((n, example.asked) for n, example in examples if example))
+                _add(db, part, batch, rows + 1, section)
                 rows += len(batch)
-                on_progress("read", rows)
+                report("read", rows)
         try:
             apart = _sort_out(db, section, problem.apart, rows, quarantine)
         finally:
             write_losers(file, db)
-        on_progress("split", rows)
-        written = 0
-        for split in SPLITS:
-            written += write_split(db, split, problem, out / f"{split}.parquet")
-            on_progress("write", written)
+        report("split", rows)
+        _write_splits(db, problem, out, report)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
         audit = make_audit(db, section, digests, rows, apart, changed)
+    _write_papers(section, asked, problem, out, audit)
+    return audit
+
+
+def _add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int, section: DatasetSection) -> None:
+    index.add(db, part, batch, first)
+    if section.near_duplicates:
+        examples = ((n, measured.row.example) for n, measured in enumerate(batch, first))
+        add_sketches(db, ((n, example.asked) for n, example in examples if example))
+
+
+def _write_splits(db: sqlite3.Connection, problem: Problem, out: Path, report: Progress) -> None:
+    written = 0
+    for split in SPLITS:
+        written += write_split(db, split, problem, out / f"{split}.parquet")
+        report("write", written)
+
+
+def _write_papers(
+    section: DatasetSection, asked: ProblemSection, problem: Problem, out: Path, audit: DatasetAudit
+) -> None:
     task = dict(problem.task(out / "train.parquet"))
     if not asked.generates:
         task["cleaning"] = section.steps  # its server does the same to what it is asked
     (out / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
     (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return audit
 
 
 def find_sources(section: DatasetSection) -> list[Source]:
