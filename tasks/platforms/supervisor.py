@@ -7,6 +7,7 @@ held for as long as this process or its child lives: whether something runs is a
 Only the standard library is imported: it starts in a few hundredths of a second and stays small.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -35,7 +36,7 @@ def supervise(folder: Path) -> None:
             stderr=subprocess.STDOUT,
             pass_fds=[lock],  # an orphaned child still counts as running
         )
-        _wait(child, folder, stop)
+        _wait(child, folder, plan, stop)
     _write_exit(folder, {"exit_code": child.returncode, "reason": stop.reason, "ended": time.time()})
 
 
@@ -51,10 +52,14 @@ class _Stop:
         self.reason = self.reason or "stopped"
 
 
-def _wait(child: "subprocess.Popen[bytes]", folder: Path, stop: _Stop) -> None:
+def _wait(child: "subprocess.Popen[bytes]", folder: Path, plan: dict[str, Any], stop: _Stop) -> None:
     kill_at: float | None = None
     while child.poll() is None:
-        plan, now = _read(folder), time.time()
+        now = time.time()
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # without us the command would have no deadline: the last plan holds
+            plan = _read(folder)
         if stop.reason is None and now > plan["deadline"]:
             stop.reason = "deadline"
         if stop.reason and kill_at is None:

@@ -136,6 +136,19 @@ def test_an_endpoint_ends_by_itself_at_its_expiry(runner: ProcessRunner, model: 
     assert runner.sweep(datetime.now(UTC)) == []
 
 
+def test_a_plan_that_cannot_be_read_for_a_moment_costs_no_supervisor(runner: ProcessRunner, model: Path) -> None:
+    runner.start_endpoint(spec(model))
+    plan = runner.root / "endpoints" / "r-1" / "process.json"
+    content = plan.read_text()
+    plan.write_text("")
+    time.sleep(1)  # it is read five times in that
+    plan.write_text(content.replace('"deadline": ', '"deadline": 1, "was": '))
+    limit = time.monotonic() + 60
+    while runner.endpoints():
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
 def test_sweep_stops_what_has_expired_and_leaves_the_rest(runner: ProcessRunner, model: Path) -> None:
     runner.start_endpoint(spec(model, name="old"))
     runner.start_endpoint(spec(model, name="new", labels=labels(5000)))
