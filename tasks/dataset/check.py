@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tasks.dataset.example import BadRow, Example, Reason, read_texts
 from tasks.dataset.preprocessing import Preprocessing
@@ -106,16 +109,19 @@ def _in_workers(
 ) -> Iterator[list[CheckedRow]]:
     """Like map(check, batches), in processes. Executor.map would read the whole source before giving its first result."""
     workers = min(os.cpu_count() or 1, 8)
-    waiting: deque[Future[list[CheckedRow]]] = deque()
+    waiting: deque[Future[Path]] = deque()
     # Spawned, not forked: the tokenizer and Arrow have threads running here.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with (
+        TemporaryDirectory(prefix="finetune-rows-") as folder,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+    ):
         try:
-            for batch in batches:
-                waiting.append(pool.submit(check, batch))
+            for number, batch in enumerate(batches):
+                waiting.append(pool.submit(_check_into, Path(folder, str(number)), check, batch))
                 if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
+                    yield _taken(waiting.popleft().result())
             while waiting:
-                yield waiting.popleft().result()
+                yield _taken(waiting.popleft().result())
         except BrokenProcessPool as error:
             raise EnvironmentProblem(
                 "a process that checks rows was killed; most likely this machine ran out of memory. In a script of your own, "
@@ -123,3 +129,16 @@ def _in_workers(
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _check_into(file: Path, check: Callable[[list[SourceRow]], list[CheckedRow]], rows: list[SourceRow]) -> Path:
+    """In a worker. A worker killed amid a long message to its pool leaves the pool waiting for the rest for ever: the
+    rows go through a file, and the message is short enough for a pipe to take it whole or not at all."""
+    file.write_bytes(pickle.dumps(check(rows), pickle.HIGHEST_PROTOCOL))
+    return file
+
+
+def _taken(file: Path) -> list[CheckedRow]:
+    checked: list[CheckedRow] = pickle.loads(file.read_bytes())
+    file.unlink()
+    return checked
