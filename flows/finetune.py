@@ -5,7 +5,6 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.runtime import flow_run
-from prefect.transactions import transaction
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks import report
@@ -13,7 +12,7 @@ from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import now
 from tasks.artifacts.runs import end_run, start_run
 from tasks.artifacts.store import write_json
-from tasks.deploy import deploy_candidate
+from tasks.deploy import candidate_endpoint
 from tasks.errors import GateRefused
 from tasks.evaluate import evaluate_base, evaluate_candidate
 from tasks.evaluation.files import read_evaluation
@@ -95,15 +94,13 @@ def _finetune(recipe: Recipe) -> Outcome:
     report.publish_dataset(dataset)
     # The base model is judged first: a mistake in serving or scoring shows before a GPU is paid for.
     base_evaluation = evaluate_base(recipe, base, dataset)
-    # Training stays outside the transaction: a bad evaluation must never throw it away.
     model = train_model(recipe, base, dataset)
     report.publish_training(model)
     champion_evaluation = judge_champion(recipe, model, dataset)
     alias: Alias | None = None
     decided: str
     try:
-        with transaction():
-            endpoint = deploy_candidate(recipe, model)
+        with candidate_endpoint(recipe, model) as endpoint:
             report.publish_deployment(endpoint, model, recipe.serving.engine)
             evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
             report.publish_evaluation(recipe.metric, base_evaluation, evaluation, champion_evaluation)

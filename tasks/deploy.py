@@ -1,10 +1,11 @@
 """Deploy: a server with the candidate, checked against what the trainer saw. Never cached: an endpoint is not a result."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from prefect import task
-from prefect.transactions import Transaction, get_transaction
 
 from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Registry
@@ -15,6 +16,26 @@ from tasks.progress import log
 from tasks.recipe import Platform, Recipe, ServingSection
 from tasks.retrying import RETRIES
 from tasks.train import labels
+
+
+@contextmanager
+def candidate_endpoint(recipe: Recipe, model: Reference) -> Iterator[Endpoint]:
+    """The endpoint to be judged: it stays when the body ends well, and is deleted on every other way out.
+
+    Prefect's transaction would undo the deployment as soon as one attempt of a later task fails, before its next one.
+
+    Raises:
+        EndpointFailed: as `deploy_candidate` does.
+    """
+    endpoint = deploy_candidate(recipe, model)
+    try:
+        yield endpoint
+    except BaseException:
+        try:
+            withdraw(recipe.platform, recipe.name, endpoint.name)
+        except Exception:  # what ended the run is what has to be told
+            log.exception("endpoint %s is left running until it expires: finetune endpoint delete", endpoint.name)
+        raise
 
 
 @task(name="deploy-candidate", **RETRIES)
@@ -30,23 +51,9 @@ def deploy_candidate(recipe: Recipe, model: Reference) -> Endpoint:
     try:
         log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, model.path / "probes.json"))
     except BaseException:
-        # A task that fails was never staged, so its rollback hook does not run: it cleans up after itself.
         withdraw(recipe.platform, recipe.name, endpoint.name)
         raise
-    transaction = get_transaction()
-    if transaction is not None:
-        transaction.set("candidate", {"platform": recipe.platform, "recipe": recipe.name, "endpoint": endpoint.name})
     return endpoint
-
-
-@deploy_candidate.on_rollback
-def _withdraw_candidate(transaction: Transaction) -> None:
-    candidate = transaction.get("candidate")
-    try:
-        withdraw(candidate["platform"], candidate["recipe"], candidate["endpoint"])
-    except Exception:  # Prefect would swallow it silently; the expiry still ends the endpoint
-        log.exception("endpoint %s is left running until it expires: finetune endpoint delete", candidate["endpoint"])
-        raise
 
 
 def running_endpoint(recipe: Recipe, model: Reference) -> Endpoint | None:

@@ -10,7 +10,7 @@ import pytest
 
 from flows.finetune import Outcome, finetune
 from tasks.artifacts.registry import Registry
-from tasks.errors import EndpointFailed, RecipeError, TryLater
+from tasks.errors import RecipeError
 from tasks.evaluation.files import read_scores
 from tasks.platforms import platforms_in_use
 from tasks.platforms.connect import sync_client
@@ -95,30 +95,3 @@ def test_a_run_over_its_budget_or_a_quota_is_refused_before_anything_is_uploaded
     assert "ml.g5.2xlarge for training job usage" in told
     changing = ("PUT", "POST", "Create", "Put", "Add")
     assert [call.operation for call in emulator.record.calls if call.operation.startswith(changing)] == []
-
-
-@pytest.mark.slow
-def test_an_endpoint_that_fails_its_ping_is_told_with_its_log_and_nothing_is_left(
-    emulator: Emulator, home: Path, recipe: Recipe
-) -> None:
-    emulator.faults.fail_health_check(times=9)
-    with pytest.raises(EndpointFailed, match=r"(?s)did not pass the ping health check.*serving model on"):
-        finetune(recipe)
-    assert emulator.holds() == NOTHING
-    assert emulator.jobs.table.rows == {}, "the base model is judged first: nothing was spent on training"
-
-
-@pytest.mark.slow
-def test_an_evaluation_that_fails_is_rolled_back_and_the_next_run_trains_no_second_time(
-    emulator: Emulator, home: Path, recipe: Recipe
-) -> None:
-    """The candidate answers the parity check, and then dies of the test questions."""
-    emulator.faults.fail_invocations(lambda name, body: "base" not in name and b'"max_tokens":16' in body)
-    with pytest.raises((EndpointFailed, TryLater)):
-        finetune(recipe)
-    assert emulator.holds() == NOTHING
-    emulator.faults.fail_invocations(lambda name, body: False)
-    outcome = finetune(recipe)
-    assert outcome.promoted
-    assert len(emulator.record.of("CreateTrainingJob")) == 1
-    assert [len(names) for names in emulator.holds().values()] == [1, 1, 1, 0]

@@ -45,3 +45,19 @@ def test_a_flow_killed_in_the_wait_finds_its_one_job_again(emulator: Emulator, h
     assert outcome["promoted"]
     assert len(emulator.record.of("CreateTrainingJob")) == len(emulator.jobs.table.rows) == 1
     assert report(outcome)["resumed_from_step"] in (0, None)
+
+
+def test_an_interrupted_flow_stops_its_job_and_the_next_goes_on_from_its_checkpoint(
+    emulator: Emulator, home: Path, file: Path
+) -> None:
+    flow = start(file)
+    wait_for(lambda: steps_done(emulator) >= 12, flow)
+    flow.send_signal(signal.SIGINT)
+    flow.communicate(timeout=180)
+    assert flow.returncode != 0
+    assert [job.status for job in emulator.jobs.table.rows.values()] == ["Stopped"]
+    assert emulator.holds() == {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+    outcome = finish(file)
+    assert outcome["promoted"]
+    assert [job.status for job in emulator.jobs.table.rows.values()] == ["Stopped", "Completed"]
+    assert report(outcome)["resumed_from_step"] >= 12

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass
@@ -27,6 +27,12 @@ class Faults:
     broken: Callable[[str, bytes], bool] = lambda endpoint, body: False
     seconds_per_state: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def heal(self) -> None:
+        """Nothing is armed any more."""
+        unarmed = Faults(lock=self.lock)
+        for each in fields(self):
+            setattr(self, each.name, getattr(unarmed, each.name))
 
     def throttle(self, operation: str, times: int = 1) -> None:
         """The next calls of `operation` are answered by ThrottlingException, and nothing is done."""
