@@ -32,7 +32,8 @@ def aws(
     from tasks.platforms.sagemaker.clients import Clients
     from tasks.platforms.sagemaker.cloudformation import template
     from tasks.platforms.sagemaker.errors import aws_errors
-    from tasks.platforms.sagemaker.policy import caller_statements, document
+    from tasks.platforms.sagemaker.policy import document
+    from tasks.platforms.sagemaker.policy_caller import caller_statements
     from tasks.platforms.sagemaker.setup import carry_out, plan_setup
 
     clients = Clients(_section(recipe, overrides or []))

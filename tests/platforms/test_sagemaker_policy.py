@@ -9,7 +9,9 @@ import boto3
 import pytest
 
 from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.policy import Statement, caller_statements, execution_statements
+from tasks.platforms.sagemaker.policy import Statement
+from tasks.platforms.sagemaker.policy_caller import caller_statements
+from tasks.platforms.sagemaker.policy_execution import execution_statements
 from tasks.recipe.sagemaker import SageMakerPlatform
 
 PAGE = Path("docs/aws.md").read_text(encoding="utf-8")

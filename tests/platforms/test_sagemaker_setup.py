@@ -16,6 +16,7 @@ from tasks.errors import EnvironmentProblem
 from tasks.platforms.sagemaker import policy
 from tasks.platforms.sagemaker.clients import Clients
 from tasks.platforms.sagemaker.cloudformation import template
+from tasks.platforms.sagemaker.policy_execution import execution_statements
 from tasks.platforms.sagemaker.setup import LOG_GROUP, carry_out, plan_setup
 from tasks.recipe.sagemaker import SageMakerPlatform
 
@@ -62,7 +63,7 @@ def test_an_empty_account_gets_a_private_bucket_a_role_and_a_log_group() -> None
     assert role["Arn"] == account.role_arn
     assert role["AssumeRolePolicyDocument"] == policy.TRUST
     granted = iam.get_role_policy(RoleName="finetune-flows", PolicyName="finetune-flows")["PolicyDocument"]
-    assert granted == policy.document(policy.execution_statements(account))
+    assert granted == policy.document(execution_statements(account))
     groups = account.client("logs").describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]
     assert [group["retentionInDays"] for group in groups] == [90]
 
@@ -138,16 +139,16 @@ def test_a_recipe_that_needs_more_shows_what_its_role_would_get_in_addition() ->
 
 
 def test_the_role_may_do_the_least() -> None:
-    for statement in policy.execution_statements(clients(kms_key="alias/mine", subnets=["s"], security_groups=["g"])):
+    for statement in execution_statements(clients(kms_key="alias/mine", subnets=["s"], security_groups=["g"])):
         assert not any(action.endswith("*") for action in statement.actions), statement.sid
         if statement.resources == ["*"]:
             assert statement.sid in {"LogInToRegistry", "WriteMetrics", "UseVpc"}, statement.sid
-    (own, *_) = policy.execution_statements(clients(prefix="team/a"))
+    (own, *_) = execution_statements(clients(prefix="team/a"))
     assert own.resources == [f"arn:aws:s3:::{BUCKET}/team/a/*"]
 
 
 def test_a_key_by_its_alias_is_a_condition_and_not_a_licence_for_all_keys() -> None:
-    key = next(each for each in policy.execution_statements(clients(kms_key="alias/mine")) if each.sid == "UseKey")
+    key = next(each for each in execution_statements(clients(kms_key="alias/mine")) if each.sid == "UseKey")
     assert key.condition == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/mine"}}
 
 
@@ -161,7 +162,7 @@ def test_the_template_holds_the_same_and_deploys() -> None:
     assert cloudformation.describe_stacks(StackName="finetune")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
     assert account.client("iam").get_role(RoleName="finetune-flows")["Role"]["Arn"] == account.role_arn
     (granted,) = body["Resources"]["Role"]["Properties"]["Policies"]
-    assert granted["PolicyDocument"] == policy.document(policy.execution_statements(account))
+    assert granted["PolicyDocument"] == policy.document(execution_statements(account))
     assert account.client("s3").get_bucket_location(Bucket=BUCKET)["LocationConstraint"] == "eu-west-1"
 
 

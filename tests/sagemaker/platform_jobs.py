@@ -1,5 +1,6 @@
 """Jobs of a second for the product's own platform, against the emulator."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +49,16 @@ def use_quick_programs(emulator: Emulator) -> None:
     emulator.account.images[IMAGE] = Image(
         ("sh", "-c", f"[ $0 = serve ] && exec python3 -u {ECHO} {{port}} || exec python3 -u {PROGRAM} $0")
     )
+
+
+def push_image(emulator: Emulator, repository: str, tag: str) -> str:
+    """Puts an image into the account's ECR, and returns its digest."""
+    ecr = emulator.client("ecr")
+    ecr.create_repository(repositoryName=repository)
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": {"digest": "sha256:0", "size": 1}, "layers": []}
+    put = ecr.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=tag)
+    return str(put["image"]["imageId"]["imageDigest"])
 
 
 def step_in(emulator: Emulator) -> int:

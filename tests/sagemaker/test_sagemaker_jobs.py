@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.artifacts.remote import read_remote
 from tasks.errors import EnvironmentProblem, JobFailed, TryLater
 from tasks.platforms.contract import TrainingJob
 from tasks.platforms.jobs import run_job
 from tasks.platforms.sagemaker.runner import SageMakerRunner
-from tests.sagemaker.platform_jobs import a_job, runner, section, step_in, use_quick_programs
+from tests.sagemaker.platform_jobs import IMAGE, a_job, push_image, runner, section, step_in, use_quick_programs
 from tests.support.sagemaker.emulator import Emulator
 
 
@@ -55,6 +56,17 @@ def test_a_job_is_followed_line_by_line_and_its_model_is_found_again(emulator: E
     assert jobs(emulator) == {"r-key-1": "Completed"}
     platform.remove_job(name)
     assert step_in(emulator) == 0, "a finished job keeps no checkpoints"
+
+
+def test_the_image_that_trained_is_on_record_by_its_digest(emulator: Emulator, tmp_path: Path) -> None:
+    platform = runner(tmp_path)
+    name, _ = run(platform, a_job(tmp_path))
+    remote = lambda: read_remote(platform.job_output(name))  # noqa: E731
+    assert (found := remote()) is not None
+    assert (found.facts["TrainingImage"], found.facts["TrainingImageDigest"]) == (IMAGE, "unknown")
+    digest = push_image(emulator, "contract", "1")
+    assert (found := remote()) is not None
+    assert found.facts["TrainingImageDigest"] == digest
 
 
 def test_data_that_is_there_is_not_sent_again(emulator: Emulator, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The preflight against the emulator: all that stands against a run is told at once, and nothing is uploaded."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from tasks.platforms.sagemaker.account import needed_quotas, principal_of
 from tasks.platforms.sagemaker.intent import Intent
 from tasks.platforms.sagemaker.preflight import Report, look_ahead
 from tasks.recipe import SageMakerPlatform, load_recipe
+from tests.sagemaker.platform_jobs import push_image
 from tests.support.sagemaker.emulator import BUCKET, ROLE, Emulator
 
 IMAGE = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.us-east-1.amazonaws.com/finetune-training:1"
@@ -22,11 +22,7 @@ IMAGE = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.us-east-1.amazonaws.com/finetune-training
 @pytest.fixture(autouse=True)
 def image(emulator: Emulator) -> None:
     """The one image that the account has."""
-    ecr = emulator.client("ecr")
-    ecr.create_repository(repositoryName="finetune-training")
-    kind = "application/vnd.docker.distribution.manifest.v2+json"
-    manifest = {"schemaVersion": 2, "mediaType": kind, "config": {"digest": "sha256:0", "size": 1}, "layers": []}
-    ecr.put_image(repositoryName="finetune-training", imageManifest=json.dumps(manifest), imageTag="1")
+    push_image(emulator, "finetune-training", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -55,6 +55,8 @@ def test_a_candidate_is_entered_with_its_scores_and_its_origin(emulator: Emulato
     (version,) = versions(emulator)
     assert version["ModelApprovalStatus"] == "Approved"
     assert version["ApprovalDescription"] == "it gained 5 points; surely"
+    image = version["CustomerMetadataProperties"].pop("ServingImage")
+    assert image.startswith(f"{IMAGE.partition(':')[0]}@sha256:")
     assert version["CustomerMetadataProperties"] == {"dataset_digest": "d0", "TrainingJobName": "r-key-1"}
     (container,) = version["InferenceSpecification"]["Containers"]
     assert container["Image"] == IMAGE

@@ -3,7 +3,6 @@
 A question that is not permitted is a note and no obstacle: whether the thing itself is permitted shows when it is done.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -11,14 +10,11 @@ from typing import Any
 from tasks.platforms.findings import Finding
 from tasks.platforms.sagemaker.clients import Clients
 from tasks.platforms.sagemaker.errors import QUOTAS_PAGE, code_of, is_missing, words_of
+from tasks.platforms.sagemaker.images import ECR_IMAGE, image_digest
 from tasks.platforms.sagemaker.intent import Intent
 from tasks.platforms.sagemaker.setup_role import trusts_sagemaker
 
 _SET_UP = "finetune setup aws"
-_OWN_IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/"
-    r"(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>.+))?"
-)
 
 
 def account_findings(intent: Intent, clients: Clients) -> Iterator[Finding]:
@@ -133,24 +129,17 @@ def _own_images(clients: Clients) -> Iterator[Finding]:
     """Images of the recipe that are in this account's ECR; AWS's own are in a table of the SDK."""
     section = clients.section
     for field in ("training_image", "serving_image"):
-        own = _OWN_IMAGE.fullmatch(getattr(section, field) or "")
+        own = ECR_IMAGE.fullmatch(getattr(section, field) or "")
         if own and (own["account"], own["region"]) == (clients.account, clients.region):
-            yield from _asked(field, partial(_own_image, clients, field, own))
+            yield from _asked(field, partial(_own_image, clients, field, own.group()))
 
 
-def _own_image(clients: Clients, field: str, image: re.Match[str]) -> Iterator[Finding]:
-    from botocore.exceptions import ClientError
-
-    which = {"imageDigest": image["digest"]} if image["digest"] else {"imageTag": image["tag"] or "latest"}
-    try:
-        clients.client("ecr").describe_images(repositoryName=image["repository"], imageIds=[which])
-    except ClientError as error:
-        if code_of(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
-            raise
+def _own_image(clients: Clients, field: str, uri: str) -> Iterator[Finding]:
+    if image_digest(clients, uri) is None:
         advice = f"push it, or correct platform.{field}"
-        yield Finding(what=field, found=f"{image.group()} is not in ECR", ok=False, advice=advice)
-        return
-    yield Finding(what=field, found=f"{image.group()} is in ECR", ok=True)
+        yield Finding(what=field, found=f"{uri} is not in ECR", ok=False, advice=advice)
+    else:
+        yield Finding(what=field, found=f"{uri} is in ECR", ok=True)
 
 
 def _quotas(intent: Intent, clients: Clients) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from tasks.platforms.sagemaker import policy
 from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.policy_execution import execution_statements
 from tasks.platforms.sagemaker.setup import LOG_DAYS, LOG_GROUP
 from tasks.platforms.sagemaker.setup_bucket import PUBLIC_ACCESS, lifecycle_rules
 from tasks.platforms.sagemaker.setup_role import POLICY_NAME
@@ -13,7 +14,7 @@ from tasks.platforms.sagemaker.setup_steps import MADE_BY
 def template(clients: Clients) -> dict[str, Any]:
     """Ready for `aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM`. The bucket and the logs outlive the stack."""
     role = clients.role_arn.split("/")[-1]
-    statements = policy.document(policy.execution_statements(clients))
+    statements = policy.document(execution_statements(clients))
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "finetune-flows: bucket, execution role and log group for runs on SageMaker",

@@ -7,6 +7,7 @@ import re
 
 from tasks.errors import EnvironmentProblem, RecipeError
 from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.errors import code_of
 from tasks.recipe.sagemaker import SageMakerPlatform
 
 TRAINING_FRAMEWORK = "pytorch-amzn2023"
@@ -16,6 +17,10 @@ SERVING_FRAMEWORKS = {
     "tgi": ("huggingface-llm", "3.3.6"),
     "djl-lmi": ("djl-lmi", "0.38.0"),
 }
+ECR_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/"
+    r"(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>.+))?"
+)
 # The driver of AWS's default host is too old for CUDA 13: the endpoint would just fail its ping.
 _CUDA_13 = re.compile(r"cu13\d")
 _AMI_OF_CUDA_13 = "al2023-ami-sagemaker-inference-gpu-4-1"
@@ -46,6 +51,33 @@ def serving_image(clients: Clients) -> str:
 def inference_ami(section: SageMakerPlatform, image: str) -> str | None:
     """InferenceAmiVersion of the host that this image needs; None: AWS's default will do."""
     return section.inference_ami or (_AMI_OF_CUDA_13 if _CUDA_13.search(image) else None)
+
+
+def image_digest(clients: Clients, uri: str) -> str | None:
+    """`sha256:...` of the image that the URI's tag leads to now; None when there is none, or it is in no ECR.
+
+    Raises:
+        botocore.exceptions.ClientError: the registry may not be asked.
+    """
+    from botocore.exceptions import ClientError
+
+    image = ECR_IMAGE.fullmatch(uri)
+    if image is None or image["region"] != clients.region:
+        return None
+    if image["digest"]:
+        return image["digest"]
+    try:
+        # Pulling needs the same permission, so that AWS's own images, of another account, can be asked for too.
+        answer = clients.client("ecr").batch_get_image(
+            registryId=image["account"],
+            repositoryName=image["repository"],
+            imageIds=[{"imageTag": image["tag"] or "latest"}],
+        )
+    except ClientError as error:
+        if code_of(error) == "RepositoryNotFoundException":
+            return None
+        raise
+    return next((str(each["imageId"]["imageDigest"]) for each in answer["images"]), None)
 
 
 def _retrieve(scope: str, framework: str, version: str, region: str, instance: str) -> str:

@@ -153,7 +153,7 @@ class SageMakerJobs(Place):
             small = [file for file in files if not file.endswith(_WEIGHTS)]
             data.download(self.clients, uri, small, folder)
         remote = RemoteFiles(
-            uri=uri, region=self.clients.region, profile=self.section.profile, files=files, facts=_facts(described)
+            uri=uri, region=self.clients.region, profile=self.section.profile, files=files, facts=self._facts(described)
         )
         write_json(folder / REMOTE, remote.model_dump(mode="json"))
         return folder
@@ -166,6 +166,29 @@ class SageMakerJobs(Place):
             if checkpoints:
                 data.delete_prefix(self.clients, checkpoints)
         shutil.rmtree(self.root / "jobs" / name / "model", ignore_errors=True)
+
+    def _facts(self, described: dict[str, Any]) -> dict[str, Any]:
+        """What is worth keeping of DescribeTrainingJob, beside the model, and which image the tag led to."""
+        algorithm, resources = described["AlgorithmSpecification"], described["ResourceConfig"]
+        wanted = ("TrainingTimeInSeconds", "BillableTimeInSeconds", "TrainingJobArn")
+        facts = {name: described[name] for name in wanted if name in described}
+        return facts | {
+            "TrainingJobName": described["TrainingJobName"],
+            "TrainingImage": algorithm["TrainingImage"],
+            "TrainingImageDigest": self._digest(algorithm["TrainingImage"]),
+            "InstanceType": resources.get("InstanceType"),
+            "InstanceCount": resources.get("InstanceCount"),
+            "SpotTraining": described.get("EnableManagedSpotTraining", False),
+        }
+
+    def _digest(self, image: str) -> str:
+        from botocore.exceptions import ClientError
+
+        try:
+            return images.image_digest(self.clients, image) or "unknown"
+        except ClientError as error:
+            log.warning("which image %s is was not told: %s", image, error)
+            return "unknown"
 
     def _log_file(self, name: str) -> Path:
         return self.root / "jobs" / name / "log.txt"
@@ -180,20 +203,6 @@ def code_files() -> dict[str, Path]:
 
 def _model_uri(described: dict[str, Any]) -> str:
     return str(described["ModelArtifacts"]["S3ModelArtifacts"]).rstrip("/") + "/"
-
-
-def _facts(described: dict[str, Any]) -> dict[str, Any]:
-    """What is worth keeping of DescribeTrainingJob, beside the model."""
-    algorithm, resources = described["AlgorithmSpecification"], described["ResourceConfig"]
-    wanted = ("TrainingTimeInSeconds", "BillableTimeInSeconds", "TrainingJobArn")
-    facts = {name: described[name] for name in wanted if name in described}
-    return facts | {
-        "TrainingJobName": described["TrainingJobName"],
-        "TrainingImage": algorithm.get("TrainingImage"),
-        "InstanceType": resources.get("InstanceType"),
-        "InstanceCount": resources.get("InstanceCount"),
-        "SpotTraining": described.get("EnableManagedSpotTraining", False),
-    }
 
 
 def _why_stopped(described: dict[str, Any]) -> str | None:

@@ -61,14 +61,16 @@ class SageMakerRegistry(Place):
 
     def _create_version(self, judged: JudgedModel) -> str:
         scores = data.place_files(self.clients, "scores", {"scores.json": judged.scores})
-        request = version(judged, self._container(judged.endpoint), self.section.serving_instance, scores)
+        described = describe(self.sagemaker, judged.endpoint) or {}
+        container = self._container(described["EndpointConfigName"])
+        request = version(judged, container, self.section.serving_instance, scores)
+        request["CustomerMetadataProperties"] |= {"ServingImage": serving_image(described)}
         arn: str = self.sagemaker.create_model_package(**request)["ModelPackageArn"]
         return arn
 
-    def _container(self, endpoint: str) -> dict[str, Any]:
-        """Image, model data and environment of the endpoint that was judged."""
-        name = (describe(self.sagemaker, endpoint) or {})["EndpointConfigName"]
-        container: dict[str, Any] = self.sagemaker.describe_model(ModelName=name)["PrimaryContainer"]
+    def _container(self, model: str) -> dict[str, Any]:
+        """Image, model data and environment of the endpoint that was judged: its config and its model share a name."""
+        container: dict[str, Any] = self.sagemaker.describe_model(ModelName=model)["PrimaryContainer"]
         return {name: container[name] for name in ("Image", "ModelDataSource", "Environment") if name in container}
 
 
@@ -91,6 +93,12 @@ def version(judged: JudgedModel, container: dict[str, Any], instance: str, score
         "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": form, "S3Uri": f"{scores}scores.json"}}},
         "CustomerMetadataProperties": {name: value[:256] for name, value in judged.lineage.items()},
     }
+
+
+def serving_image(described: dict[str, Any]) -> str:
+    """The image that an endpoint runs, by its digest: what DescribeEndpoint says that the tag was resolved to."""
+    deployed = described["ProductionVariants"][0]["DeployedImages"][0]
+    return str(deployed.get("ResolvedImage") or deployed["SpecifiedImage"])
 
 
 def _description(judged: JudgedModel) -> str:

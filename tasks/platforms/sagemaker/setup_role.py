@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks.platforms.sagemaker import policy
 from tasks.platforms.sagemaker.clients import Clients
+from tasks.platforms.sagemaker.policy_execution import execution_statements
 from tasks.platforms.sagemaker.setup_steps import MADE_BY, State, Step, ask
 
 POLICY_NAME = "finetune-flows"
@@ -15,7 +16,7 @@ def role_steps(clients: Clients) -> list[Step]:
     name = clients.role_arn.split("/")[-1]
     what = f"role {name}"
     iam = clients.client("iam")
-    wanted = policy.document(policy.execution_statements(clients))
+    wanted = policy.document(execution_statements(clients))
     found = ask(lambda: iam.get_role(RoleName=name))
     if found is None:
         if clients.section.role.startswith("arn:"):

@@ -1,5 +1,6 @@
 """Models, endpoint configs and endpoints, with AWS's rules of what may refer to what."""
 
+import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -256,7 +257,16 @@ def _variant(server: Server) -> Payload:
         "DesiredWeight": server.variant.get("InitialVariantWeight", 1.0),
         "CurrentInstanceCount": count,
         "DesiredInstanceCount": count,
+        "DeployedImages": [_deployed(server.container["Image"])],
     }
+
+
+def _deployed(image: str) -> Payload:
+    """A tag is resolved to a digest; no image is pulled, so it is one of the URI."""
+    name = image.partition("@")[0].rpartition(":")[0] or image
+    digest = hashlib.sha256(image.encode()).hexdigest()
+    resolved = image if "@" in image else f"{name}@sha256:{digest}"
+    return {"SpecifiedImage": image, "ResolvedImage": resolved, "ResolutionTime": now()}
 
 
 def _told(row: Resource, arn_name: str) -> Payload:
