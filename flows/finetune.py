@@ -19,7 +19,7 @@ from tasks.evaluation.files import read_evaluation
 from tasks.plan import preflight
 from tasks.platforms.contract import Alias, Endpoint
 from tasks.prepare import prepare_dataset, stage_base_model
-from tasks.promote import ask_for_approval, judge_champion, pass_gate, promote
+from tasks.promote import ask_for_approval, candidate, judge_champion, pass_gate, promote
 from tasks.recipe import Recipe
 from tasks.reporting.facts import RunFacts
 from tasks.track import track_run
@@ -48,16 +48,18 @@ class Outcome(BaseModel):
 
 
 @flow(name="finetune", flow_run_name="{recipe.name}")
-def finetune(recipe: Recipe) -> Outcome:
+def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
     """Fine-tunes a model by a recipe, compares it with its base on unseen rows, and lets it serve when it is better.
 
     Args:
         recipe: Everything that determines the fine-tuning. What an earlier run has already made is used again.
+        continue_from: First letters of the digest of a model of the recipe, as `finetune history` shows them: training goes
+            on from its adapter. By default it starts from the base model.
     """
     folder = start_run(recipe, str(flow_run.get_id()))
     started = now()
     try:
-        outcome = _finetune(recipe)
+        outcome = _finetune(recipe, continue_from)
         outcome = _reported(recipe, outcome, folder, started)
     except BaseException as error:
         end_run(folder, f"{type(error).__name__}: {error}")
@@ -87,14 +89,15 @@ def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime)
 _REPORTED = ("promoted", "reasons", "base_model", "dataset", "model", "base_evaluation", "evaluation", "endpoint")
 
 
-def _finetune(recipe: Recipe) -> Outcome:
+def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
     recipe = preflight(recipe)
+    start = candidate(recipe.name, continue_from, anyway=True).model if continue_from else None
     base = stage_base_model(recipe.model, recipe.platform)
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
     report.publish_dataset(dataset)
     # The base model is judged first: a mistake in serving or scoring shows before a GPU is paid for.
     base_evaluation = evaluate_base(recipe, base, dataset)
-    model = train_model(recipe, base, dataset)
+    model = train_model(recipe, base, dataset, start)
     report.publish_training(model)
     champion_evaluation = judge_champion(recipe, model, dataset)
     alias: Alias | None = None

@@ -23,7 +23,7 @@ class Retrained(BaseModel):
 
 
 @flow(name="retrain", flow_run_name="{recipe.name}")
-def retrain(recipe: Recipe, min_new_rows: int = 1) -> Retrained:
+def retrain(recipe: Recipe, min_new_rows: int = 1, continue_champion: bool = False) -> Retrained:
     """Looks at the recipe's rows. When enough of them are new, fine-tunes on all and lets the gate decide, else skips.
 
     The test stays the champion's, row by row: no new row gets into it, and none that asks the same or shares a group
@@ -32,6 +32,8 @@ def retrain(recipe: Recipe, min_new_rows: int = 1) -> Retrained:
     Args:
         recipe: As for finetune. Its source may have got new rows, or new files in its folder.
         min_new_rows: Fewer new rows than these are not worth a training.
+        continue_champion: Training goes on from the champion's adapter, which is quicker to learn a few new rows;
+            otherwise it starts from the base model.
     """
     champion = Registry().read(recipe.name).champion
     if champion is None:
@@ -40,12 +42,13 @@ def retrain(recipe: Recipe, min_new_rows: int = 1) -> Retrained:
     base = stage_base_model(frozen.model, frozen.platform)
     dataset = prepare_dataset(frozen.dataset, frozen.problem, base)
     count = new_rows(champion.dataset, dataset)
-    skipped = _nothing_to_do(recipe.name, count, min_new_rows, training_key(frozen, base, dataset))
+    start = champion.model if continue_champion else None
+    skipped = _nothing_to_do(recipe.name, count, min_new_rows, training_key(frozen, base, dataset, start))
     if skipped:
         log.info("%s is not trained again: %s", recipe.name, skipped)
         return Retrained(recipe=recipe.name, new_rows=count, skipped=skipped)
     log.info("%s has %s new rows", recipe.name, f"{count:,}")
-    return Retrained(recipe=recipe.name, new_rows=count, outcome=finetune(frozen))
+    return Retrained(recipe=recipe.name, new_rows=count, outcome=finetune(frozen, start.digest if start else None))
 
 
 def _nothing_to_do(name: str, count: int, wanted: int, key: str) -> str | None:

@@ -3,6 +3,7 @@
 import logging
 import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from prefect import task
 from prefect.concurrency.sync import concurrency
@@ -10,8 +11,9 @@ from prefect.runtime import flow_run
 
 from tasks.artifacts.keys import step_key
 from tasks.artifacts.references import Reference
-from tasks.artifacts.store import Store
+from tasks.artifacts.store import Store, parents_of
 from tasks.caching import cached_by
+from tasks.errors import RecipeError
 from tasks.platforms import platform_of
 from tasks.platforms.contract import Labels, TrainingJob
 from tasks.platforms.jobs import run_job
@@ -25,34 +27,56 @@ TRAINING_LIMIT = "finetune-training"
 job_log = logging.getLogger("finetune.job")
 
 
-def training_key(recipe: Recipe, base: Reference, dataset: Reference) -> str:
+def training_key(recipe: Recipe, base: Reference, dataset: Reference, start: Reference | None = None) -> str:
     """How often checkpoints are written does not change the model, and neither does the platform's name."""
     settings = recipe.training.model_dump(mode="json", exclude={"checkpoint_every"})
-    return step_key("train", TRAINING_VERSION, settings, [base.digest, dataset.digest])
+    return step_key("train", TRAINING_VERSION, settings, _made_from(base, dataset, start))
+
+
+def _made_from(base: Reference, dataset: Reference, start: Reference | None) -> list[str]:
+    return [each.digest for each in (base, dataset, start) if each]
 
 
 # Called directly, never submitted: a wait in a thread would swallow the signals that cancel it.
 @task(name="train-model", **cached_by(training_key), **RETRIES)
-def train_model(recipe: Recipe, base: Reference, dataset: Reference) -> Reference:
+def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Reference | None = None) -> Reference:
     """The fine-tuned model: merged weights, adapter, training.json and probes.
+
+    `start`: the model whose adapter training goes on from; by default it gets a new one.
 
     Raises:
         JobFailed: the training program failed; its own words are in the message.
     """
-    store, key = Store(), training_key(recipe, base, dataset)
+    store, key = Store(), training_key(recipe, base, dataset, start)
     found = store.find("model", key)
     if found is not None:
         return found
     platform = platform_of(recipe.platform)
     job = training_job(recipe, base, dataset, key)
+    if start is not None:
+        job.channels["adapter"] = adapter_of(start, base)
     # Not strict: without a server that has the limit, there is nobody to wait for.
     with concurrency(TRAINING_LIMIT), progress("train", "training-progress") as update:
         name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
     with store.write("model", key) as draft:
-        draft.parents += [base.digest, dataset.digest]
+        draft.parents += _made_from(base, dataset, start)
         shutil.copytree(platform.job_output(name), draft.path, copy_function=shutil.move, dirs_exist_ok=True)
     platform.remove_job(name)
     return store.require("model", key)
+
+
+def adapter_of(model: Reference, base: Reference) -> Path:
+    """Folder of its adapter, which training can go on from.
+
+    Raises:
+        RecipeError: it has none, or one for another base model.
+    """
+    name, folder = model.digest[:8], model.path / "adapter"
+    if not (folder / "adapter_config.json").exists():
+        raise RecipeError("continue", [f"model {name} has no adapter: it was trained whole (training.method: full)"])
+    if base.digest not in parents_of(model):
+        raise RecipeError("continue", [f"the adapter of model {name} is for another base model than the recipe's"])
+    return folder
 
 
 def training_job(recipe: Recipe, base: Reference, dataset: Reference, key: str) -> TrainingJob:

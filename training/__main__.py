@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--dataset", type=Path, help="folder with train.parquet and validation.parquet")
     train.add_argument("--model", type=Path, help="folder of the base model")
     train.add_argument("--output", type=Path, help="folder for everything that is made")
+    train.add_argument("--adapter", type=Path, help="folder of the LoRA adapter to go on from; default: a new one")
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a training setting")
     stage = commands.add_parser("stage", help="make a base model folder with safetensors and a chat template")
     stage.add_argument("--source", type=Path, required=True, help="a GGUF file, or a folder in Hugging Face format")
@@ -64,7 +65,7 @@ def _folders(options: argparse.Namespace) -> Folders:
         return Folders.of_job(options.root)
     if not all(given):
         sys.exit("--dataset, --model and --output belong together")
-    return Folders.by_hand(options.dataset, options.model, options.output)
+    return Folders.by_hand(options.dataset, options.model, options.output, options.adapter)
 
 
 def _train(options: argparse.Namespace, folders: Folders, arguments: list[str]) -> int:

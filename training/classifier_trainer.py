@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import DataCollatorWithPadding, EvalPrediction, PreTrainedModel, TrainingArguments
 
+from training.adapter import classifier_adapter, load_adapter
 from training.job import Job
-from training.model import classifier_adapter
 from training.stopping import StopRequest
 from training.task import Task
 from training.trainer_base import JobMethods, common_arguments, job_options, set_steps
@@ -25,7 +25,7 @@ class ClassifierTrainer(JobMethods):
 def build_classifier_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> ClassifierTrainer:
     """A trainer that writes its checkpoints into the job's folder and prints one line for each logged step."""
     if job.has_adapter:
-        model = _with_new_adapter(job, model)
+        model = _with_adapter(job, model)
     trainer = ClassifierTrainer(
         model=model,
         args=TrainingArguments(**common_arguments(job), label_names=["labels"]),
@@ -41,15 +41,16 @@ def build_classifier_trainer(job: Job, model: PreTrainedModel, stop: StopRequest
     return trainer
 
 
-def _with_new_adapter(job: Job, model: PreTrainedModel) -> Any:
-    """LoRA beside the base; the new head is trained whole and saved with the adapter."""
+def _with_adapter(job: Job, model: PreTrainedModel) -> Any:
+    """LoRA beside the base; the head is trained whole and saved with the adapter."""
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     if job.four_bit:
         model = prepare_model_for_kbit_training(
             model, use_gradient_checkpointing=job.choices.gradient_checkpointing.value
         )
-    adapted = get_peft_model(model, classifier_adapter(job.settings, model))
+    start = job.folders.start
+    adapted = load_adapter(model, start) if start else get_peft_model(model, classifier_adapter(job.settings, model))
     for parameter in adapted.parameters():
         if parameter.requires_grad:  # small updates are lost in 16 bits
             parameter.data = parameter.data.float()

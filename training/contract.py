@@ -5,12 +5,13 @@
     input/data/settings/                hyperparameters.json again, with values that SageMaker refuses: long, or of several lines
     input/data/dataset/                 train.parquet, and validation.parquet where there is one
     input/data/model/                   the base model
+    input/data/adapter/                 the LoRA adapter that training goes on from, where it does not start anew
     model/                              what the job makes: model/, adapter/, probes.json, training.json
     checkpoints/                        what a restart resumes from
     output/failure                      why it failed
 
-SageMaker sets no SM_* variables itself, but its toolkit does: SM_MODEL_DIR, SM_CHANNEL_DATASET and SM_CHANNEL_MODEL
-override the folders where they are set.
+SageMaker sets no SM_* variables itself, but its toolkit does: SM_MODEL_DIR, SM_CHANNEL_DATASET, SM_CHANNEL_MODEL
+and SM_CHANNEL_ADAPTER override the folders where they are set.
 """
 
 import json
@@ -35,23 +36,27 @@ class Folders:
     model: Path
     checkpoints: Path
     output: Path
+    start: Path | None = None
+    """The adapter that training goes on from; none: a new one is drawn."""
 
     @classmethod
     def of_job(cls, root: Path, environment: Mapping[str, str] = os.environ) -> Self:
         """Folders of a job whose root is `root` (/opt/ml in a container)."""
         data = root / "input" / "data"
+        start = Path(environment.get("SM_CHANNEL_ADAPTER", data / "adapter"))
         return cls(
             dataset=Path(environment.get("SM_CHANNEL_DATASET", data / "dataset")),
             base=Path(environment.get("SM_CHANNEL_MODEL", data / "model")),
             model=Path(environment.get("SM_MODEL_DIR", root / "model")),
             checkpoints=root / "checkpoints",
             output=root / "output",
+            start=start if start.is_dir() else None,
         )
 
     @classmethod
-    def by_hand(cls, dataset: Path, base: Path, output: Path) -> Self:
+    def by_hand(cls, dataset: Path, base: Path, output: Path, start: Path | None = None) -> Self:
         """Folders of a run outside any platform: everything it makes goes into `output`."""
-        return cls(dataset, base, output / "model", output / "checkpoints", output / "output")
+        return cls(dataset, base, output / "model", output / "checkpoints", output / "output", start)
 
     @property
     def merged(self) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from training.adapter import adapter_digest, check_start
 from training.choices import Choices, Device, choose, this_device
 from training.classifier_data import load_plain_tokenizer, read_labelled
 from training.contract import Folders
@@ -39,7 +40,7 @@ class Job:
             "settings": self.settings.model_dump(exclude={"checkpoint_every"}),
             "rows": rows,
             "task": self.task.model_dump(mode="json"),
-        }
+        } | ({"start": adapter_digest(self.folders.start)} if self.folders.start else {})
 
     @property
     def four_bit(self) -> bool:
@@ -65,6 +66,8 @@ class Job:
 def prepare(folders: Folders, settings: TrainingSettings) -> Job:
     """Read and check the input. Raises TrainingProblem for what the reader can mend, before the model is loaded."""
     device, task = this_device(), read_task(folders.dataset)
+    if folders.start:
+        check_start(folders.start, settings)
     choices = choose(settings, device, task)
     read: Callable[[str], Rows | None]
     if task.is_classifier:

@@ -1,4 +1,4 @@
-"""Load the base model: as it is, or quantised to 4 bits, and describe the adapter."""
+"""Load the base model: as it is, or quantised to 4 bits."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from transformers import (
 )
 
 from training.problems import TrainingProblem
-from training.settings import TrainingSettings
 from training.task import Task
 
 HEADS = ("score", "classifier", "pre_classifier", "head")
@@ -104,31 +103,3 @@ def keep_gradients_on_cpu(model: PreTrainedModel) -> None:
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
-
-
-def classifier_adapter(settings: TrainingSettings, model: PreTrainedModel) -> Any:
-    """The LoRA adapter of a classifier as PEFT wants it: the head, which is new, is trained whole and saved with it."""
-    heads = [name for name in HEADS if hasattr(model, name)]
-    config = adapter_config(settings, "SEQ_CLS")
-    config.modules_to_save = heads
-    config.exclude_modules = rf"(.*\.)?({'|'.join(heads)})(\..*)?"
-    return config
-
-
-def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> Any:
-    """The LoRA adapter as PEFT wants it."""
-    from peft import LoraConfig
-
-    names = [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
-    if "lm_head" in names:
-        raise TrainingProblem(
-            "lora_targets must not name lm_head: the loss reads its weight directly, past any adapter"
-        )
-    return LoraConfig(
-        r=settings.lora_r,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules="all-linear" if names == ["all-linear"] else names,
-        bias="none",
-        task_type=task_type,
-    )

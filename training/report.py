@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from training.adapter import adapter_digest
 from training.job import Job
 from training.progress import SCORES, VALIDATION
 
@@ -52,6 +53,7 @@ def write(job: Job, facts: dict[str, Any], seconds: dict[str, float]) -> None:
         "choices": asdict(job.choices),
         "device": asdict(job.device),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
+        "went_on_from_adapter": adapter_digest(job.folders.start) if job.folders.start else None,
         "rows": {"train": len(job.train), "validation": len(job.validation) if job.validation else 0},
         **facts,
         "weights": _digests(job.folders.model),

@@ -4,8 +4,8 @@ import trl.trainer.utils
 from transformers import PreTrainedModel
 from trl import SFTConfig, SFTTrainer
 
+from training.adapter import adapter_config, load_adapter
 from training.job import Job
-from training.model import adapter_config
 from training.stopping import StopRequest
 from training.trainer_base import JobMethods, common_arguments, job_options, set_steps
 
@@ -17,13 +17,14 @@ class JobTrainer(JobMethods, SFTTrainer):
 def build_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> JobTrainer:
     """A trainer that writes its checkpoints into the job's folder and prints one line for each logged step."""
     score_answers_only()
+    start = job.folders.start
     trainer = JobTrainer(
-        model=model,
+        model=load_adapter(model, start) if start else model,
         args=_arguments(job),
         train_dataset=job.train.tokens,
         eval_dataset=job.validation.tokens if job.validation else None,
         processing_class=job.tokenizer,
-        peft_config=adapter_config(job.settings) if job.has_adapter else None,
+        peft_config=adapter_config(job.settings) if job.has_adapter and not start else None,
         **job_options(job, stop),
     )
     for parameter in trainer.model.parameters():

@@ -34,6 +34,9 @@ def promote(
 def retrain(
     recipe: Annotated[Path, typer.Argument(help="Recipe file, such as recipes/demo.yaml.")],
     min_new_rows: Annotated[int, typer.Option(help="Fewer new rows are not worth a training.", min=1)] = 1,
+    continue_champion: Annotated[
+        bool, typer.Option("--continue", help="Go on from the champion's adapter instead of the base model.")
+    ] = False,
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -49,7 +52,7 @@ def retrain(
     from flows.retrain import retrain as retrain_flow
     from tasks.recipe import load_recipe
 
-    done = retrain_flow(load_recipe(recipe, overrides or []), min_new_rows)
+    done = retrain_flow(load_recipe(recipe, overrides or []), min_new_rows, continue_champion)
     if as_json:
         print_json(done.model_dump(mode="json"))
     elif done.outcome is not None:

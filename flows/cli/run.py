@@ -20,6 +20,9 @@ def run(
     platform: Annotated[
         Literal["process", "docker", "sagemaker"] | None, typer.Option(help="Where it runs, instead of the recipe's.")
     ] = None,
+    continue_from: Annotated[
+        str | None, typer.Option(help="First letters of the digest of a model whose adapter training goes on from.")
+    ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -35,7 +38,7 @@ def run(
     from tasks.recipe import load_recipe
 
     chosen = [f"platform.kind={platform}"] if platform else []
-    outcome = finetune(load_recipe(recipe, [*chosen, *(overrides or [])]))
+    outcome = finetune(load_recipe(recipe, [*chosen, *(overrides or [])]), continue_from)
     if as_json:
         print_json(outcome.model_dump(mode="json"))
     else:

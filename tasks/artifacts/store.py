@@ -111,6 +111,12 @@ def verify(reference: Reference) -> None:
     check_remote(reference.path)
 
 
+def parents_of(reference: Reference) -> list[str]:
+    """Digests of what it was made from. Raises ArtifactDamaged when it is gone."""
+    parents: list[str] = _read_manifest(reference.path)["parents"]
+    return parents
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

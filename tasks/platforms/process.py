@@ -61,7 +61,7 @@ class ProcessRunner(LocalAliases):
         root = folder / "opt-ml"
         lay_out(root, job)
         for channel, source in job.channels.items():
-            (root / "input/data" / channel).symlink_to(source.absolute())
+            (root / "input/data" / channel).symlink_to(with_weights(source, self.root / "fetched").absolute())
         checkpoints = self.root / "checkpoints" / job.checkpoints
         checkpoints.mkdir(parents=True, exist_ok=True)
         (root / "checkpoints").symlink_to(checkpoints)

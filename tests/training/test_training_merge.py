@@ -8,10 +8,11 @@ import torch
 from peft import PeftModel, get_peft_model
 
 from tests.support.tiny_model import tiny_tokenizer
+from training.adapter import adapter_config
 from training.checks import Probe, answer_logits, answer_loss, check_agreement, probes
 from training.data import read_rows
 from training.merge import Source, merge, with_adapter
-from training.model import adapter_config, load_base
+from training.model import load_base
 from training.problems import TrainingProblem
 from training.settings import TrainingSettings
 

@@ -11,8 +11,9 @@ from bitsandbytes.nn import Linear4bit
 from peft import get_peft_model
 
 from tests.support.tiny_model import tiny_tokenizer
+from training.adapter import adapter_config
 from training.data import IGNORED, Rows, read_rows
-from training.model import adapter_config, load_base, load_tokenizer
+from training.model import load_base, load_tokenizer
 from training.problems import TrainingProblem
 from training.settings import TrainingSettings
 from training.trainer import score_answers_only

@@ -8,6 +8,7 @@ from typing import Any
 
 from docker.models.containers import Container
 
+from tasks.artifacts.remote import with_weights
 from tasks.artifacts.store import locked, write_json
 from tasks.errors import EnvironmentProblem
 from tasks.platforms.contract import JobState, ReadLine, TrainingJob
@@ -57,6 +58,9 @@ class DockerJobs(Place):
                 if self._describe(job.name).status == "absent":
                     self._start(job)
 
+    def _channel(self, name: str, folder: Path) -> Any:
+        return bind(with_weights(folder, self.root / "fetched"), f"/opt/ml/input/data/{name}")
+
     def _start(self, job: TrainingJob) -> None:
         folder = self._job(job.name)
         shutil.rmtree(folder, ignore_errors=True)  # of a start that came to nothing
@@ -67,7 +71,7 @@ class DockerJobs(Place):
         root = folder / "opt-ml"
         mounts = [
             bind(root / "input/config", "/opt/ml/input/config"),
-            *(bind(path, f"/opt/ml/input/data/{channel}") for channel, path in job.channels.items()),
+            *(self._channel(name, path) for name, path in job.channels.items()),
             bind(root / "model", "/opt/ml/model", writable=True),
             bind(root / "output", "/opt/ml/output", writable=True),
             bind(checkpoints, "/opt/ml/checkpoints", writable=True),

@@ -1,0 +1,46 @@
+"""Retraining: on the champion's test, from the base model or from where the champion ended."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.finetune import finetune
+from flows.retrain import retrain
+from tasks.artifacts.references import Reference
+from tasks.artifacts.store import parents_of
+from tasks.errors import RecipeError
+from tasks.recipe import parse_recipe
+from training.adapter import adapter_digest
+
+
+def training_of(model: Reference) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((model.path / "training.json").read_text())
+    return report
+
+
+def add_rows(content: dict[str, Any], count: int) -> None:
+    source = Path(content["dataset"]["source"])
+    first = json.loads(source.read_text().splitlines()[0])
+    new = [first | {"question": f"{first['question']} And what about {number}?"} for number in range(count)]
+    source.write_text(source.read_text() + "".join(json.dumps(row) + "\n" for row in new))
+
+
+def test_new_rows_can_be_learnt_from_where_the_champion_ended(home: Path, content: dict[str, Any]) -> None:
+    content["training"] |= {"method": "lora", "lora_r": 4}
+    champion = finetune(parse_recipe(content, "tiny")).model
+    add_rows(content, 8)
+    done = retrain(parse_recipe(content, "tiny"), continue_champion=True)
+    assert done.outcome is not None
+    assert done.outcome.promoted
+    assert training_of(done.outcome.model)["went_on_from_adapter"] == adapter_digest(champion.path / "adapter")
+    assert champion.digest in parents_of(done.outcome.model)
+    assert retrain(parse_recipe(content, "tiny"), continue_champion=True).skipped
+
+
+def test_a_model_without_an_adapter_cannot_be_gone_on_from(home: Path, content: dict[str, Any]) -> None:
+    model = finetune(parse_recipe(content, "tiny")).model
+    content["training"] |= {"method": "lora"}
+    with pytest.raises(RecipeError, match="has no adapter: it was trained whole"):
+        finetune(parse_recipe(content, "tiny"), model.digest[:8])

@@ -1,0 +1,65 @@
+"""The LoRA adapter: a new one, or the one that an earlier training left."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from training.model import HEADS
+from training.problems import TrainingProblem
+from training.settings import TrainingSettings
+
+
+def classifier_adapter(settings: TrainingSettings, model: PreTrainedModel) -> Any:
+    """The LoRA adapter of a classifier as PEFT wants it: the head, which is new, is trained whole and saved with it."""
+    heads = [name for name in HEADS if hasattr(model, name)]
+    config = adapter_config(settings, "SEQ_CLS")
+    config.modules_to_save = heads
+    config.exclude_modules = rf"(.*\.)?({'|'.join(heads)})(\..*)?"
+    return config
+
+
+def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> Any:
+    """The LoRA adapter as PEFT wants it."""
+    from peft import LoraConfig
+
+    names = [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
+    if "lm_head" in names:
+        raise TrainingProblem(
+            "lora_targets must not name lm_head: the loss reads its weight directly, past any adapter"
+        )
+    return LoraConfig(
+        r=settings.lora_r,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules="all-linear" if names == ["all-linear"] else names,
+        bias="none",
+        task_type=task_type,
+    )
+
+
+def load_adapter(model: PreTrainedModel, folder: Path) -> Any:
+    """`model` with the adapter of `folder` beside it, to be trained further."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+
+
+def check_start(folder: Path, settings: TrainingSettings) -> None:
+    """Raises TrainingProblem where the adapter to go on from is not of the shape that the settings ask for."""
+    file = folder / "adapter_config.json"
+    if settings.method == "full" or not file.is_file():
+        why = "method is full" if settings.method == "full" else f"{folder} holds none"
+        raise TrainingProblem(f"training cannot go on from an adapter: {why}")
+    present = json.loads(file.read_text(encoding="utf-8"))
+    wanted = {"r": settings.lora_r, "lora_alpha": settings.lora_alpha, "lora_dropout": settings.lora_dropout}
+    differing = [f"{name} is {present[name]}, not {value}" for name, value in wanted.items() if present[name] != value]
+    if differing:
+        raise TrainingProblem(f"the adapter to go on from is another one than the settings say: {'; '.join(differing)}")
+
+
+def adapter_digest(folder: Path) -> str:
+    """sha256 of the adapter's weights."""
+    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
