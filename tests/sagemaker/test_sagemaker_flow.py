@@ -14,7 +14,7 @@ from tasks.errors import RecipeError
 from tasks.evaluation.files import read_scores
 from tasks.platforms import platforms_in_use
 from tasks.platforms.connect import sync_client
-from tasks.recipe import Recipe, parse_recipe
+from tasks.recipe import Recipe, load_recipe, parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
 from tests.sagemaker.planted_secrets import Listener, leaks, plant
 from tests.support.sagemaker.emulator import Emulator
@@ -82,6 +82,17 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_nothing_else_is_left(
     sagemaker = next(each for each in platforms_in_use() if each.endpoints())
     assert sagemaker.delete_endpoint(outcome.endpoint.name)
     assert emulator.holds() == NOTHING
+
+
+def test_the_demo_recipe_runs_on_sagemaker_as_it_is(emulator: Emulator, home: Path) -> None:
+    """The recipe that ships, with its model of 135 million weights; fewer steps and questions alone."""
+    fewer = ["training.max_steps=2", "evaluation.rows=4", "gate.min_gain=-1", "gate.max_loss=1"]
+    outcome = finetune(load_recipe(Path("recipes/demo.yaml"), ["platform.kind=sagemaker", *fewer]))
+    assert outcome.promoted
+    assert outcome.endpoint is not None
+    assert read_scores(outcome.evaluation).n == 4
+    assert emulator.holds()["endpoints"] == ["demo"]
+    assert ask(outcome)
 
 
 def test_a_run_over_its_budget_or_a_quota_is_refused_before_anything_is_uploaded(

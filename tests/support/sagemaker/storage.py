@@ -5,11 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from boto3.s3.transfer import TransferConfig
+
 
 def split_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of an s3:// address."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
+
+
+# moto reads a whole object for each part that is asked for.
+_WHOLE = TransferConfig(multipart_threshold=2**40)
 
 
 class Storage:
@@ -40,7 +46,7 @@ class Storage:
                 continue
             path = folder / _below(prefix, key)
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.s3.download_file(bucket, key, str(path))
+            self.s3.download_file(bucket, key, str(path), Config=_WHOLE)
 
     def upload(self, folder: Path, uri: str, known: dict[Path, tuple[int, int]] | None = None) -> None:
         """Every file below `folder` that changed since it was noted in `known`. What is gone stays in S3, as there."""
@@ -50,7 +56,7 @@ class Storage:
                 state = (path.stat().st_mtime_ns, path.stat().st_size)
                 if known is not None and known.get(path) == state:
                     continue
-                self.s3.upload_file(str(path), bucket, f"{prefix}/{path.relative_to(folder)}")
+                self.s3.upload_file(str(path), bucket, f"{prefix}/{path.relative_to(folder)}", Config=_WHOLE)
             except FileNotFoundError:
                 continue  # renamed or deleted while it was read: the program does not wait for us
             if known is not None:
@@ -67,7 +73,7 @@ class Storage:
     def download_archive(self, uri: str, folder: Path, scratch: Path) -> None:
         """Takes a .tar.gz apart into `folder`."""
         bucket, key = split_uri(uri)
-        self.s3.download_file(bucket, key, str(scratch))
+        self.s3.download_file(bucket, key, str(scratch), Config=_WHOLE)
         with tarfile.open(scratch) as archive:
             archive.extractall(folder, filter="data")
 
