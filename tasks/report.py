@@ -29,16 +29,16 @@ from tasks.tuning.page import tuning_card, tuning_page
 from tasks.tuning.trials import Tuned
 
 WRONG_ANSWERS_SHOWN = 20
-KEYS = (
-    "dataset-card",
-    "training-report",
-    "deployment",
-    "evaluation-report",
-    "wrong-answers",
-    "gate-decision",
-    "cost",
-)
-"""Stable: each is one collection in the UI, with a version for every run."""
+KEYS = {
+    "dataset-card": "What the rows became: used, left out, split, and how long they are.",
+    "training-report": "Loss, settings and speed of the training.",
+    "deployment": "Where the candidate serves, until when, and how to call it.",
+    "evaluation-report": "Scores of base, candidate and champion on the same rows, with intervals.",
+    "wrong-answers": "Wrong answers beside the right ones.",
+    "gate-decision": "Whether the candidate may serve, and why.",
+    "cost": "Time and money, and where the report is.",
+}
+"""Stable: each is one collection in the UI, with a version for every run. What each shows, in a line."""
 
 
 def publish_dataset(dataset: Reference) -> None:
@@ -245,7 +245,7 @@ def _publish(key: str, render: Callable[[], str]) -> None:
     if context is None or context.flow_run is None:
         return
     try:
-        create_markdown_artifact(f"{render()}\n\n{_links(context.flow_run.id)}", key=key)
+        create_markdown_artifact(f"{render()}\n\n{_links(context.flow_run.id)}", key=key, description=KEYS.get(key))
     except Exception as error:
         log.warning("the artifact %s could not be written: %s", key, error)
 

@@ -56,6 +56,7 @@ def _with_a_tiny_demo(folder: Path) -> Path:
     deployments["demo"]["parameters"] = {
         "recipe": tiny_recipe(folder, build_tiny_model(folder / "base")) | {"name": "demo"}
     }
+    deployments["retrain"]["parameters"] = deployments["demo"]["parameters"]
     deployments["sweep"]["schedules"][0]["cron"] = "* * * * *"
     file = folder / "prefect.yaml"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -1,12 +1,16 @@
 """A real server and worker: deployed as the docs say, started by a schedule and by a person."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.setup import DEAD_RUNS
+from tasks.artifacts.registry import Registry
 from tasks.train import TRAINING_LIMIT
 from tests.support.prefect_server import PREFECT, PrefectServer, wait_for
+from tests.support.tiny_model import add_rows
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +50,35 @@ def test_a_run_that_somebody_starts_ends_well_and_shows_its_artifacts(server: Pr
     assert list((server.folder / "home" / "runs").glob("*-demo-*")) != []
     limit = server.get(f"v2/concurrency_limits/{TRAINING_LIMIT}")
     assert limit["active_slots"] == 0, "the place for training was given back"
+
+
+def test_the_weekly_schedule_fires_trains_on_the_new_rows_and_promotes(server: PrefectServer) -> None:
+    first = champion(server) or end_well(server, server.start("demo"))
+    add_rows(Path(server.deployment("demo")["parameters"]["recipe"]["dataset"]["source"]), 8)
+    retrain = server.deployment("retrain")
+    [weekly] = retrain["schedules"]
+    assert not weekly["active"], "off until somebody switches it on"
+    # The server looks at changed schedules once a minute.
+    soon = {
+        "interval": timedelta(weeks=1).total_seconds(),
+        "anchor_date": (datetime.now(UTC) + timedelta(seconds=75)).isoformat(),
+    }
+    server.patch(f"deployments/{retrain['id']}/schedules/{weekly['id']}", active=True, schedule=soon)
+    wait_for(lambda: bool(finished(server, "retrain")), 300, "the scheduled retraining")
+    [run] = finished(server, "retrain")
+    log = (server.folder / "worker.log").read_text(encoding="utf-8")
+    assert (run["state_type"], run["created_by"]["type"], run["auto_scheduled"]) == ("COMPLETED", "SCHEDULE", True), log
+    assert champion(server) not in (None, first), log
+
+
+def champion(server: PrefectServer) -> str | None:
+    """Digest of the model that serves for the tiny demo."""
+    entry = Registry(server.folder / "home" / "registry").read("demo").champion
+    return entry.model.digest if entry else None
+
+
+def end_well(server: PrefectServer, run: str) -> str | None:
+    """Waits for a run of the tiny demo; the champion then."""
+    wait_for(lambda: server.ended(run) != "", 300, "the run of the tiny demo")
+    assert server.ended(run) == "COMPLETED", (server.folder / "worker.log").read_text(encoding="utf-8")
+    return champion(server)

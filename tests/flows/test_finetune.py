@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from huggingface_hub import ModelCard
 
 from flows.finetune import Outcome, finetune
 from tasks.artifacts.registry import Registry
@@ -14,6 +15,7 @@ from tasks.errors import DatasetError, JobFailed
 from tasks.evaluation.files import read_scores
 from tasks.platforms.process import ProcessRunner
 from tasks.recipe import Recipe, parse_recipe
+from tasks.reporting.tracking import store_uri
 
 
 def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:
@@ -55,6 +57,26 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it
     assert len(Registry().read("tiny").history) == 1, "deciding the same again is no news"
     assert [run.result for run in list_runs()] == ["promoted", "promoted"]
     assert latest_recipe("tiny") == recipe
+
+
+def test_a_run_leaves_a_report_a_card_and_an_entry_in_mlflow(home: Path, recipe: Recipe) -> None:
+    from mlflow import MlflowClient
+
+    outcome = finetune(changed(recipe, "tracking", to="mlflow"))
+    assert outcome.report is not None
+    folder = Path(outcome.report).parent
+    card = ModelCard.load(folder / "model_card.md")
+    assert card.data.model_name == "tiny"
+    assert [result.metric_value for result in card.data.eval_results or [] if result.metric_type == "execution"] == [
+        read_scores(outcome.evaluation).metrics["execution"].value
+    ]
+    client = MlflowClient(tracking_uri=store_uri(recipe))
+    [experiment] = [each for each in client.search_experiments() if each.name == "tiny"]
+    [run] = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["digest.model"] == outcome.model.digest
+    assert run.data.metrics["tuned/execution_n"] == 6
+    assert {"report.html", "recipe.yaml"} <= {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert len(client.get_metric_history(run.info.run_id, "training/loss")) == 3
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from tasks.artifacts.references import Reference
 from tasks.artifacts.store import parents_of
 from tasks.errors import RecipeError
 from tasks.recipe import parse_recipe
+from tests.support.tiny_model import add_rows
 from training.adapter import adapter_digest
 
 
@@ -20,17 +21,10 @@ def training_of(model: Reference) -> dict[str, Any]:
     return report
 
 
-def add_rows(content: dict[str, Any], count: int) -> None:
-    source = Path(content["dataset"]["source"])
-    first = json.loads(source.read_text().splitlines()[0])
-    new = [first | {"question": f"{first['question']} And what about {number}?"} for number in range(count)]
-    source.write_text(source.read_text() + "".join(json.dumps(row) + "\n" for row in new))
-
-
 def test_new_rows_can_be_learnt_from_where_the_champion_ended(home: Path, content: dict[str, Any]) -> None:
     content["training"] |= {"method": "lora", "lora_r": 4}
     champion = finetune(parse_recipe(content, "tiny")).model
-    add_rows(content, 8)
+    add_rows(Path(content["dataset"]["source"]), 8)
     done = retrain(parse_recipe(content, "tiny"), continue_champion=True)
     assert done.outcome is not None
     assert done.outcome.promoted

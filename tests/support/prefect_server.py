@@ -41,6 +41,10 @@ class PrefectServer:
         """Answer of the server's API."""
         return httpx.get(f"{self.url}/api/{path}", timeout=60).raise_for_status().json()
 
+    def patch(self, path: str, **body: Any) -> None:
+        """Changes something by the server's API."""
+        httpx.patch(f"{self.url}/api/{path}", json=body, timeout=60).raise_for_status()
+
     def deployment(self, name: str) -> dict[str, Any]:
         """The deployment of that name."""
         [found] = self.post("deployments/filter", deployments={"name": {"any_": [name]}})

@@ -111,6 +111,14 @@ def tiny_recipe(folder: Path, model: Path) -> dict[str, Any]:
     }
 
 
+def add_rows(source: Path, count: int) -> None:
+    """New rows at the end of the file of a `tiny_recipe`: of a schema that it has, with questions that it has not."""
+    first = json.loads(source.read_text(encoding="utf-8").splitlines()[0])
+    with source.open("a", encoding="utf-8") as file:
+        for number in range(count):
+            file.write(json.dumps(first | {"question": f"{first['question']} And what about {number}?"}) + "\n")
+
+
 def _choices() -> list[tuple[str, str, str, str, str]]:
     return [
         (table, wanted, column, comparison, value)
