@@ -17,6 +17,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         asked = json.loads(body)
+        time.sleep(asked.get("sleep", 0))
         if "fail" in asked:
             self.answer(asked["fail"], b"told to fail")
         elif asked.get("stream"):

@@ -27,6 +27,7 @@ from tests.support.sagemaker.packages import ModelPackages
 from tests.support.sagemaker.record import Record
 from tests.support.sagemaker.runtime import Runtime
 from tests.support.sagemaker.tables import ACCOUNT, REGION
+from tests.support.sagemaker.usage import Usage
 from tests.support.sagemaker.wire import Cloud
 
 ROLE = "finetune-flows"  # what `setup aws` makes, and a recipe means when it names none
@@ -58,6 +59,7 @@ class Emulator:
         self.faults = Faults()
         self.account = Account(self.url, self.folder / "account", self.faults)
         self.jobs, self.endpoints = TrainingJobs(self.account), Endpoints(self.account)
+        self.usage = Usage(self.account.cloudwatch)
         self.packages, self.billing = ModelPackages(self.account), Billing(self.account)
         tags = self.account.tags
         self.cloud = Cloud(
@@ -73,7 +75,7 @@ class Emulator:
                 "service-quotas": self.billing.quota_operations(),
                 "pricing": self.billing.price_operations(),
             },
-            Runtime(self.endpoints, self.faults).invoke,
+            Runtime(self.endpoints, self.faults, self.usage).invoke,
             self.billing.simulate_policy,
             self.faults,
             self.record,

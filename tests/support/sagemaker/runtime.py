@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tests.support.sagemaker.errors import ServiceError
 from tests.support.sagemaker.faults import Faults
 from tests.support.sagemaker.serving import Server
 from tests.support.sagemaker.tables import ACCOUNT, REGION
+from tests.support.sagemaker.usage import Usage
 
 LONGEST_BODY = 6_291_456
 ANSWER_SECONDS = 60.0
@@ -23,8 +25,8 @@ ANSWER_SECONDS = 60.0
 class Runtime:
     """Hands requests to the containers of an endpoint."""
 
-    def __init__(self, endpoints: Endpoints, faults: Faults) -> None:
-        self.endpoints, self.faults = endpoints, faults
+    def __init__(self, endpoints: Endpoints, faults: Faults, usage: Usage) -> None:
+        self.endpoints, self.faults, self.usage = endpoints, faults, usage
         self.client = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False, limits=httpx.Limits(max_connections=None))
 
     def invoke(self, request: Request) -> Response:
@@ -36,6 +38,7 @@ class Runtime:
             if len(body) > LONGEST_BODY:
                 raise ServiceError("ValidationError", f"Body must have length less than or equal to {LONGEST_BODY}")
             if self.faults.broken(name, body):
+                self.usage.note(name, server.variant["VariantName"], 500, 0)
                 return _model_error(name, 500, "told to fail by the test")
             asked = self.client.build_request(
                 "POST", f"{server.url}/invocations", content=body, headers=_passed(request)
@@ -51,10 +54,13 @@ class Runtime:
             return _error(error.code, str(error), error.status)
 
     def _whole(self, asked: httpx.Request, name: str, variant: str) -> Response:
+        started = time.monotonic()
         try:
             answer = self.client.send(asked)
         except httpx.TransportError as error:
+            self.usage.note(name, variant, 500, time.monotonic() - started)
             return _model_error(name, 500, f"{type(error).__name__}: {error}")
+        self.usage.note(name, variant, answer.status_code, time.monotonic() - started)
         if not answer.is_success:
             return _model_error(name, answer.status_code, answer.text)
         headers = {"x-Amzn-Invoked-Production-Variant": variant}
