@@ -25,7 +25,11 @@ def monitor(recipe: Recipe) -> Looked:
     Args:
         recipe: Its name says which endpoints; its monitoring section holds the limits. No limit given: a table only.
     """
-    windows = [stage.look_at(endpoint) for endpoint in stage.endpoints_of(recipe.name)]
+    endpoints = stage.endpoints_of(recipe.name)
+    if recipe.monitoring.alarms:
+        for endpoint in endpoints:
+            stage.watch(endpoint, recipe.monitoring)
+    windows = [stage.look_at(endpoint) for endpoint in endpoints]
     found = {window.endpoint: breaches(window, recipe.monitoring) for window in windows}
     broken = {endpoint: sentences for endpoint, sentences in found.items() if sentences}
     for window in windows:

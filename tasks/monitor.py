@@ -8,6 +8,7 @@ from tasks.monitoring.window import Window
 from tasks.platforms import platforms_in_use
 from tasks.platforms.contract import Endpoint
 from tasks.progress import log
+from tasks.recipe import MonitoringSection
 from tasks.retrying import RETRIES
 
 BREACH = "finetune.endpoint.breach"
@@ -24,6 +25,17 @@ def endpoints_of(recipe: str) -> list[Endpoint]:
 def look_at(endpoint: Endpoint) -> Window:
     """What it did since the last look. A retry is harmless: a look is kept only once it succeeded."""
     return look(endpoint)
+
+
+@task(name="watch", task_run_name="watch-{endpoint.name}", **RETRIES)
+def watch(endpoint: Endpoint, limits: MonitoringSection) -> list[str]:
+    """Puts CloudWatch alarms on the limits of an endpoint on SageMaker; their names. Elsewhere nobody could watch."""
+    if not endpoint.url.startswith("sagemaker:"):
+        log.warning("%s is not on SageMaker: there are no alarms for it, only looks", endpoint.name)
+        return []
+    from tasks.monitoring.cloudwatch import watch as put  # boto3 is not needed by those who do without
+
+    return put(endpoint.name, endpoint.url, limits)
 
 
 def announce(recipe: str, window: Window, sentences: list[str]) -> None:

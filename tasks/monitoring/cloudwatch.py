@@ -5,10 +5,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tasks.monitoring.window import Window
+from tasks.platforms.sagemaker.alarms import put_limit_alarms
 from tasks.platforms.sagemaker.clients import Clients
 from tasks.platforms.sagemaker.errors import aws_errors
 from tasks.platforms.sagemaker.serving_requests import VARIANT
 from tasks.recipe.sagemaker import SageMakerPlatform
+from tasks.recipe.sections import MonitoringSection
 
 MINUTES = 15
 _REQUESTS, _INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
@@ -23,15 +25,31 @@ def sagemaker_window(name: str, url: str, now: datetime) -> Window:
     Raises:
         EnvironmentProblem, TryLater: CloudWatch refuses, or is not reached.
     """
-    parts = urlsplit(url)
-    clients = Clients(SageMakerPlatform(region=parts.hostname, profile=parts.username))
     since, until = last_period(now)
     with aws_errors(f"looking at {name} in CloudWatch"):
-        answer = clients.client("cloudwatch").get_metric_data(
-            MetricDataQueries=queries(name), StartTime=since, EndTime=until
+        answer = (
+            clients_of(url)
+            .client("cloudwatch")
+            .get_metric_data(MetricDataQueries=queries(name), StartTime=since, EndTime=until)
         )
     values = {result["Id"]: result["Values"][0] for result in answer["MetricDataResults"] if result["Values"]}
     return window_of(name, since, until, values)
+
+
+def watch(name: str, url: str, limits: MonitoringSection) -> list[str]:
+    """Alarms on the limits of an endpoint; their names. Repeating it changes nothing.
+
+    Raises:
+        EnvironmentProblem, TryLater: CloudWatch refuses, or is not reached.
+    """
+    with aws_errors(f"putting alarms on {name}"):
+        return put_limit_alarms(clients_of(url), name, limits)
+
+
+def clients_of(url: str) -> Clients:
+    """Of the account that an endpoint's address leads to, sagemaker://[profile@]region/name."""
+    parts = urlsplit(url)
+    return Clients(SageMakerPlatform(region=parts.hostname, profile=parts.username))
 
 
 def last_period(now: datetime) -> tuple[datetime, datetime]:

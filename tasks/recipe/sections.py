@@ -204,6 +204,14 @@ class MonitoringSection(Section):
         None, ge=0, lt=1, description="Largest share of requests that may fail, status 400 and above. Empty: no limit."
     )
     min_requests: int = Field(20, ge=1, description="Of fewer requests since the last look nothing is concluded.")
+    alarms: bool = Field(
+        False, description="On SageMaker, CloudWatch alarms watch the limits too, all the time. They are billed."
+    )
+    topic: str | None = Field(
+        None,
+        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+$",
+        description="ARN of the SNS topic that the alarms tell.",
+    )
 
     @property
     def watched(self) -> bool:

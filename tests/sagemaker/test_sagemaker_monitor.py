@@ -57,6 +57,23 @@ def ask(endpoint: Endpoint, times: int = 6, **body: object) -> list[int]:
         return list(pool.map(call, range(times)))
 
 
+def test_alarms_watch_the_limits_and_go_with_the_endpoint(
+    emulator: Emulator, endpoint: Endpoint, watched: Recipe
+) -> None:
+    topic = "arn:aws:sns:us-east-1:123456789012:on-call"
+    limits = watched.monitoring.model_copy(update={"alarms": True, "topic": topic})
+    for _ in range(2):
+        monitor(watched.model_copy(update={"monitoring": limits}))
+    alarms = {each["AlarmName"]: each for each in emulator.account.cloudwatch.describe_alarms()["MetricAlarms"]}
+    assert set(alarms) == {"demo-1-slow", "demo-1-failing"}
+    assert all(alarm["AlarmActions"] == [topic] for alarm in alarms.values())
+    assert alarms["demo-1-failing"]["Threshold"] == 0.2
+    [expression] = [each["Expression"] for each in alarms["demo-1-slow"]["Metrics"] if each.get("ReturnData")]
+    assert expression == "IF(requests >= 4, latency / 1000000, 0)"
+    assert platform_of(watched.platform).delete_endpoint(endpoint.name)
+    assert emulator.account.cloudwatch.describe_alarms()["MetricAlarms"] == []
+
+
 def test_a_slow_and_a_failing_endpoint_are_seen_in_cloudwatch_and_start_retrain(
     emulator: Emulator, endpoint: Endpoint, watched: Recipe, retrain_id: UUID
 ) -> None:

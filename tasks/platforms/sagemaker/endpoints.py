@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks.errors import EndpointFailed
 from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
-from tasks.platforms.sagemaker import data, images, scaling, serving_requests
+from tasks.platforms.sagemaker import alarms, data, images, scaling, serving_requests
 from tasks.platforms.sagemaker.errors import aws_errors
 from tasks.platforms.sagemaker.logs import ENDPOINTS, tail
 from tasks.platforms.sagemaker.parts import (
@@ -74,8 +74,8 @@ class SageMakerEndpoints(Place):
         after = before
         try:
             make_parts(self.sagemaker, plan)
-            alarms = scaling.put_alarms(self.clients, spec.name)
-            self.sagemaker.update_endpoint(**serving_requests.update(spec.name, plan.name, alarms))
+            alarm = alarms.put_rollback_alarm(self.clients, spec.name)
+            self.sagemaker.update_endpoint(**serving_requests.update(spec.name, plan.name, [alarm]))
             found = self._wait(spec) or {}
             after = found.get("EndpointConfigName", before)
             if found.get("EndpointStatus") != "InService" or after != plan.name:
@@ -134,6 +134,7 @@ class SageMakerEndpoints(Place):
         """Deletes the endpoint, then every configuration and model that was made for it, and its scaling and alarms."""
         with aws_errors(f"deleting endpoint {name}"):
             scaling.unscale(self.clients, name)
+            alarms.delete_alarms(self.clients, name)
             existed = delete_until_gone(self.sagemaker, name, self.sleep)
             for part in parts_of(self.sagemaker, name):
                 delete_parts(self.sagemaker, part)

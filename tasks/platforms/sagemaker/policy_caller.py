@@ -78,7 +78,7 @@ def _scaling(clients: Clients) -> list[Statement]:
     return [
         Statement(
             sid="Scale",
-            reason="Autoscaling, and the alarms that roll an update of an endpoint back.",
+            reason="Autoscaling, and the alarms of an endpoint: on its limits, and to roll an update back.",
             actions=[
                 "application-autoscaling:DeregisterScalableTarget",
                 "application-autoscaling:PutScalingPolicy",

@@ -1,4 +1,4 @@
-"""How many instances an endpoint has, and the alarms that turn an update back."""
+"""How many instances an endpoint has."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def unscale(clients: Clients, endpoint: str) -> None:
     except ClientError as error:
         if code_of(error) != "ObjectNotFoundException" and clients.section.autoscaling is not None:
             raise
-    clients.client("cloudwatch").delete_alarms(AlarmNames=[*alarms_of(endpoint), f"{endpoint}-wake"])
+    clients.client("cloudwatch").delete_alarms(AlarmNames=[f"{endpoint}-wake"])
 
 
 def tracking(endpoint: str, settings: Autoscaling, asynchronous: bool) -> dict[str, Any]:
@@ -88,30 +88,6 @@ def _wake(clients: Clients, endpoint: str) -> None:
         TreatMissingData="missing",
         AlarmActions=[policy["PolicyARN"]],
     )
-
-
-def alarms_of(endpoint: str) -> list[str]:
-    """Names of the alarms that turn an update back."""
-    return [f"{endpoint}-errors"]
-
-
-def put_alarms(clients: Clients, endpoint: str) -> list[str]:
-    """An alarm on answers with status 5xx; returns the alarms' names."""
-    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": VARIANT}]
-    (name,) = alarms_of(endpoint)
-    clients.client("cloudwatch").put_metric_alarm(
-        AlarmName=name,
-        MetricName="Invocation5XXErrors",
-        Namespace="AWS/SageMaker",
-        Dimensions=dimensions,
-        Statistic="Average",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0.05,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching",
-    )
-    return [name]
 
 
 def _target(endpoint: str) -> dict[str, str]:
