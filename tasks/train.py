@@ -28,8 +28,8 @@ job_log = logging.getLogger("finetune.job")
 
 
 def training_key(recipe: Recipe, base: Reference, dataset: Reference, start: Reference | None = None) -> str:
-    """How often checkpoints are written does not change the model, and neither does the platform's name."""
-    settings = recipe.training.model_dump(mode="json", exclude={"checkpoint_every"})
+    """Settings that do not change the model are left out, and so is the platform's name."""
+    settings = recipe.training.model_dump(mode="json", exclude=set(recipe.training.WITHOUT_EFFECT))
     return step_key("train", TRAINING_VERSION, settings, _made_from(base, dataset, start))
 
 
@@ -106,10 +106,11 @@ def _read_line(line: str, update: Update) -> None:
     step = parse_step(line)
     if step:
         left = float(step.get("seconds_left", 0))
-        words = (
-            f"step {step['step']}/{step['steps']}  loss {step['loss']}  {step.get('tokens_per_second', '?')} tokens/s"
-        )
-        update(float(step["step"]), float(step["steps"]), f"{words}  {left / 60:.1f} min left")
+        words = [f"step {step['step']}/{step['steps']}", f"loss {step['loss']}"]
+        words.append(f"{step.get('tokens_per_second', '?')} tokens/s")
+        if "gpu_memory_mib" in step:
+            words.append(f"{float(step['gpu_memory_mib']) / 1024:.1f} GiB on the GPU")
+        update(float(step["step"]), float(step["steps"]), "  ".join([*words, f"{left / 60:.1f} min left"]))
 
 
 def parse_step(line: str) -> dict[str, str] | None:

@@ -26,7 +26,7 @@ TUNING_VERSION = 1
 def tuning_key(recipe: Recipe, base: Reference, dataset: Reference) -> str:
     """What the trials have in common. How many, how many at once and for how long is not part of it: a search can be widened."""
     axes = {name: axis.model_dump(mode="json") for name, axis in recipe.tuning.axes(recipe.training).items()}
-    settings = recipe.training.model_dump(mode="json", exclude={"checkpoint_every", *axes})
+    settings = recipe.training.model_dump(mode="json", exclude={*recipe.training.WITHOUT_EFFECT, *axes})
     return step_key("tune", TUNING_VERSION, {"axes": axes, "training": settings}, [base.digest, dataset.digest])
 
 

@@ -107,6 +107,13 @@ def _dtype(device: Device) -> Choice[str]:
     return Choice("float16", f"{device.name} has no bfloat16")
 
 
+def check_reporting(where: str) -> None:
+    """Raises TrainingProblem where the trainer's curves cannot go."""
+    packages = {"tensorboard": ("tensorboard", "tensorboardX")}.get(where, (where,))
+    if where != "none" and not any(importlib.util.find_spec(package) for package in packages):
+        raise TrainingProblem(f"report_to: the package {packages[-1]} is not installed where the training runs")
+
+
 def _attention(flash: bool) -> Choice[str]:
     if flash:
         return Choice("flash_attention_2", "flash_attn is installed")

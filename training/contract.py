@@ -6,7 +6,7 @@
     input/data/dataset/                 train.parquet, and validation.parquet where there is one
     input/data/model/                   the base model
     input/data/adapter/                 the LoRA adapter that training goes on from, where it does not start anew
-    model/                              what the job makes: model/, adapter/, probes.json, training.json
+    model/                              what the job makes: model/, adapter/, probes.json, training.json, tensorboard/
     checkpoints/                        what a restart resumes from
     output/failure                      why it failed
 
@@ -67,6 +67,11 @@ class Folders:
     def adapter(self) -> Path:
         """The LoRA matrices alone."""
         return self.model / "adapter"
+
+    @property
+    def curves(self) -> Path:
+        """TensorBoard's files."""
+        return self.model / "tensorboard"
 
     @property
     def report(self) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from training.adapter import adapter_digest, check_start
-from training.choices import Choices, Device, choose, this_device
+from training.choices import Choices, Device, check_reporting, choose, this_device
 from training.classifier_data import load_plain_tokenizer, read_labelled
 from training.contract import Folders
 from training.data import Rows, read_rows
@@ -37,7 +37,7 @@ class Job:
         """What must not change between a checkpoint and the run that resumes from it."""
         rows = hashlib.sha256("\n".join(self.train.identities).encode()).hexdigest()
         return {
-            "settings": self.settings.model_dump(exclude={"checkpoint_every"}),
+            "settings": self.settings.model_dump(exclude=set(self.settings.WITHOUT_EFFECT)),
             "rows": rows,
             "task": self.task.model_dump(mode="json"),
         } | ({"start": adapter_digest(self.folders.start)} if self.folders.start else {})
@@ -69,6 +69,7 @@ def prepare(folders: Folders, settings: TrainingSettings) -> Job:
     if folders.start:
         check_start(folders.start, settings)
     choices = choose(settings, device, task)
+    check_reporting(settings.report_to)
     read: Callable[[str], Rows | None]
     if task.is_classifier:
         tokenizer = load_plain_tokenizer(folders.base, settings.trust_remote_code)

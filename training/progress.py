@@ -4,6 +4,7 @@ import math
 import time
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training.problems import TrainingProblem
@@ -133,4 +134,5 @@ class ProgressLines(TrainerCallback):
                 grad_norm=logs.get("grad_norm"),
                 tokens_per_second=round(speed),
                 seconds_left=round(each * (state.max_steps - state.global_step)),
+                gpu_memory_mib=torch.cuda.max_memory_reserved() >> 20 if torch.cuda.is_available() else None,
             )

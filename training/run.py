@@ -61,6 +61,7 @@ def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | Non
 
 def _build_trainer(job: Job, stop: StopRequest) -> Any:
     """Imports are slow (TRL's takes seconds): not before the input is known to be good."""
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(job.folders.curves)
     set_seed(job.settings.seed)  # a new head is drawn at random
     if job.task.is_classifier:
         from training.classifier_trainer import build_classifier_trainer

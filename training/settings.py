@@ -6,7 +6,7 @@ SageMaker hyperparameters: one flat string for each field.
 
 import json
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,9 @@ class TrainingSettings(BaseModel):
     """How the model is fine-tuned. The defaults suit QLoRA on one GPU of 24 GB."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Training")
+
+    WITHOUT_EFFECT: ClassVar[frozenset[str]] = frozenset({"checkpoint_every", "report_to"})
+    """Settings that do not change the model."""
 
     method: Method = Field(
         "qlora",
@@ -88,6 +91,11 @@ class TrainingSettings(BaseModel):
     processes: int = Field(1, ge=1, le=64, description="Processes on one machine, one per GPU, started by torchrun.")
     sharding: Literal["none", "fsdp"] = Field(
         "none", description="fsdp: weights are spread over the processes (FSDP-QLoRA)."
+    )
+    report_to: Literal["none", "tensorboard", "wandb", "trackio"] = Field(
+        "none",
+        description="Where the trainer's curves go too. tensorboard: into files beside the model. wandb and trackio: over the "
+        "network, by the package where training runs, with its own environment variables.",
     )
     trust_remote_code: bool = Field(False, description="Run Python code that comes with the base model. Read it first.")
     seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of everything that is drawn at random.")

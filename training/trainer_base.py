@@ -156,7 +156,7 @@ def common_arguments(job: Job) -> dict[str, Any]:
         "save_steps": settings.checkpoint_every,
         "include_num_input_tokens_seen": "non_padding",
         "logging_nan_inf_filter": False,
-        "report_to": "none",
+        "report_to": settings.report_to,
         "disable_tqdm": True,
         "ddp_find_unused_parameters": False,
         **_sharding(settings),

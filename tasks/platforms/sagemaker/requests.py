@@ -17,6 +17,9 @@ CODE = "/opt/ml/input/data/code"
 METRICS = {
     "train:loss": r"^step=\d+ .*\bloss=(\S+)",
     "train:tokens_per_second": r"^step=\d+ .*\btokens_per_second=(\S+)",
+    "train:learning_rate": r"^step=\d+ .*\blearning_rate=(\S+)",
+    "train:gpu_memory_mib": r"^step=\d+ .*\bgpu_memory_mib=(\S+)",
+    "validation:accuracy": r"\bvalidation_accuracy=(\S+)",
     "validation:loss": r"\bvalidation_loss=(\S+)",
 }
 # Families whose machines have an NVMe disk of their own, encrypted by hardware: a key for the volume is refused.
