@@ -6,6 +6,7 @@ from typing import Self
 
 from containers.serving.cleaning import Step, clean
 from tasks.dataset.example import BadRow, Reason
+from tasks.dataset.languages import check_languages, in_another_language
 from tasks.errors import DatasetError
 from tasks.recipe.problems import ProblemSection
 from tasks.recipe.sections import DatasetSection
@@ -21,20 +22,22 @@ class Preprocessing:
     fill_with: str | None = None
     min_characters: int = 0
     max_characters: int = 0
+    languages: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, section: DatasetSection, problem: ProblemSection) -> Self:
-        """What the recipe declares."""
+        """What the recipe declares. Raises RecipeError for a language that is unknown."""
+        check_languages(section.languages)
         return cls(
             problem.input_columns, section.steps, section.missing, section.fill_with, section.min_characters,
-            section.max_characters,
+            section.max_characters, tuple(section.languages),
         )  # fmt: skip
 
     def apply(self, row: Mapping[str, object]) -> tuple[dict[str, object], tuple[str, ...]]:
         """The row afterwards, and the names of the steps that changed it.
 
         Raises:
-            BadRow: a text is shorter or longer than permitted.
+            BadRow: a text is shorter or longer than permitted, or in another language.
             DatasetError: a text is missing, and the recipe says that none may be.
         """
         values, changed = dict(row), []
@@ -46,6 +49,7 @@ class Preprocessing:
                 values[column], steps = self._clean(text)
                 changed += steps
                 self._check_length(str(values[column]), column)
+                self._check_language(str(values[column]), column)
         return values, tuple(dict.fromkeys(changed))
 
     def _fill(self, values: dict[str, object], column: str) -> list[str]:
@@ -83,6 +87,11 @@ class Preprocessing:
                     )
                 ]
             )
+
+    def _check_language(self, text: str, column: str) -> None:
+        reason = in_another_language(text, self.languages, column) if self.languages else None
+        if reason is not None:
+            raise BadRow([reason])
 
 
 def _is_missing(value: object) -> bool:

@@ -60,6 +60,10 @@ class DatasetSection(Section):
     fill_with: str | None = Field(None, description="Text in the place of a missing one.")
     min_characters: int = Field(0, ge=0, description="Rows with a shorter text are quarantined.")
     max_characters: int = Field(0, ge=0, description="Rows with a longer text are quarantined; 0: no limit but ours.")
+    languages: list[str] = Field(
+        [],
+        description="Rows are quarantined whose text is clearly in none of these, as ISO 639 codes such as en, de. Empty: all stay.",
+    )
     max_tokens: int = Field(1024, ge=32, description="Longest prompt and answer together, in tokens of the base model.")
     too_long: Literal["quarantine", "shorten_context"] = Field(
         "quarantine", description="What becomes of longer rows. The answer is never cut."

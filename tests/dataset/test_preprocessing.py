@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from containers.serving.cleaning import Step, clean
 from tasks.dataset.audit import DatasetAudit
 from tasks.dataset.build import build_dataset
 from tasks.dataset.card import dataset_card
-from tasks.errors import DatasetError
+from tasks.dataset.example import BadRow
+from tasks.dataset.languages import in_another_language
+from tasks.dataset.preprocessing import Preprocessing
+from tasks.errors import DatasetError, RecipeError
 from tasks.recipe import DatasetSection, TextClassification
 from tests.support.tiny_classifier import labelled_rows
 
@@ -73,6 +78,44 @@ def test_a_missing_text_is_left_out_filled_or_ends_the_run(tmp_path: Path) -> No
     assert build(tmp_path, rows, missing="fill", fill_with="nothing said").steps == {"missing filled": 1}
     with pytest.raises(DatasetError, match=r"a row has no text, and dataset\.missing is fail"):
         build(tmp_path, rows, missing="fail")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("The soup was cold and the waiter did not smile.", True),
+        ("Das Essen war kalt und der Kellner unfreundlich.", True),
+        ("Le film était vraiment très ennuyeux et long.", False),
+        ("La comida estaba muy buena y también barata.", False),
+        ("Это был прекрасный фильм о любви.", False),
+        ("这部电影太好看了,我非常喜欢", False),
+        ("très ennuyeux", True),  # too short to tell
+        ("Merci beaucoup for the lovely evening, we shall come again", True),
+        ("12345 :-) :-) 67890 --- 2026-11-27", True),
+        ("x = [f(y) for y in range(10)]", True),
+    ],
+)
+def test_a_text_that_is_clearly_in_another_language_is_left_out(text: str, kept: bool) -> None:
+    before = Preprocessing(columns=("text",), languages=("en", "de"))
+    if kept:
+        assert before.apply({"text": text}) == ({"text": text}, ())
+        return
+    with pytest.raises(BadRow) as caught:
+        before.apply({"text": text})
+    assert [reason.kind for reason in caught.value.reasons] == ["another language"]
+
+
+@given(st.text())
+def test_every_text_is_in_some_language(text: str) -> None:
+    in_another_language(text, ("en",), "text")
+
+
+def test_rows_in_another_language_are_counted_and_an_unknown_one_is_told(tmp_path: Path) -> None:
+    french = [{"text": f"Le film était vraiment très ennuyeux, numéro {n}.", "label": "bad"} for n in range(3)]
+    audit = build(tmp_path, [*labelled_rows(40), *french], languages=["en"])
+    assert audit.reasons == {"another language": 3}
+    with pytest.raises(RecipeError, match=r"unknown xx; known are ace, .* zh"):
+        build(tmp_path, labelled_rows(40), languages=["en", "xx"])
 
 
 def test_texts_of_a_length_that_is_not_wanted_are_quarantined(tmp_path: Path) -> None:

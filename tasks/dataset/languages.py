@@ -1,0 +1,39 @@
+"""In which language a text is, as far as that can be told (py3langid: naive Bayes over byte n-grams, 138 languages)."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from tasks.dataset.example import Reason
+from tasks.errors import RecipeError
+
+_LEAST_LETTERS = 20  # bytes of letters: from fewer, a language cannot be told
+_UNLIKELY = 0.1
+
+
+def check_languages(wanted: Sequence[str]) -> None:
+    """Raises RecipeError, with all codes that there are, for one that is unknown."""
+    unknown = sorted(set(wanted) - set(_identifier().labels)) if wanted else []
+    if unknown:
+        known = ", ".join(sorted(_identifier().labels))
+        raise RecipeError("dataset", [f"dataset.languages: unknown {', '.join(unknown)}; known are {known}"])
+
+
+def in_another_language(text: str, wanted: Sequence[str], column: str) -> Reason | None:
+    """Why a text is left out; None while one of the wanted languages is at all likely."""
+    if len("".join(filter(str.isalpha, text)).encode(errors="surrogatepass")) < _LEAST_LETTERS:
+        return None
+    likely = _identifier().rank(text)
+    if sum(share for language, share in likely if language in wanted) >= _UNLIKELY:
+        return None
+    language, share = likely[0]
+    words = f"{column} is {language} by {share:.0%}, dataset.languages is {', '.join(wanted)}"
+    return Reason("another language", words)
+
+
+@cache
+def _identifier() -> Any:
+    """Half a second, once in each process that checks rows."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
