@@ -8,7 +8,7 @@ from containers.serving.cleaning import Step, clean
 from tasks.dataset.example import BadRow, Reason
 from tasks.dataset.languages import check_languages, in_another_language
 from tasks.errors import DatasetError
-from tasks.recipe.problems import ProblemSection
+from tasks.recipe.problem_section import ProblemSection
 from tasks.recipe.sections import DatasetSection
 
 

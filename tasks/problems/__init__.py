@@ -4,8 +4,9 @@ from tasks.problems.chat import ChatProblem
 from tasks.problems.contract import Problem
 from tasks.problems.text_classification import TextClassificationProblem
 from tasks.problems.text_to_sql_problem import TextToSqlProblem
-from tasks.recipe.problems import Chat, TextClassification, TextToSql
+from tasks.recipe.chat import Chat
 from tasks.recipe.problems import Problem as ProblemSection
+from tasks.recipe.problems import TextClassification, TextToSql
 
 
 def problem_of(section: ProblemSection) -> Problem:

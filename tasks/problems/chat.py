@@ -9,10 +9,11 @@ from typing import Any
 
 from tasks.dataset.example import BadRow, Example, Message, digest, normalise, read_texts
 from tasks.evaluation.asking import CHAT, Form, TestRow
+from tasks.problems.chat_judge import rate
 from tasks.problems.chat_rows import conversation_of
-from tasks.problems.chat_scores import judge_overlap
+from tasks.problems.chat_scores import add_ratings, judge_overlap
 from tasks.problems.contract import AskedOnce, Judged, Progress
-from tasks.recipe.problems import Chat
+from tasks.recipe.chat import Chat
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,21 @@ class ChatProblem(AskedOnce):
     def judge(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Compares the answers with the ones in the rows; see chat_scores.py."""
-        return judge_overlap(rows, answers, on_progress)
+        """Compares the answers with the ones in the rows, see chat_scores.py, and has them rated where there is a judge.
+
+        Raises:
+            TryLater, EndpointFailed, EnvironmentProblem: as `rate` does.
+        """
+        judged = judge_overlap(rows, answers, on_progress)
+        if self.section.judge is not None:
+            add_ratings(judged, *rate(self.section.judge, rows, answers))
+        return judged
 
     def judge_settings(self) -> dict[str, str | int | bool]:
-        """The libraries that compare."""
-        return {"sacrebleu": version("sacrebleu"), "rouge-score": version("rouge-score")}
+        """The libraries that compare, and who rates."""
+        settings: dict[str, str | int | bool] = {
+            "sacrebleu": version("sacrebleu"),
+            "rouge-score": version("rouge-score"),
+        }
+        judge = self.section.judge
+        return settings | (judge.model_dump(include={"url", "model", "instruction"}) if judge else {})

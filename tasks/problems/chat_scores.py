@@ -13,6 +13,7 @@ from tasks.evaluation.asking import TestRow
 from tasks.evaluation.scores import Estimate, Verdict
 from tasks.problems.contract import Judged
 from tasks.problems.wrong_answers import WrongAnswer
+from tasks.recipe.chat import RATING
 
 RESAMPLES = 2_000
 DRAWN_AT_ONCE = 100
@@ -43,6 +44,16 @@ def judge_overlap(
     values = np.array(overlaps).reshape(-1, 2)
     judged.estimates = {name: mean_of(values[:, place]) for place, name in enumerate(("rouge_l", "chrf"))}
     return judged
+
+
+def add_ratings(judged: Judged, ratings: Mapping[str, float], unreadable: int) -> None:
+    """A judge's ratings, from 0 to 1, of every row by its id, and their mean; `unreadable`: how many of his replies were."""
+    judged.verdicts = [
+        verdict.model_copy(update={"values": verdict.values | {RATING: ratings[verdict.id]}})
+        for verdict in judged.verdicts
+    ]
+    judged.estimates[RATING] = mean_of(np.array([ratings[verdict.id] for verdict in judged.verdicts]))
+    judged.details["unreadable_ratings"] = unreadable
 
 
 def mean_of(values: NDArray[np.float64]) -> Estimate:

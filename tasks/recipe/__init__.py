@@ -3,9 +3,10 @@
 The sections stand here and not in flows/, because the stages take them and imports only go from flows to tasks.
 """
 
+from tasks.recipe.chat import Chat
 from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from tasks.recipe.platforms import DockerPlatform, Platform, ProcessPlatform
-from tasks.recipe.problems import Chat, Problem, TextClassification, TextToSql
+from tasks.recipe.problems import Problem, TextClassification, TextToSql
 from tasks.recipe.recipe import Recipe
 from tasks.recipe.sagemaker import SageMakerPlatform
 from tasks.recipe.sections import (

@@ -1,55 +1,14 @@
 """What the model learns: a section of the recipe for each problem."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
+from tasks.recipe.chat import Chat
+from tasks.recipe.problem_section import ProblemSection
 from tasks.recipe.sections import Section
-
-
-class ProblemSection(Section):
-    """What all problems share."""
-
-    metrics: ClassVar[tuple[str, ...]]
-    """Scores that the gate may look at; the first is the default."""
-    estimates: ClassVar[tuple[str, ...]] = ()
-    """Scores that are no shares of rows, on which gate.scores may set conditions."""
-    generates: ClassVar[bool] = True
-    """Whether the model answers a chat in its own words, or puts labels on a text."""
-
-    @property
-    def input_columns(self) -> tuple[str, ...]:
-        """Columns of the texts that the model reads and dataset.steps may change; none where the texts are inside messages."""
-        return ()
-
-    @property
-    def answer_settings(self) -> dict[str, Any]:
-        """How answers are asked for, where that is not the usual way: they are kept by it."""
-        return {}
-
-    @property
-    def shows_training_rows(self) -> bool:
-        """Whether training rows stand in what is asked, so that answers depend on them too."""
-        return False
-
-    @property
-    def growth(self) -> tuple[int, int]:
-        """How many rows' texts and how many answers one request holds at most."""
-        return 1, 1
-
-    def unknown_scores(self, names: Iterable[str]) -> Iterator[str]:
-        """Of the gate's further scores, those that this problem does not have."""
-        for name in names:
-            if name not in self.estimates:
-                known = ", ".join(self.estimates) or "none for this problem"
-                yield f"gate.scores.{name}: unknown; permitted are {known}"
-
-    def mistakes(self, metric: str) -> Iterator[str]:
-        """What of the section cannot be, with its path in the recipe. `metric`: what the gate looks at."""
-        if metric not in self.metrics:
-            yield f"evaluation.metric: {metric!r} is not one of {', '.join(self.metrics)}"
 
 
 class RealDatabases(Section):
@@ -256,17 +215,6 @@ class TextClassification(ProblemSection):
     def input_columns(self) -> tuple[str, ...]:
         """The text."""
         return (self.text,)
-
-
-class Chat(ProblemSection):
-    """A conversation in, the next answer out."""
-
-    model_config = ConfigDict(title="Chat")
-    metrics: ClassVar = ("exact_match",)
-    estimates: ClassVar = ("rouge_l", "chrf")
-
-    kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")
-    system: str | None = Field(None, description="System message for conversations that have none.")
 
 
 Problem = Annotated[

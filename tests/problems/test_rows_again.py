@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tasks.problems import problem_of
-from tasks.recipe.problems import Chat, Problem, TextClassification, TextToSql
+from tasks.recipe import Chat, TextClassification, TextToSql
+from tasks.recipe.problems import Problem
 
 SCHEMA = "CREATE TABLE ship (name TEXT, tonnes INTEGER)"
 CASES: list[tuple[Problem, dict[str, Any]]] = [
