@@ -83,7 +83,7 @@ def show_outcome(outcome: "Outcome") -> None:
     from tasks.artifacts.runs import latest_recipe
     from tasks.evaluation.files import compare_evaluations, read_scores
     from tasks.problems import problem_of
-    from tasks.report import gain
+    from tasks.reporting.words import gain
 
     base, tuned = read_scores(outcome.base_evaluation), read_scores(outcome.evaluation)
     out.print(_scores_table({base.who: base, tuned.who: tuned}))
@@ -110,7 +110,7 @@ def show_outcome(outcome: "Outcome") -> None:
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:
-    from tasks.report import with_interval
+    from tasks.reporting.words import with_interval
 
     table = Table("metric", "n", *scores, title="Scores, with 95 % intervals", title_justify="left")
     *_, last = scores.values()

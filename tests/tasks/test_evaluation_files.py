@@ -15,7 +15,7 @@ from tasks.dataset.build import build_dataset
 from tasks.evaluate import score_endpoint
 from tasks.evaluation.files import read_evaluation, read_scores, read_verdicts, read_wrong_answers
 from tasks.recipe import Recipe, parse_recipe
-from tasks.report import evaluation_report
+from tasks.reporting.evaluation_card import evaluation_report
 
 NAMES = ["ship", "port", "crew", "cargo", "route", "storm", "fleet", "dock", "pilot", "chart", "sail", "mast"]
 

@@ -1,5 +1,5 @@
 from tasks.evaluation.statistics import Comparison, Proportion
-from tasks.report import gain, percent
+from tasks.reporting.words import gain, percent
 from tasks.train import parse_step
 
 

@@ -1,0 +1,71 @@
+"""What an evaluation found, in Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from tasks.evaluation.classification.page import details_page
+from tasks.evaluation.files import Evaluation
+from tasks.evaluation.markdown import plain
+from tasks.evaluation.scores import Scores
+from tasks.evaluation.statistics import Comparison
+from tasks.reporting.words import estimated, gain, percent, resampled, table_row
+
+
+def evaluation_report(metric: str, evaluation: Evaluation) -> str:
+    """Markdown: every metric of each model with its 95 % interval, what is wrong with the answers, then the slices."""
+    base, tuned, champion = evaluation.base, evaluation.tuned, evaluation.champion
+    models = [base, tuned, champion] if champion else [base, tuned]
+    lines = ["# Evaluation", "", *_side_by_side(models, metric), ""]
+    lines += _gain(metric, f"the {base.who}", evaluation.comparisons[metric])
+    if champion:
+        lines += _gain(metric, "the champion", evaluation.champion_comparisons[metric])
+    if tuned.not_evaluable:
+        lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
+    lines += details_page(tuned.details)
+    lines += ["## Verdicts", "", *_counts("verdict", models, [each.kinds for each in models]), ""]
+    lines += [
+        "## Differences of wrong answers",
+        "",
+        *_counts("difference", models, [each.differences for each in models]),
+        "",
+    ]
+    for division, parts in tuned.slices.items():
+        if len(parts) > 1:
+            lines += [f"## {metric} by {plain(division)}", "", *_by_part(metric, division, parts, models), ""]
+    return "\n".join(lines)
+
+
+def endpoint_report(endpoint: str, scores: Scores) -> str:
+    """Markdown: every score of one endpoint."""
+    lines = [f"| {name} | {percent(score)} |" for name, score in scores.metrics.items()]
+    return "\n".join([f"# {plain(endpoint)}", "", "| metric | score |", "| --- | --- |", *lines])
+
+
+def _gain(metric: str, whom: str, comparison: Comparison) -> list[str]:
+    lines = [f"Gain in {metric} beside {plain(whom)}: {gain(comparison)}.", ""]
+    return [*lines, f"By resampling: {resampled(comparison)}.", ""] if comparison.bootstrap else lines
+
+
+def _side_by_side(models: Sequence[Scores], metric: str) -> list[str]:
+    """A column for each model; the rows are those of the tuned model, the second."""
+    lines = _head("metric", models)
+    for name in models[1].metrics:
+        shown = f"**{name}**" if name == metric else name
+        lines.append(table_row(shown, [percent(scores.metrics.get(name)) for scores in models]))
+    for name in models[1].estimates:
+        lines.append(table_row(name, [estimated(scores.estimates.get(name)) for scores in models]))
+    return lines
+
+
+def _counts(title: str, models: Sequence[Scores], counts: Sequence[dict[str, int]]) -> list[str]:
+    names = dict.fromkeys([*counts[1], *counts[0], *counts[-1]])
+    return [*_head(title, models), *(table_row(name, [str(count.get(name, 0)) for count in counts]) for name in names)]
+
+
+def _by_part(metric: str, division: str, parts: Iterable[str], models: Sequence[Scores]) -> list[str]:
+    found = [scores.slices.get(division, {}) for scores in models]
+    rows = [table_row(plain(part), [percent(slices.get(part, {}).get(metric)) for slices in found]) for part in parts]
+    return [*_head("part", models), *rows]
+
+
+def _head(title: str, models: Sequence[Scores]) -> list[str]:
+    return [table_row(title, [plain(scores.who) for scores in models]), table_row("---", ["---"] * len(models))]
