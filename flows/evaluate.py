@@ -9,7 +9,7 @@ from tasks.artifacts.references import Reference
 from tasks.artifacts.registry import Registry
 from tasks.errors import EndpointFailed
 from tasks.evaluate import score_endpoint
-from tasks.evaluation.asking import Access
+from tasks.evaluation.asking import Access, address_of
 from tasks.platforms import platforms_in_use
 from tasks.platforms.contract import Endpoint, Platform
 from tasks.prepare import prepare_dataset, stage_base_model
@@ -53,7 +53,7 @@ def _is_url(endpoint: str | None) -> bool:
 def _resolve(recipe: Recipe, endpoint: str | None) -> tuple[str, str]:
     """URL, and what is known of the model behind it."""
     if endpoint and _is_url(endpoint):
-        return endpoint.rstrip("/").removesuffix("/v1"), endpoint
+        return address_of(endpoint), endpoint
     champion = Registry().read(recipe.name).champion
     if endpoint is None and champion is None:
         raise EndpointFailed(f"{recipe.name} has no champion yet: name an endpoint, or run the recipe first")

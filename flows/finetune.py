@@ -23,7 +23,7 @@ from tasks.promote import ask_for_approval, candidate, judge_champion, pass_gate
 from tasks.recipe import Recipe
 from tasks.reporting.facts import RunFacts
 from tasks.track import track_run
-from tasks.train import train_model
+from tasks.train import check_start, train_model
 
 
 class Outcome(BaseModel):
@@ -91,8 +91,10 @@ _REPORTED = ("promoted", "reasons", "base_model", "dataset", "model", "base_eval
 
 def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
     recipe = preflight(recipe)
-    start = candidate(recipe.name, continue_from, anyway=True).model if continue_from else None
     base = stage_base_model(recipe.model, recipe.platform)
+    start = candidate(recipe.name, continue_from, anyway=True).model if continue_from else None
+    if start is not None:
+        check_start(recipe, base, start)
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
     report.publish_dataset(dataset)
     # The base model is judged first: a mistake in serving or scoring shows before a GPU is paid for.

@@ -1,9 +1,9 @@
 """Train: one job on the recipe's platform, taken up where an earlier run left it, its model put into the store."""
 
+import json
 import logging
 import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from prefect import task
 from prefect.concurrency.sync import concurrency
@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 
 from tasks.artifacts.keys import step_key
 from tasks.artifacts.references import Reference
-from tasks.artifacts.store import Store, parents_of
+from tasks.artifacts.store import Store, parents_of, verify
 from tasks.caching import cached_by
 from tasks.errors import RecipeError
 from tasks.platforms import platform_of
@@ -22,6 +22,8 @@ from tasks.recipe import Recipe
 from tasks.retrying import RETRIES
 
 TRAINING_VERSION = 1
+ADAPTER = "adapter"
+"""Where a model holds its adapter, and the channel by which a job gets one to go on from."""
 TRAINING_LIMIT = "finetune-training"
 """Jobs that train on the workers' own machine at once: a limit of the Prefect server, kept where it has been set up."""
 job_log = logging.getLogger("finetune.job")
@@ -54,7 +56,7 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Refe
     platform = platform_of(recipe.platform)
     job = training_job(recipe, base, dataset, key)
     if start is not None:
-        job.channels["adapter"] = adapter_of(start, base)
+        job.channels[ADAPTER] = start.path / ADAPTER
     # Not strict: without a server that has the limit, there is nobody to wait for.
     with concurrency(TRAINING_LIMIT), progress("train", "training-progress") as update:
         name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
@@ -65,18 +67,24 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Refe
     return store.require("model", key)
 
 
-def adapter_of(model: Reference, base: Reference) -> Path:
-    """Folder of its adapter, which training can go on from.
+def check_start(recipe: Recipe, base: Reference, start: Reference) -> None:
+    """That training can go on from a model's adapter: asked before anything is paid for.
 
     Raises:
-        RecipeError: it has none, or one for another base model.
+        RecipeError: it has none, or one for another base model or of another shape than the recipe's.
+        ArtifactDamaged: it is gone, or was changed.
     """
-    name, folder = model.digest[:8], model.path / "adapter"
-    if not (folder / "adapter_config.json").exists():
+    verify(start)
+    name, file = start.digest[:8], start.path / ADAPTER / "adapter_config.json"
+    if recipe.training.method == "full":
+        raise RecipeError("continue", ["training.method is full: only an adapter can be gone on from"])
+    if not file.exists():
         raise RecipeError("continue", [f"model {name} has no adapter: it was trained whole (training.method: full)"])
-    if base.digest not in parents_of(model):
+    if base.digest not in parents_of(start):
         raise RecipeError("continue", [f"the adapter of model {name} is for another base model than the recipe's"])
-    return folder
+    differing = recipe.training.differing_from(json.loads(file.read_text(encoding="utf-8")))
+    if differing:
+        raise RecipeError("continue", [f"the adapter of model {name}: {words}" for words in differing])
 
 
 def training_job(recipe: Recipe, base: Reference, dataset: Reference, key: str) -> TrainingJob:

@@ -53,9 +53,7 @@ def check_start(folder: Path, settings: TrainingSettings) -> None:
     if settings.method == "full" or not file.is_file():
         why = "method is full" if settings.method == "full" else f"{folder} holds none"
         raise TrainingProblem(f"training cannot go on from an adapter: {why}")
-    present = json.loads(file.read_text(encoding="utf-8"))
-    wanted = {"r": settings.lora_r, "lora_alpha": settings.lora_alpha, "lora_dropout": settings.lora_dropout}
-    differing = [f"{name} is {present[name]}, not {value}" for name, value in wanted.items() if present[name] != value]
+    differing = settings.differing_from(json.loads(file.read_text(encoding="utf-8")))
     if differing:
         raise TrainingProblem(f"the adapter to go on from is another one than the settings say: {'; '.join(differing)}")
 

@@ -6,7 +6,7 @@ SageMaker hyperparameters: one flat string for each field.
 
 import json
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -105,6 +105,11 @@ class TrainingSettings(BaseModel):
         if self.sharding == "fsdp" and self.processes == 1:
             raise ValueError("sharding: fsdp needs processes: 2 or more")
         return self
+
+    def differing_from(self, adapter: Mapping[str, Any]) -> list[str]:
+        """In what an adapter, by its adapter_config.json, is another one than these settings ask for."""
+        wanted = {"r": self.lora_r, "lora_alpha": self.lora_alpha, "lora_dropout": self.lora_dropout}
+        return [f"{name} is {adapter[name]}, not {value}" for name, value in wanted.items() if adapter[name] != value]
 
     def to_hyperparameters(self) -> dict[str, str]:
         """Flat strings, as SageMaker carries them."""

@@ -60,6 +60,11 @@ class Access(BaseModel):
 OURS = Access()
 
 
+def address_of(url: str) -> str:
+    """A server's address as the routes want it. People give it with the /v1 that OpenAI's clients want, or without."""
+    return url.rstrip("/").removesuffix("/v1")
+
+
 class Form(Protocol):
     """One kind of request."""
 

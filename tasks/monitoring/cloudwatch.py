@@ -26,12 +26,9 @@ def sagemaker_window(name: str, url: str, now: datetime) -> Window:
         EnvironmentProblem, TryLater: CloudWatch refuses, or is not reached.
     """
     since, until = last_period(now)
+    cloudwatch = clients_of(url).client("cloudwatch")
     with aws_errors(f"looking at {name} in CloudWatch"):
-        answer = (
-            clients_of(url)
-            .client("cloudwatch")
-            .get_metric_data(MetricDataQueries=queries(name), StartTime=since, EndTime=until)
-        )
+        answer = cloudwatch.get_metric_data(MetricDataQueries=queries(name), StartTime=since, EndTime=until)
     values = {result["Id"]: result["Values"][0] for result in answer["MetricDataResults"] if result["Values"]}
     return window_of(name, since, until, values)
 

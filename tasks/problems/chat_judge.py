@@ -8,7 +8,7 @@ from tasks.artifacts.keys import step_key
 from tasks.artifacts.store import home
 from tasks.errors import EnvironmentProblem, TryLater
 from tasks.evaluation.answers import collect_answers
-from tasks.evaluation.asking import CHAT, Access, TestRow
+from tasks.evaluation.asking import CHAT, Access, TestRow, address_of
 from tasks.recipe.chat import Judge
 from tasks.recipe.sections import EvaluationSection
 
@@ -32,7 +32,7 @@ def rate(judge: Judge, rows: Sequence[TestRow], answers: Mapping[str, str]) -> t
     asked = [_question(judge, row, answers[row.id]) for row in rows if answers.get(row.id, "").strip()]
     section = EvaluationSection(concurrency=judge.concurrency, max_new_tokens=_LONGEST_REPLY)
     access = Access(model=judge.model, key_variable=judge.key_variable)
-    replies = collect_answers(judge.url, asked, section, _kept(judge, asked), None, CHAT, access)
+    replies = collect_answers(address_of(judge.url), asked, section, _kept(judge, asked), None, CHAT, access)
     failed = [reply.error for reply in replies if reply.error]
     if failed:
         raise TryLater(f"the judge at {judge.url} did not rate {len(failed)} of {len(asked)} answers: {failed[0]}")

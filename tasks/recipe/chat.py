@@ -16,7 +16,7 @@ class Judge(Section):
 
     model_config = ConfigDict(title="Judge", protected_namespaces=())
 
-    url: str = Field(pattern=r"^https?://[^@\s]+$", description="Address of the server, without /v1/chat/completions.")
+    url: str = Field(pattern=r"^https?://[^@\s]+$", description="Address of the server, with or without /v1.")
     model: str = Field(min_length=1, description="Which of its models rates.")
     key_variable: str | None = Field(None, description="Environment variable that holds the server's key.")
     instruction: str = Field(

@@ -70,10 +70,12 @@ class Recipe(Section):
                     f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
                     "finetune-flows, on SageMaker with platform.serving_image"
                 )
-        if self.dataset.steps and not self.problem.input_columns:
-            broken.append(
-                f"dataset.steps: {self.problem.kind} has no column of its own to clean; clean the rows before"
-            )
+        if not self.problem.input_columns:
+            asked = [name for name in ("steps", "languages") if getattr(self.dataset, name)]
+            broken += [
+                f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
+                for name in asked
+            ]
         broken += self.problem.mistakes(self.metric)
         broken += self.problem.unknown_scores(self.gate.scores)
         broken += self.tuning.mistakes(self.training)

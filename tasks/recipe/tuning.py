@@ -11,7 +11,7 @@ from training.settings import TrainingSettings
 # Not how well is trained, but what counts as well, where it is trained, and what becomes of it.
 _NOT_SEARCHED = {
     *("seed", "best_by", "keep", "patience", "validation_every", "checkpoint_every", "merge"),
-    *("processes", "sharding", "trust_remote_code", "max_length"),
+    *("processes", "sharding", "trust_remote_code", "max_length", "report_to"),
 }
 
 

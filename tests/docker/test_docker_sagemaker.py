@@ -14,7 +14,7 @@ from tasks.platforms.jobs import run_job
 from tests.sagemaker.conftest import aws, emulator
 from tests.sagemaker.platform_jobs import IMAGE, a_job, labels, runner
 from tests.support.sagemaker.docker_containers import remove_all
-from tests.support.sagemaker.emulator import Emulator
+from tests.support.sagemaker.emulator import NOTHING, Emulator
 from tests.support.sagemaker.images import Image
 
 pytestmark = pytest.mark.docker
@@ -72,4 +72,4 @@ def test_an_endpoint_is_a_container_behind_port_8080(emulator: Emulator, tmp_pat
     with sync_client(endpoint.url, 30) as client:
         assert client.post("/v1/chat/completions", json={"question": 1}).json() == {"question": 1}
     assert platform.delete_endpoint("r-1")
-    assert emulator.holds() == {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+    assert emulator.holds() == NOTHING

@@ -38,3 +38,16 @@ def test_a_model_without_an_adapter_cannot_be_gone_on_from(home: Path, content: 
     content["training"] |= {"method": "lora"}
     with pytest.raises(RecipeError, match="has no adapter: it was trained whole"):
         finetune(parse_recipe(content, "tiny"), model.digest[:8])
+
+
+def test_an_adapter_of_another_shape_is_refused_before_anything_is_asked(home: Path, content: dict[str, Any]) -> None:
+    content["training"] |= {"method": "lora", "lora_r": 4}
+    model = finetune(parse_recipe(content, "tiny")).model
+    jobs = sorted((home / "jobs").iterdir())
+    content["training"] |= {"lora_r": 8}
+    with pytest.raises(RecipeError, match="r is 4, not 8"):
+        finetune(parse_recipe(content, "tiny"), model.digest[:8])
+    content["training"] |= {"method": "full", "lora_r": 4}
+    with pytest.raises(RecipeError, match="only an adapter can be gone on from"):
+        finetune(parse_recipe(content, "tiny"), model.digest[:8])
+    assert sorted((home / "jobs").iterdir()) == jobs

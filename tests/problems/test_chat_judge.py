@@ -119,6 +119,10 @@ def test_what_was_rated_is_not_sent_again_and_another_instruction_is_another_opi
     assert len(judge.asked) == 22
 
 
+def test_his_address_may_end_in_v1(judge: RuleJudge) -> None:
+    assert judged(judge, answers(right=12), url=f"{judge.url}/v1/").estimates["rating"].value == pytest.approx(11 / 12)
+
+
 def test_one_who_is_busy_is_asked_again_later(judge: RuleJudge) -> None:
     judge.refuse = 3
     assert judged(judge, answers(right=12)).estimates["rating"].value == pytest.approx(11 / 12)

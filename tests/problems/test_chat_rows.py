@@ -108,12 +108,13 @@ def test_the_interval_of_a_mean_is_about_that_of_the_normal_law() -> None:
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
 
 
-def test_steps_need_a_column() -> None:
+@pytest.mark.parametrize("asked", [{"steps": ["html"]}, {"languages": ["en"]}])
+def test_steps_and_languages_need_a_column(asked: dict[str, Any]) -> None:
     content = {
         "name": "a",
         "problem": {"kind": "chat"},
-        "dataset": {"source": "x", "steps": ["html"]},
+        "dataset": {"source": "x", **asked},
         "model": {"source": "x"},
     }
-    with pytest.raises(RecipeError, match="chat has no column of its own to clean"):
+    with pytest.raises(RecipeError, match=f"dataset.{next(iter(asked))}: chat has no column of its own to clean"):
         parse_recipe(content, "test")

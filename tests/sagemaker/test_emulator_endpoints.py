@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from tests.support.sagemaker.emulator import BUCKET, ROLE_ARN, Emulator
+from tests.support.sagemaker.emulator import BUCKET, NOTHING, ROLE_ARN, Emulator
 from tests.support.sagemaker.images import Image
 
 ECHO = Path(__file__).resolve().parents[1] / "support" / "sagemaker" / "echo_server.py"
@@ -84,7 +84,7 @@ def test_an_endpoint_serves_its_model_until_it_is_deleted(emulator: Emulator, sa
     wait(sagemaker, state="endpoint_deleted")
     sagemaker.delete_endpoint_config(EndpointConfigName="one")
     sagemaker.delete_model(ModelName="one")
-    assert emulator.holds() == {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+    assert emulator.holds() == NOTHING
     with pytest.raises(ClientError, match="Could not find endpoint"):
         sagemaker.describe_endpoint(EndpointName="one")
     with pytest.raises(ClientError) as caught:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.sagemaker.emulator import BUCKET, ROLE_ARN, Emulator
+from tests.support.sagemaker.emulator import BUCKET, NOTHING, ROLE_ARN, Emulator
 from tests.support.sagemaker.images import Image
 
 pytestmark = pytest.mark.slow  # the SDK takes seconds to import, and polls slowly
@@ -91,4 +91,4 @@ def test_an_endpoint_of_the_sdk(emulator: Emulator, resources: Any) -> None:
     endpoint.wait_for_delete(poll=1)
     config.delete()
     model.delete()
-    assert emulator.holds() == {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+    assert emulator.holds() == NOTHING

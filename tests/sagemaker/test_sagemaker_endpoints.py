@@ -16,9 +16,8 @@ from tasks.errors import EndpointFailed, EnvironmentProblem, TryLater
 from tasks.platforms.connect import sync_client
 from tasks.platforms.contract import Endpoint, EndpointSpec
 from tests.sagemaker.platform_jobs import labels, runner, section, use_quick_programs
-from tests.support.sagemaker.emulator import Emulator
+from tests.support.sagemaker.emulator import NOTHING, Emulator
 
-NOTHING: dict[str, list[str]] = {"endpoints": [], "configs": [], "models": [], "running jobs": []}
 ENVIRONMENT = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
 
 

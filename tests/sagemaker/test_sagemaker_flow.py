@@ -17,10 +17,9 @@ from tasks.platforms.connect import sync_client
 from tasks.recipe import Recipe, load_recipe, parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
 from tests.sagemaker.planted_secrets import Listener, leaks, plant
-from tests.support.sagemaker.emulator import Emulator
+from tests.support.sagemaker.emulator import NOTHING, Emulator
 
 __all__ = ["content", "home", "prefect_server", "tiny_model"]
-NOTHING: dict[str, list[str]] = {"endpoints": [], "configs": [], "models": [], "running jobs": []}
 
 
 @pytest.fixture

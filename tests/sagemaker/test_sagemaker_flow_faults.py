@@ -17,11 +17,10 @@ from flows.finetune import Outcome, finetune
 from tasks.errors import EndpointFailed, JobFailed, RecipeError, TryLater
 from tasks.recipe import Recipe, parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
-from tests.support.sagemaker.emulator import Emulator
+from tests.support.sagemaker.emulator import NOTHING, Emulator
 
 pytestmark = pytest.mark.slow
 __all__ = ["content", "home", "prefect_server", "tiny_model"]
-NOTHING: dict[str, list[str]] = {"endpoints": [], "configs": [], "models": [], "running jobs": []}
 TYPES = ["ml.g5.2xlarge", "ml.g6.2xlarge"]
 QUOTA = "ml.g5.2xlarge for training job usage"
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests.flows.conftest import content, home, prefect_server, tiny_model
 from tests.flows.test_interruptions import finish, start, wait_for
-from tests.support.sagemaker.emulator import Emulator
+from tests.support.sagemaker.emulator import NOTHING, Emulator
 
 pytestmark = pytest.mark.slow
 __all__ = ["content", "home", "prefect_server", "tiny_model"]
@@ -56,7 +56,7 @@ def test_an_interrupted_flow_stops_its_job_and_the_next_goes_on_from_its_checkpo
     flow.communicate(timeout=180)
     assert flow.returncode != 0
     assert [job.status for job in emulator.jobs.table.rows.values()] == ["Stopped"]
-    assert emulator.holds() == {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+    assert emulator.holds() == NOTHING
     outcome = finish(file)
     assert outcome["promoted"]
     assert [job.status for job in emulator.jobs.table.rows.values()] == ["Stopped", "Completed"]

@@ -14,7 +14,7 @@ from tasks.platforms.sagemaker.intent import Intent
 from tasks.platforms.sagemaker.preflight import Report, look_ahead
 from tasks.recipe import SageMakerPlatform, load_recipe
 from tests.sagemaker.platform_jobs import push_image
-from tests.support.sagemaker.emulator import BUCKET, ROLE, Emulator
+from tests.support.sagemaker.emulator import BUCKET, NOTHING, ROLE, Emulator
 
 IMAGE = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.us-east-1.amazonaws.com/finetune-training:1"
 
@@ -59,7 +59,7 @@ def test_an_account_with_everything_is_taken(emulator: Emulator) -> None:
     assert whats[:4] == ["credentials", "execution role", "PassRole", "bucket"]
     assert {"quota", "requests", "memory, training", "memory, serving", "budget"} <= set(whats)
     assert all(cost.price and cost.price.source.startswith("AWS Price List") for cost in report.estimate.costs)
-    assert emulator.holds() == {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+    assert emulator.holds() == NOTHING
     assert emulator.account.s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
 
 
@@ -106,10 +106,18 @@ def test_a_role_that_is_not_there_or_not_for_sagemaker_is_told(emulator: Emulato
     assert "SageMaker may not take" in refused()[0]
 
 
-def test_an_image_of_ones_own_that_was_never_pushed_is_told(emulator: Emulator) -> None:
-    other = IMAGE.replace(":1", ":2")
+@pytest.mark.parametrize("ending", [":2", f"@sha256:{'0' * 64}"])
+def test_an_image_of_ones_own_that_was_never_pushed_is_told(emulator: Emulator, ending: str) -> None:
+    other = IMAGE.replace(":1", ending)
     (problem,) = refused(f"platform.training_image={other}")
     assert problem == f"training_image: {other} is not in ECR. Next: push it, or correct platform.training_image"
+
+
+def test_an_image_by_its_digest_is_found(emulator: Emulator) -> None:
+    repository = IMAGE.split("/", 1)[1].removesuffix(":1")
+    (known,) = emulator.client("ecr").describe_images(repositoryName=repository)["imageDetails"]
+    report = ahead(f"platform.training_image={IMAGE.replace(':1', '@' + known['imageDigest'])}")
+    report.refuse()
 
 
 def test_a_bucket_of_another_region_is_told(emulator: Emulator) -> None:

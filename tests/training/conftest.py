@@ -35,18 +35,20 @@ class TinyJobs:
         self.rows = rows
         self.home = home
 
-    def folders(self, name: str, rows: Path | None = None) -> Any:
+    def folders(self, name: str, rows: Path | None = None, start: Path | None = None) -> Any:
         from training.contract import Folders
 
-        return Folders.by_hand(rows or self.rows, self.model, self.home / name)
+        return Folders.by_hand(rows or self.rows, self.model, self.home / name, start)
 
-    def run(self, name: str, stop: Any = None, rows: Path | None = None, **settings: Any) -> dict[str, Any]:
+    def run(
+        self, name: str, stop: Any = None, rows: Path | None = None, start: Path | None = None, **settings: Any
+    ) -> dict[str, Any]:
         """Train in this process; returns training.json."""
         from training.run import run
         from training.settings import TrainingSettings
         from training.stopping import StopRequest
 
-        folders = self.folders(name, rows)
+        folders = self.folders(name, rows, start)
         run(folders, TrainingSettings(**settings), stop or StopRequest())
         report: dict[str, Any] = json.loads(folders.report.read_text())
         return report

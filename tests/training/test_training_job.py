@@ -9,26 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.support.stop_at_step import StopAtStep
 from training import checkpoints
 from training.checks import check_files, check_prompts, probes
 from training.data import read_rows
 from training.model import load_base, load_tokenizer
 from training.problems import TrainingProblem
-from training.stopping import Stopped, StopRequest
+from training.stopping import Stopped
 
 LEARNS = {"method": "full", "learning_rate": 5e-3, "batch_size": 8, "epochs": 12}
-
-
-class StopAtStep(StopRequest):
-    """As if SIGTERM came during that step of this process."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__()
-        self.left = step
-
-    def came_to_any(self) -> bool:
-        self.left -= 1
-        return self.left <= 0
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

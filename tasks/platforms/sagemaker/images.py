@@ -54,7 +54,7 @@ def inference_ami(section: SageMakerPlatform, image: str) -> str | None:
 
 
 def image_digest(clients: Clients, uri: str) -> str | None:
-    """`sha256:...` of the image that the URI's tag leads to now; None when there is none, or it is in no ECR.
+    """`sha256:...` of the image that the URI leads to now; None when there is none, or it is in no ECR.
 
     Raises:
         botocore.exceptions.ClientError: the registry may not be asked.
@@ -64,14 +64,11 @@ def image_digest(clients: Clients, uri: str) -> str | None:
     image = ECR_IMAGE.fullmatch(uri)
     if image is None or image["region"] != clients.region:
         return None
-    if image["digest"]:
-        return image["digest"]
+    which = {"imageDigest": image["digest"]} if image["digest"] else {"imageTag": image["tag"] or "latest"}
     try:
         # Pulling needs the same permission, so that AWS's own images, of another account, can be asked for too.
         answer = clients.client("ecr").batch_get_image(
-            registryId=image["account"],
-            repositoryName=image["repository"],
-            imageIds=[{"imageTag": image["tag"] or "latest"}],
+            registryId=image["account"], repositoryName=image["repository"], imageIds=[which]
         )
     except ClientError as error:
         if code_of(error) == "RepositoryNotFoundException":

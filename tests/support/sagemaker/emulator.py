@@ -41,6 +41,10 @@ _TRUST = {
 }
 
 
+NOTHING: dict[str, list[str]] = {"endpoints": [], "configs": [], "models": [], "running jobs": []}
+"""What `Emulator.holds` says of an account in which nothing is left."""
+
+
 class Emulator:
     """Starts with an empty account that has one role and one bucket."""
 
