@@ -25,6 +25,14 @@ JOBS = {
     "qlora": {**EACH, "method": "qlora", "learning_rate": 1e-3},
     "full": {**EACH, "method": "full", "learning_rate": 5e-5},
     "lora": {**EACH, "method": "lora", "learning_rate": 1e-3, "merge": "reload"},
+    "sdpa": {
+        **EACH,
+        "method": "qlora",
+        "learning_rate": 1e-3,
+        "attention": "sdpa",
+        "max_steps": 40,
+        "merge": "none",
+    },
     "padded": {
         **EACH,
         "method": "qlora",

@@ -28,11 +28,14 @@ QWEN2_5_7B = Qwen2Config(
     max_position_embeddings=32768,
     tie_word_embeddings=False,
 )
+FOUR = {"method": "qlora", "batch_size": 4, "max_length": 1024}
 JOBS = [
-    {"method": "qlora", "batch_size": 4, "max_length": 1024},
-    {"method": "qlora", "batch_size": 4, "max_length": 1024, "gradient_checkpointing": "off"},
-    {"method": "qlora", "batch_size": 16, "max_length": 1024},
-    {"method": "lora", "batch_size": 4, "max_length": 1024},
+    {**FOUR, "attention": "sdpa"},
+    {**FOUR, "attention": "flash_attention_2"},
+    {**FOUR, "attention": "sdpa", "gradient_checkpointing": "off"},
+    {**FOUR, "attention": "flash_attention_2", "gradient_checkpointing": "off"},
+    {**FOUR, "attention": "flash_attention_2", "batch_size": 16},
+    {**FOUR, "attention": "flash_attention_2", "method": "lora"},
 ]
 
 
@@ -43,14 +46,15 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--jobs", type=int, nargs="*", help="which of JOBS, by number; default: all")
     options = parser.parse_args()
     model = options.output / "base"
     maker = get_context("spawn").Process(target=make_model, args=(model, options.tokenizer))
     maker.start()  # a process of its own: this one's would go on holding the GPU's memory
     maker.join()
-    for number, settings in enumerate(JOBS):
+    for number in options.jobs or range(len(JOBS)):
         folder = options.output / f"job-{number}"
-        settings = {**settings, "max_steps": options.steps, "merge": "none", "validation_every": 1000}
+        settings = {**JOBS[number], "max_steps": options.steps, "merge": "none", "validation_every": 1000}
         print(json.dumps(train(options.dataset, model, folder, **settings)), flush=True)
         shutil.rmtree(folder, ignore_errors=True)
 
