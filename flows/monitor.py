@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks import monitor as stage
 from tasks import report
 from tasks.monitoring.window import Window, breaches
+from tasks.platforms.contract import Endpoint
 from tasks.recipe import Recipe
 
 
@@ -29,7 +30,7 @@ def monitor(recipe: Recipe) -> Looked:
     if recipe.monitoring.alarms:
         for endpoint in endpoints:
             stage.watch(endpoint, recipe.monitoring)
-    windows = [stage.look_at(endpoint) for endpoint in endpoints]
+    windows = [_look(endpoint, recipe) for endpoint in endpoints]
     found = {window.endpoint: breaches(window, recipe.monitoring) for window in windows}
     broken = {endpoint: sentences for endpoint, sentences in found.items() if sentences}
     for window in windows:
@@ -37,3 +38,10 @@ def monitor(recipe: Recipe) -> Looked:
             stage.announce(recipe.name, window, broken[window.endpoint])
     report.publish_monitoring(recipe.name, windows, broken)
     return Looked(windows=windows, broken=broken)
+
+
+def _look(endpoint: Endpoint, recipe: Recipe) -> Window:
+    window = stage.look_at(endpoint)
+    if not recipe.serving.capture:
+        return window
+    return window.model_copy(update={"drift": stage.drift_at(endpoint)})

@@ -108,4 +108,5 @@ def environment_of(serving: ServingSection) -> dict[str, str]:
         "prefix_megabytes",
         "max_model_length",
     )
-    return {f"SERVING_{name.upper()}": str(getattr(serving, name)) for name in settings}
+    capture = {"SERVING_CAPTURE": str(serving.capture)} if serving.capture else {}
+    return {f"SERVING_{name.upper()}": str(getattr(serving, name)) for name in settings} | capture

@@ -3,6 +3,8 @@
 from prefect import task
 from prefect.events import emit_event
 
+from tasks.monitoring.captured import asked_prompts, trained_on, training_prompts
+from tasks.monitoring.drift import Drift, drift_of
 from tasks.monitoring.looking import look
 from tasks.monitoring.window import Window
 from tasks.platforms import platforms_in_use
@@ -25,6 +27,22 @@ def endpoints_of(recipe: str) -> list[Endpoint]:
 def look_at(endpoint: Endpoint) -> Window:
     """What it did since the last look. A retry is harmless: a look is kept only once it succeeded."""
     return look(endpoint)
+
+
+@task(name="look-at-prompts", task_run_name="look-at-prompts-{endpoint.name}", **RETRIES)
+def drift_at(endpoint: Endpoint) -> Drift | None:
+    """How far the captured prompts are from the training rows. None, and a word in the log, with nothing to compare."""
+    dataset = trained_on(endpoint.labels.recipe, endpoint.model_digest)
+    holder = next((each for each in platforms_in_use() if endpoint in each.endpoints()), None)
+    if dataset is None or holder is None:
+        log.info(
+            "%s: it is not known what its model was trained on, so its prompts are compared with nothing", endpoint.name
+        )
+        return None
+    drift = drift_of(asked_prompts(holder.endpoint_log(endpoint.name), dataset), training_prompts(dataset))
+    if drift is None:
+        log.info("%s: no captured prompts yet; what was started without serving.capture captures none", endpoint.name)
+    return drift
 
 
 @task(name="watch", task_run_name="watch-{endpoint.name}", **RETRIES)

@@ -131,6 +131,7 @@ class Classification:
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
         cleaned = [clean(text, self.labels.cleaning) for text in texts]
         record = request.state.record
+        record.capture(cleaned, self.settings.capture)
         ids = await asyncio.to_thread(self.engine.tokenize, cleaned, body.parameters.truncation)
         for place, row in enumerate(ids):
             if len(row) > self.engine.longest:

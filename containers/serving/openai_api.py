@@ -92,6 +92,7 @@ async def chat(body: ChatBody, request: Request, service: Service) -> Response:
     prompt = await service.prompts.chat([message.model_dump(include={"role", "content"}) for message in body.messages])
     field = "max_tokens" if body.max_completion_tokens is None else "max_completion_tokens"
     new_tokens = service.prompts.new_tokens(prompt, getattr(body, field), field)
+    request.state.record.capture(["\n".join(message.content for message in body.messages)], service.settings.capture)
     job = Job(prompt, body.sampling(new_tokens), body.stop)
     reply = Reply(service, job)
     if not body.stream:

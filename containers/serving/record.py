@@ -2,6 +2,7 @@
 
 import json
 import logging
+import random
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,9 +29,15 @@ class Record:
     first_token_seconds: float | None = None
     batch_size: int = 0
     finish: str | None = None
+    asked: list[str] | None = None  # the texts of a captured request, of all its messages in one
     prompt: str | None = None  # both texts only when the access log asks for them
     answer: str | None = None
     _arrived: float = field(default_factory=time.monotonic)
+
+    def capture(self, texts: list[str], share: float) -> None:
+        """Keeps what was asked, for a share of all requests."""
+        if random.random() < share:
+            self.asked = texts
 
     @property
     def age(self) -> float:

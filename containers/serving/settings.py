@@ -38,6 +38,9 @@ class ServingSettings(BaseModel):
         "requests",
         description="One JSON line for each request on the standard output; texts: prompt and answer in it too.",
     )
+    capture: float = Field(
+        0, ge=0, le=1, description="Share of requests whose prompt is in the access log, drawn at random."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="Of everything else that is logged."
     )

@@ -5,6 +5,9 @@ from tasks.monitoring.window import Window
 _HEAD = """| endpoint | since (UTC) | requests | errors | p50 | p95 | p99 | tokens/s | waiting | use |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
+_PROMPTS = """| endpoint | different prompts | length (KS distance) | words (area under ROC) | telling words |
+| --- | --- | --- | --- | --- |"""
+
 
 def monitoring_card(recipe: str, windows: list[Window], broken: dict[str, list[str]]) -> str:
     """Every endpoint of the recipe, and the limits that it breaks. `broken`: sentences by endpoint."""
@@ -12,7 +15,18 @@ def monitoring_card(recipe: str, windows: list[Window], broken: dict[str, list[s
         return f"# {recipe}: no endpoint runs\n"
     lines = [f"# {recipe}: {'a limit is broken' if broken else 'within its limits'}", ""]
     lines += [f"- `{endpoint}`: {sentence}" for endpoint, sentences in broken.items() for sentence in sentences]
-    return "\n".join([*lines, "", _HEAD, *map(_row, windows), ""])
+    return "\n".join([*lines, "", _HEAD, *map(_row, windows), "", *_prompts(windows)])
+
+
+def _prompts(windows: list[Window]) -> list[str]:
+    """Nothing where no prompts are captured."""
+    seen = [(window.endpoint, window.drift) for window in windows if window.drift]
+    rows = [
+        f"| {endpoint} | {drift.prompts:,} | {drift.length:.2f} | "
+        f"{'' if drift.vocabulary is None else f'{drift.vocabulary:.2f}'} | {' '.join(f'`{word}`' for word in drift.words)} |"
+        for endpoint, drift in seen
+    ]
+    return [_PROMPTS, *rows, ""] if rows else []
 
 
 def _row(window: Window) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.monitoring.drift import SURE, Drift
 from tasks.recipe.sections import MonitoringSection
 
 
@@ -23,6 +24,7 @@ class Window(BaseModel):
     p99: float | None = None
     tokens_per_second: float | None = Field(None, description="Tokens generated, over the whole window.")
     waiting: float | None = Field(None, description="Requests that wait at the moment of the look.")
+    drift: Drift | None = Field(None, description="Of the captured prompts; they reach back further than the window.")
     use: dict[str, float] = Field(default_factory=dict, description="Percent, by what is used: gpu, memory.")
 
     @property
@@ -37,6 +39,10 @@ def breaches(window: Window, limits: MonitoringSection) -> list[str]:
         return []
     if window.problem:
         return [window.problem]
+    return [*_of_requests(window, limits), *_of_prompts(window.drift, limits)]
+
+
+def _of_requests(window: Window, limits: MonitoringSection) -> list[str]:
     if window.requests < limits.min_requests:
         return []
     broken = []
@@ -46,3 +52,25 @@ def breaches(window: Window, limits: MonitoringSection) -> list[str]:
         rate, limit = window.error_rate * 100, limits.error_rate * 100
         broken.append(f"{rate:.1f} % of {window.requests:,} requests failed; the limit is {limit:g} %")
     return broken
+
+
+def _of_prompts(drift: Drift | None, limits: MonitoringSection) -> list[str]:
+    """Beyond the limit, and no chance."""
+    if drift is None or drift.prompts < limits.min_requests:
+        return []
+    broken = []
+    if limits.length_drift is not None and drift.length > limits.length_drift and drift.length_p < SURE:
+        broken.append(
+            f"the lengths of {drift.prompts:,} prompts are {drift.length:.2f} from those of the training rows "
+            f"(Kolmogorov-Smirnov); the limit is {limits.length_drift:g}"
+        )
+    if limits.vocabulary_drift is not None and (drift.vocabulary or 0) > limits.vocabulary_drift and _sure(drift):
+        broken.append(
+            f"{drift.prompts:,} prompts are told from the training rows by their words with an area of {drift.vocabulary:.2f} under "
+            f"the ROC curve; the limit is {limits.vocabulary_drift:g}. Telling words: {', '.join(drift.words)}"
+        )
+    return broken
+
+
+def _sure(drift: Drift) -> bool:
+    return drift.vocabulary_p is not None and drift.vocabulary_p < SURE

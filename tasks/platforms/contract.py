@@ -134,6 +134,9 @@ class Platform(Protocol):
     def endpoints(self) -> list[Endpoint]:
         """All that run."""
 
+    def endpoint_log(self, name: str) -> Path:
+        """A file here with what the server has printed so far; it may be absent when that is nothing."""
+
     def delete_endpoint(self, name: str) -> bool:
         """Stops it. False when there was none."""
 

@@ -142,6 +142,10 @@ class ProcessRunner(LocalAliases):
         found = [self._read_endpoint(folder) for folder in sorted((self.root / "endpoints").glob("*"))]
         return [endpoint for endpoint in found if endpoint is not None]
 
+    def endpoint_log(self, name: str) -> Path:
+        """The supervisor writes it."""
+        return self._endpoint(name) / "log.txt"
+
     def delete_endpoint(self, name: str) -> bool:
         """Lets the server finish its answers, then removes its folder."""
         folder = self._endpoint(name)

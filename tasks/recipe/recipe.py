@@ -76,6 +76,11 @@ class Recipe(Section):
                 f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
                 for name in asked
             ]
+        if not self.serving.capture:
+            limits = [
+                name for name in ("length_drift", "vocabulary_drift") if getattr(self.monitoring, name) is not None
+            ]
+            broken += [f"monitoring.{name} needs prompts to look at: set serving.capture above 0" for name in limits]
         broken += self.problem.mistakes(self.metric)
         broken += self.problem.unknown_scores(self.gate.scores)
         broken += self.tuning.mistakes(self.training)

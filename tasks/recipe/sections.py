@@ -128,6 +128,13 @@ class ServingSection(Section):
         256, ge=0, description="Memory for beginnings that prompts share, which are then read once. 0: none."
     )
     max_model_length: int = Field(2048, ge=64, description="Longest prompt and answer together, in tokens.")
+    capture: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Share of requests whose prompts stand in the endpoint's log, for monitoring.length_drift and "
+        "vocabulary_drift. They are your users' words.",
+    )
     startup_minutes: float = Field(10, gt=0, le=120, description="The endpoint must be healthy within so many minutes.")
     expires_after_hours: float = Field(
         1, gt=0, le=24 * 365, description="An endpoint stops by itself after so many hours, whoever forgot it."
@@ -208,6 +215,20 @@ class MonitoringSection(Section):
         None, ge=0, lt=1, description="Largest share of requests that may fail, status 400 and above. Empty: no limit."
     )
     min_requests: int = Field(20, ge=1, description="Of fewer requests since the last look nothing is concluded.")
+    length_drift: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Largest Kolmogorov-Smirnov distance between the lengths of captured prompts and of training rows, "
+        "0 to 1. Empty: no limit.",
+    )
+    vocabulary_drift: float | None = Field(
+        None,
+        gt=0.5,
+        lt=1,
+        description="How well a linear model may tell captured prompts from training rows by their words: area under the "
+        "ROC curve, 0.5 not at all, 1 perfectly. Empty: no limit.",
+    )
     alarms: bool = Field(
         False, description="On SageMaker, CloudWatch alarms watch the limits too, all the time. They are billed."
     )
@@ -220,7 +241,8 @@ class MonitoringSection(Section):
     @property
     def watched(self) -> bool:
         """Whether any limit is given."""
-        return self.p95_seconds is not None or self.error_rate is not None
+        limits = (self.p95_seconds, self.error_rate, self.length_drift, self.vocabulary_drift)
+        return any(limit is not None for limit in limits)
 
 
 class TrackingSection(Section):

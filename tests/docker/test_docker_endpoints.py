@@ -37,8 +37,10 @@ def spec(tmp_path: Path) -> EndpointSpec:
 def test_an_endpoint_answers_is_found_again_and_is_deleted(runner: DockerRunner, spec: EndpointSpec) -> None:
     endpoint = runner.start_endpoint(spec)
     assert httpx.get(f"{endpoint.url}/ping").json() == {"model": ["config.json"], "dtype": "float32"}
-    container = runner.client.containers.get(runner.client.containers.list()[0].id)
+    [container] = runner.client.containers.list(filters={"label": f"finetune.home={runner.root}"})
     assert container.ports["8080/tcp"][0]["HostIp"] == "127.0.0.1"
+    log = runner.endpoint_log("r-1")
+    assert '"GET /ping' in log.read_text()
     assert DockerRunner(runner.section, runner.root).endpoints() == [endpoint]
 
     later = runner.start_endpoint(spec.model_copy(update={"labels": labels(1200)}))
@@ -50,6 +52,7 @@ def test_an_endpoint_answers_is_found_again_and_is_deleted(runner: DockerRunner,
     assert runner.delete_endpoint("r-1")
     assert not runner.delete_endpoint("r-1")
     assert runner.endpoints() == []
+    assert not log.exists(), "it may hold what users asked"
 
 
 def test_an_endpoint_that_cannot_start_is_told_with_its_last_words(runner: DockerRunner, spec: EndpointSpec) -> None:

@@ -68,7 +68,10 @@ def test_an_endpoint_answers_is_found_again_and_is_deleted(
     assert later.labels.expires_at > endpoint.labels.expires_at
     assert len(emulator.record.of("CreateEndpoint")) == 1, "the endpoint that serves is taken"
 
+    log = platform.endpoint_log("r-1")
+    assert log.read_text() == platform.endpoint_log("r-1").read_text() == "serving\n", "each line once"
     assert platform.delete_endpoint("r-1")
+    assert not log.exists(), "it may hold what users asked"
     assert not platform.delete_endpoint("r-1")
     assert platform.endpoints() == []
     assert emulator.holds() == NOTHING

@@ -114,3 +114,16 @@ def test_health_metrics_and_no_routes_that_generate(server: tuple[str, object]) 
 def test_it_ends_in_good_order(server: tuple[str, subprocess.Popen[str]]) -> None:
     server[1].send_signal(signal.SIGTERM)
     assert server[1].wait(60) == 0
+
+
+def test_captured_texts_are_those_that_the_model_read(folder: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SERVING_CAPTURE": "1"}
+    command = [sys.executable, "-u", "-m", "containers.serving", "serve", "--root", str(folder), "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        url = next(line for line in process.stdout if line.startswith("serving ")).split(" on ")[1].split()[0]
+        for inputs in ("Very Good", ["Bad", "So so"]):
+            httpx.post(f"{url}/invocations", json={"inputs": inputs}, timeout=60).raise_for_status()
+        process.send_signal(signal.SIGTERM)
+        lines = [json.loads(line) for line in process.stdout if line.startswith("{")]
+    assert [line["asked"] for line in lines] == [["very good"], ["bad", "so so"]]

@@ -105,6 +105,24 @@ async def test_a_request_that_takes_too_long_is_ended_and_frees_its_place(patien
     assert server.stop() == 0
 
 
+@pytest.mark.parametrize(("share", "fewest", "most"), [("0", 0, 0), ("0.5", 3, 37), ("1", 40, 40)])
+async def test_a_share_of_the_prompts_is_captured_and_no_answer(root, share, fewest, most):
+    """Half of 40, but for one test run in ten million."""
+    server = Server(root, SERVING_CAPTURE=share)
+    async with httpx.AsyncClient(base_url=server.wait_until_ready(), timeout=60) as client:
+        messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "My secret"}]
+        for _ in range(40):
+            body = {"messages": messages, "temperature": 0, "max_tokens": 1}
+            assert (await client.post(CHAT, json=body)).status_code == 200
+    assert server.stop() == 0
+    server.reader.join()
+    lines = [json.loads(line) for line in server.lines[1:]]
+    captured = [line for line in lines if "asked" in line]
+    assert fewest <= len(captured) <= most
+    assert all(line["asked"] == ["Be brief.\nMy secret"] for line in captured)
+    assert not any("answer" in line or "prompt" in line for line in lines)
+
+
 @pytest.mark.parametrize("mode", ["off", "requests", "texts"])
 async def test_the_access_log_has_no_texts_unless_asked(root, mode):
     server = Server(root, SERVING_ACCESS_LOG=mode)

@@ -73,9 +73,7 @@ class DockerEndpoints(Place):
             if wait_until_healthy(endpoint.url + path, seconds, runs):
                 return endpoint
             what = f"was not healthy after {seconds:.0f} s" if runs() else "ended while it was starting"
-            log = self.root / "logs" / f"{endpoint.name}.txt"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_bytes(container.logs())
+            log = _copy_log(container, self.root / "logs" / f"{endpoint.name}.txt")
         except BaseException:
             self.delete_endpoint(endpoint.name)
             raise
@@ -86,6 +84,13 @@ class DockerEndpoints(Place):
         """Those whose container runs."""
         with engine_errors("listing endpoints"):
             return [self.endpoint_of(each) for each in self.containers("endpoint") if each.status == "running"]
+
+    def endpoint_log(self, name: str) -> Path:
+        """Copied from the engine, which keeps it as long as the container; the copy goes with the endpoint too."""
+        log = self.root / "endpoints" / name / "log.txt"
+        with engine_errors(f"reading the log of endpoint {name}"):
+            container = self.find(self.container_name(name))
+            return _copy_log(container, log) if container else log
 
     def delete_endpoint(self, name: str) -> bool:
         """Lets the server finish its answers, then removes container and folder."""
@@ -120,3 +125,10 @@ def _read_labels(folder: Path) -> Labels | None:
         return Labels.model_validate_json((folder / "labels.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+
+
+def _copy_log(container: Container, log: Path) -> Path:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        file.writelines(container.logs(stream=True, follow=False))  # docker-py follows a stream by itself
+    return log

@@ -1,14 +1,17 @@
 """Endpoints: made of a model, a configuration and the endpoint itself, and deleted as all three."""
 
 import logging
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from tasks.artifacts.store import locked
 from tasks.errors import EndpointFailed
 from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
 from tasks.platforms.sagemaker import alarms, data, images, scaling, serving_requests
 from tasks.platforms.sagemaker.errors import aws_errors
-from tasks.platforms.sagemaker.logs import ENDPOINTS, tail
+from tasks.platforms.sagemaker.logs import ENDPOINTS, LogFollower, tail
 from tasks.platforms.sagemaker.parts import (
     delete_parts,
     delete_until_gone,
@@ -18,7 +21,7 @@ from tasks.platforms.sagemaker.parts import (
     parts_of,
 )
 from tasks.platforms.sagemaker.place import Place
-from tasks.platforms.sagemaker.serving_requests import Plan
+from tasks.platforms.sagemaker.serving_requests import VARIANT, Plan
 from tasks.platforms.sagemaker.waiting import polls
 
 log = logging.getLogger("finetune.sagemaker")
@@ -115,6 +118,13 @@ class SageMakerEndpoints(Place):
             self.sagemaker.add_tags(ResourceArn=found["EndpointArn"], Tags=wanted)
         return labels
 
+    def endpoint_log(self, name: str) -> Path:
+        """All streams of all its instances; what was read before is not read again."""
+        file = self._log_folder(name) / "log.txt"
+        with aws_errors(f"reading the log of endpoint {name}"), locked(file.with_suffix(".lock")):
+            LogFollower(self.clients.client("logs"), f"{ENDPOINTS}/{name}", VARIANT, file).read(lambda _: None)
+        return file
+
     def endpoints(self) -> list[Endpoint]:
         """Those of this bucket and prefix that serve."""
         with aws_errors("listing endpoints"):
@@ -138,7 +148,11 @@ class SageMakerEndpoints(Place):
             existed = delete_until_gone(self.sagemaker, name, self.sleep)
             for part in parts_of(self.sagemaker, name):
                 delete_parts(self.sagemaker, part)
+        shutil.rmtree(self._log_folder(name), ignore_errors=True)  # it may hold what users asked
         return existed
+
+    def _log_folder(self, name: str) -> Path:
+        return self.root / "endpoints" / name
 
     def _url(self, name: str) -> str:
         """Scheme sagemaker, asked by tasks.platforms.connect."""

@@ -1,0 +1,61 @@
+"""How far what is asked has gone from the training rows: in length, and in words.
+
+Length: the two-sample Kolmogorov-Smirnov test. Words: a classifier two-sample test (Lopez-Paz and Oquab, 2017), a linear model
+that tells the two apart, judged on texts that it did not learn from; its area under the ROC curve is tested by Mann-Whitney's U.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+FOLDS = 5
+SEED = 20
+SURE = 0.01
+"""p-value above which a difference counts as chance."""
+
+
+class Drift(BaseModel):
+    """What was compared, and how different it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompts: int = Field(description="Different captured prompts.")
+    length: float = Field(description="Kolmogorov-Smirnov distance of the lengths in characters, 0 to 1.")
+    length_p: float
+    vocabulary: float | None = Field(None, description="Area under the ROC curve; None with too few prompts.")
+    vocabulary_p: float | None = None
+    words: list[str] = Field([], description="Those that speak most for a captured prompt.")
+
+
+def drift_of(asked: Sequence[str], known: Sequence[str]) -> Drift | None:
+    """Captured prompts against training rows; None without any of the one. Each text counts once, however often it was asked."""
+    from scipy.stats import ks_2samp
+
+    asked, known = list(dict.fromkeys(asked)), list(dict.fromkeys(known))
+    if not asked or not known:
+        return None
+    length = ks_2samp([len(text) for text in asked], [len(text) for text in known])
+    found = Drift(prompts=len(asked), length=float(length.statistic), length_p=float(length.pvalue))
+    if min(len(asked), len(known)) < 2 * FOLDS:
+        return found
+    return found.model_copy(update=_vocabulary(asked, known))
+
+
+def _vocabulary(asked: Sequence[str], known: Sequence[str]) -> dict[str, object]:
+    from scipy.stats import mannwhitneyu
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    texts, captured = [*asked, *known], np.repeat([1, 0], [len(asked), len(known)])
+    linear = LogisticRegression(class_weight="balanced", max_iter=1000)
+    model = make_pipeline(TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+"), linear)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    scores = cross_val_predict(model, texts, captured, cv=folds, method="decision_function")
+    test = mannwhitneyu(scores[captured == 1], scores[captured == 0], alternative="greater")
+    model.fit(texts, captured)
+    words = model[0].get_feature_names_out()[np.argsort(-model[1].coef_[0])[:8]]
+    area = test.statistic / (len(asked) * len(known))
+    return {"vocabulary": float(area), "vocabulary_p": float(test.pvalue), "words": [str(word) for word in words]}
