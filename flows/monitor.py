@@ -1,4 +1,4 @@
-"""Look at what serves: latency, errors and load since the last look, and an event when a limit is broken."""
+"""Look at what serves: latency, errors and load since the last look, drift, and an event when a limit is broken."""
 
 from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field

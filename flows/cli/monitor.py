@@ -16,7 +16,7 @@ def monitor(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Look at the endpoints of a recipe: latency, errors and load since the last look, and the limits that are broken.
+    """Look at the endpoints of a recipe: latency, errors and load since the last look, drift of captured prompts, broken limits.
 
     Example: finetune monitor demo --set monitoring.p95_seconds=2 --set monitoring.error_rate=0.05
 
