@@ -13,7 +13,7 @@ ENDPOINT_ONLY = {"startup_minutes", "expires_after_hours"}
 def test_every_setting_reaches_the_server():
     section = ServingSection(
         engine="transformers", dtype="bfloat16", max_batch_size=7, max_queue=9, request_seconds=12.5,
-        prefix_megabytes=3, max_model_length=99,
+        prefix_megabytes=3, max_model_length=99, capture=0.25,
     )  # fmt: skip
     told = ServingSettings.from_environment(environment_of(section))
     asked = section.model_dump(exclude=ENDPOINT_ONLY)
