@@ -8,7 +8,7 @@ from tasks.monitoring.drift import Drift, drift_of
 from tasks.monitoring.looking import look
 from tasks.monitoring.window import Window
 from tasks.platforms import platforms_in_use
-from tasks.platforms.contract import Endpoint
+from tasks.platforms.contract import Endpoint, Platform
 from tasks.progress import log
 from tasks.recipe import MonitoringSection
 from tasks.retrying import RETRIES
@@ -33,7 +33,7 @@ def look_at(endpoint: Endpoint) -> Window:
 def drift_at(endpoint: Endpoint) -> Drift | None:
     """How far the captured prompts are from the training rows. None, and a word in the log, with nothing to compare."""
     dataset = trained_on(endpoint.labels.recipe, endpoint.model_digest)
-    holder = next((each for each in platforms_in_use() if endpoint in each.endpoints()), None)
+    holder = next((each for each in platforms_in_use() if endpoint.name in _names(each)), None)
     if dataset is None or holder is None:
         log.info(
             "%s: it is not known what its model was trained on, so its prompts are compared with nothing", endpoint.name
@@ -43,6 +43,11 @@ def drift_at(endpoint: Endpoint) -> Drift | None:
     if drift is None:
         log.info("%s: no captured prompts yet; what was started without serving.capture captures none", endpoint.name)
     return drift
+
+
+def _names(platform: Platform) -> set[str]:
+    """A champion that is judged meanwhile gets another expiry, and not another name."""
+    return {each.name for each in platform.endpoints()}
 
 
 @task(name="watch", task_run_name="watch-{endpoint.name}", **RETRIES)

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -23,7 +24,7 @@ def trained_on(recipe: str, model_digest: str) -> Reference | None:
 
 def training_prompts(dataset: Reference) -> list[str]:
     """The first training rows, which lie there in shuffled order."""
-    return list(_prompts(dataset.path / "train.parquet", NEWEST))
+    return list(islice(_prompts(dataset.path / "train.parquet"), NEWEST))
 
 
 def asked_prompts(log: Path, dataset: Reference) -> list[str]:
@@ -47,11 +48,8 @@ def _captured(line: str) -> list[str]:
     return [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
 
 
-def _prompts(path: Path, most: int | None = None) -> Iterator[str]:
+def _prompts(path: Path) -> Iterator[str]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1024, columns=["prompt"]):
             for row in batch.to_pylist():
-                if most == 0:
-                    return
                 yield "\n".join(message["content"] for message in row["prompt"])
-                most = None if most is None else most - 1

@@ -10,11 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tasks.evaluation.sql.judging import SqlOutcome
-from tasks.evaluation.sql.real_databases import (
-    MEMORY_BYTES,
-    RealDatabase,
-    RealPair,
-)
+from tasks.evaluation.sql.real_databases import MEMORY_BYTES, RealDatabase, RealPair
 from tasks.evaluation.sql.workers import SqlWorkers
 from tests.support.database_servers import PASSWORD, execute, mariadb, postgres
 

@@ -4,7 +4,16 @@ import time
 from pathlib import Path
 
 import pytest
-from shop_databases import (
+
+from tasks.evaluation.sql.compare import Row
+from tasks.evaluation.sql.query import parse_query, to_sqlite
+from tasks.evaluation.sql.real_databases import (
+    RealDatabase,
+    RealPair,
+    open_database,
+)
+from tasks.evaluation.sql.workers import SqlWorkers
+from tests.evaluation.shop_databases import (
     GOLD,
     ROWS,
     SECONDS,
@@ -19,15 +28,6 @@ from shop_databases import (
     sqlite_file,
     workers,
 )
-
-from tasks.evaluation.sql.compare import Row
-from tasks.evaluation.sql.query import parse_query, to_sqlite
-from tasks.evaluation.sql.real_databases import (
-    RealDatabase,
-    RealPair,
-    open_database,
-)
-from tasks.evaluation.sql.workers import SqlWorkers
 from tests.support.database_servers import PASSWORD
 
 __all__ = ["duckdb_file", "judged", "mariadb_server", "postgres_server", "shop", "sqlite_file", "workers"]

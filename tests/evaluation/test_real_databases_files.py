@@ -4,12 +4,9 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from shop_databases import GOLD, database, duckdb_file, sqlite_file, workers
-
-from tasks.evaluation.sql.real_databases import (
-    RealPair,
-)
+from tasks.evaluation.sql.real_databases import RealPair
 from tasks.evaluation.sql.workers import SqlWorkers
+from tests.evaluation.shop_databases import GOLD, database, duckdb_file, sqlite_file, workers
 
 __all__ = ["duckdb_file", "sqlite_file", "workers"]
 

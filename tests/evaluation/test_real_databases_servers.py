@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from shop_databases import GOLD, VARIABLE, database, mariadb_server, postgres_server, sqlite_file, workers
 
 from tasks.errors import EnvironmentProblem
 from tasks.evaluation.sql.real_databases import (
@@ -14,6 +13,15 @@ from tasks.evaluation.sql.real_databases import (
     check_databases,
 )
 from tasks.evaluation.sql.workers import SqlWorkers
+from tests.evaluation.shop_databases import (
+    GOLD,
+    VARIABLE,
+    database,
+    mariadb_server,
+    postgres_server,
+    sqlite_file,
+    workers,
+)
 from tests.support.database_servers import PASSWORD, execute
 
 __all__ = ["mariadb_server", "postgres_server", "sqlite_file", "workers"]
