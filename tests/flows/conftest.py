@@ -1,24 +1,21 @@
 """A Prefect server for the session, and a home of its own for every test."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from tasks.platforms.process import ProcessRunner
 from tasks.recipe import Recipe, parse_recipe
+from tests.support.session_server import session_server
 from tests.support.tiny_model import build_tiny_model, tiny_recipe
 
 
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server() -> Iterator[None]:
-    """Started for real: a release of FastAPI that breaks it is noticed here, and nowhere else."""
-    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"  # it would be one more writer of SQLite's one lock
-    with prefect_test_harness(server_startup_timeout=180):
+    with session_server():
         yield
 
 
