@@ -23,7 +23,7 @@ test-slow: $(INSTALLED_DEV)
 
 # On a real engine; the images that ship are built. scripts/docker-engine starts one where none runs.
 test-docker: $(INSTALLED_DEV)
-	$(BIN)/pytest -m docker tests/docker
+	$(BIN)/pytest -m docker
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .

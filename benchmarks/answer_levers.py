@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving_workload import served
-from tasks.evaluation.answers import Answer, collect_answers, read_test_rows
-from tasks.evaluation.asking import CHAT, Form, TestRow
-from tasks.evaluation.scores import Verdict, compare
-from tasks.evaluation.statistics import Proportion
-from tasks.problems.text_to_sql_answering import GrammarForm, to_repair, with_examples
-from tasks.problems.text_to_sql_scores import judge
-from tasks.recipe.problems import TextToSql
-from tasks.recipe.sections import EvaluationSection
+from finetune_flows.tasks.base.statistics import Proportion
+from finetune_flows.tasks.endpoints.answers import Answer, collect_answers, read_test_rows
+from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
+from finetune_flows.tasks.evaluation.scores import compare
+from finetune_flows.tasks.problems.text_to_sql.asking import GrammarForm, to_repair, with_examples
+from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
+from finetune_flows.tasks.problems.verdict import Verdict
+from finetune_flows.tasks.sections.stages import EvaluationSection
 
 METRICS = ("valid_sql", "execution", "execution_caseless")
 

@@ -23,8 +23,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from benchmarks.serving_workload import served
-from tasks.evaluation.statistics import Comparison
-from training.compilation import compile_classifier
+from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.training.compilation import compile_classifier
 
 WAYS = ("none", "onnx", "onnx-int8")
 AT_ONCE = 16

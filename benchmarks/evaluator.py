@@ -27,12 +27,12 @@ from typing import Any
 from benchmarks.evaluator_agreement import LIKE_SPIDER, measure_agreement
 from benchmarks.evaluator_kill_rate import measure, mutants_of
 from benchmarks.sql_mutants import rewrites
-from tasks.evaluation.answers import TestRow
-from tasks.evaluation.sql.judging import SqlPair
-from tasks.evaluation.sql.query import parse_query
-from tasks.evaluation.sql.workers import SqlWorkers
-from tasks.problems.text_to_sql_scores import judge
-from tasks.recipe.problems import SqlJudging, TextToSql
+from finetune_flows.tasks.endpoints.answers import TestRow
+from finetune_flows.tasks.problems.text_to_sql.section import SqlJudging, TextToSql
+from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
+from finetune_flows.tasks.sql.judging import SqlPair
+from finetune_flows.tasks.sql.query import parse_query
+from finetune_flows.tasks.sql.workers import SqlWorkers
 
 Rows = Sequence[Mapping[str, str]]
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from benchmarks.evaluator_kill_rate import mutants_of
 from benchmarks.spider_rules import SPIDER, GoldFailed, accepts, reason
 from benchmarks.sql_mutants import rewrites
-from tasks.evaluation.sql.compare import OURS, Rules
-from tasks.evaluation.sql.databases import fill, make_database, storage_orders
-from tasks.evaluation.sql.facts import query_facts
-from tasks.evaluation.sql.judging import MOST_TRIES, SqlOutcome, SqlPair
-from tasks.evaluation.sql.query import parse_query, to_sqlite
-from tasks.evaluation.sql.schema import read_schema
-from tasks.evaluation.sql.workers import SqlWorkers
+from finetune_flows.tasks.sql.compare import OURS, Rules
+from finetune_flows.tasks.sql.databases import fill, make_database, storage_orders
+from finetune_flows.tasks.sql.judging import MOST_TRIES, SqlOutcome, SqlPair
+from finetune_flows.tasks.sql.query import parse_query, to_sqlite
+from finetune_flows.tasks.sql.query_facts import query_facts
+from finetune_flows.tasks.sql.schema import read_schema
+from finetune_flows.tasks.sql.workers import SqlWorkers
 
 STORAGE_ORDERS = 4
 Stored = list[list[sqlite3.Connection]]

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks.sql_mutants import mutants, rewrites
-from tasks.evaluation.sql.judging import SqlPair
-from tasks.evaluation.sql.query import parse_query
-from tasks.evaluation.sql.schema import UnreadableSchema, read_schema
-from tasks.evaluation.sql.workers import SqlWorkers
+from finetune_flows.tasks.sql.judging import SqlPair
+from finetune_flows.tasks.sql.query import parse_query
+from finetune_flows.tasks.sql.schema import UnreadableSchema, read_schema
+from finetune_flows.tasks.sql.workers import SqlWorkers
 
 
 @dataclass

@@ -14,12 +14,12 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.platforms.contract import Labels, Platform, TrainingJob
-from tasks.platforms.docker import DockerRunner
-from tasks.platforms.docker.images import find_image
-from tasks.platforms.jobs import run_job
-from tasks.platforms.process import ProcessRunner
-from tasks.recipe.platforms import DockerPlatform
+from finetune_flows.tasks.platforms.attempts import run_job
+from finetune_flows.tasks.platforms.contract import Labels, Platform, TrainingJob
+from finetune_flows.tasks.platforms.docker import DockerRunner
+from finetune_flows.tasks.platforms.docker.images import find_image
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.sections.platforms import DockerPlatform
 from tests.support.tiny_model import build_tiny_model, write_tiny_dataset
 
 

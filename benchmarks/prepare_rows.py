@@ -21,9 +21,9 @@ from pathlib import Path
 
 import psutil
 
-from tasks.dataset.build import build_dataset
-from tasks.recipe.problems import TextToSql
-from tasks.recipe.sections import DatasetSection
+from finetune_flows.tasks.dataset.build import build_dataset
+from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.sections.stages import DatasetSection
 
 COLUMNS = ["name", "points", "town", "height", "season", "venue", "attendance", "opponent", "director", "rank_in_final"]
 KINDS_OF_DAMAGE = 5

@@ -107,7 +107,7 @@ def served(model: Path, python: str = sys.executable, **environment: str) -> Ite
     """A server for this model folder, with these variables."""
     with tempfile.TemporaryDirectory() as root:
         (Path(root) / "model").symlink_to(model.resolve(), target_is_directory=True)
-        command = [python, "-m", "containers.serving", "--root", root, "--port", "0"]
+        command = [python, "-m", "finetune_flows.containers.serving", "--root", root, "--port", "0"]
         variables = {**quiet_environment(), "SERVING_ACCESS_LOG": "off", **environment}
         log = (Path(root) / "log").open("w+")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=variables)

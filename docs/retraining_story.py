@@ -26,10 +26,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "examples" / "sentiment")]
 
 from make_rows import review  # noqa: E402
 
-from flows.finetune import Outcome, finetune  # noqa: E402
-from flows.promote import rollback  # noqa: E402
-from flows.retrain import retrain  # noqa: E402
-from tasks.recipe import Recipe, load_recipe  # noqa: E402
+from finetune_flows.flows.finetune import Outcome, finetune  # noqa: E402
+from finetune_flows.flows.promote import rollback  # noqa: E402
+from finetune_flows.flows.retrain import retrain  # noqa: E402
+from finetune_flows.tasks.recipe import Recipe, load_recipe  # noqa: E402
 
 
 class Story:

@@ -4,16 +4,16 @@ import difflib
 
 from prefect import flow
 
-from tasks import report
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import Registry
-from tasks.errors import EndpointFailed
-from tasks.evaluate import score_endpoint
-from tasks.evaluation.asking import Access, address_of
-from tasks.platforms import platforms_in_use
-from tasks.platforms.contract import Endpoint, Platform
-from tasks.prepare import prepare_dataset, stage_base_model
-from tasks.recipe import Recipe
+from finetune_flows.tasks import report
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.errors import EndpointFailed
+from finetune_flows.tasks.endpoints.asking import Access, address_of
+from finetune_flows.tasks.evaluate import score_endpoint
+from finetune_flows.tasks.evaluation.registry import Registry
+from finetune_flows.tasks.platforms import platforms_in_use
+from finetune_flows.tasks.platforms.contract import Endpoint, Platform
+from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
+from finetune_flows.tasks.recipe import Recipe
 
 
 @flow(name="evaluate", flow_run_name="{recipe.name}")

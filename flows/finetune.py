@@ -7,23 +7,23 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import report
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import now
-from tasks.artifacts.runs import end_run, start_run
-from tasks.artifacts.store import write_json
-from tasks.deploy import candidate_endpoint
-from tasks.errors import GateRefused
-from tasks.evaluate import evaluate_base, evaluate_candidate
-from tasks.evaluation.files import read_evaluation
-from tasks.plan import preflight
-from tasks.platforms.contract import Alias, Endpoint
-from tasks.prepare import prepare_dataset, stage_base_model
-from tasks.promote import ask_for_approval, candidate, judge_champion, pass_gate, promote
-from tasks.recipe import Recipe
-from tasks.reporting.facts import RunFacts
-from tasks.track import track_run
-from tasks.train import check_start, train_model
+from finetune_flows.tasks import report
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.runs import end_run, start_run
+from finetune_flows.tasks.base.errors import GateRefused
+from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.deploy import candidate_endpoint
+from finetune_flows.tasks.evaluate import evaluate_base, evaluate_candidate
+from finetune_flows.tasks.evaluation.files import read_evaluation
+from finetune_flows.tasks.plan import preflight
+from finetune_flows.tasks.platforms.contract import Alias, Endpoint
+from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
+from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_champion, pass_gate, promote
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.reporting.facts import RunFacts
+from finetune_flows.tasks.track import track_run
+from finetune_flows.tasks.train import check_start, train_model
 
 
 class Outcome(BaseModel):

@@ -3,11 +3,11 @@
 from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks import monitor as stage
-from tasks import report
-from tasks.monitoring.window import Window, breaches
-from tasks.platforms.contract import Endpoint
-from tasks.recipe import Recipe
+from finetune_flows.tasks import monitor as stage
+from finetune_flows.tasks import report
+from finetune_flows.tasks.monitoring.window import Window, breaches
+from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.recipe import Recipe
 
 
 class Looked(BaseModel):

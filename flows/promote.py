@@ -7,11 +7,11 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
-from tasks import promote as stage
-from tasks import report
-from tasks.artifacts.registry import Registry
-from tasks.errors import RegistryError
-from tasks.platforms.contract import Alias
+from finetune_flows.tasks import promote as stage
+from finetune_flows.tasks import report
+from finetune_flows.tasks.base.errors import RegistryError
+from finetune_flows.tasks.evaluation.registry import Registry
+from finetune_flows.tasks.platforms.contract import Alias
 
 _WAIT_SECONDS = 7 * 24 * 3600
 

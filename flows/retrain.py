@@ -3,12 +3,12 @@
 from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
 
-from flows.finetune import Outcome, finetune
-from tasks.artifacts.registry import Registry
-from tasks.prepare import freeze_test, new_rows, prepare_dataset, stage_base_model
-from tasks.progress import log
-from tasks.recipe import Recipe
-from tasks.train import training_key
+from finetune_flows.flows.finetune import Outcome, finetune
+from finetune_flows.tasks.evaluation.registry import Registry
+from finetune_flows.tasks.prepare import freeze_test, new_rows, prepare_dataset, stage_base_model
+from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.train import training_key
 
 
 class Retrained(BaseModel):

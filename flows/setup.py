@@ -16,9 +16,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
-from tasks.artifacts.store import home
-from tasks.errors import EnvironmentProblem
-from tasks.train import TRAINING_LIMIT
+from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.train import TRAINING_LIMIT
 
 POOL, DOCKER_POOL, POOL_VARIABLE = "finetune", "finetune-docker", "finetune_pool"
 DEAD_RUNS = "Mark dead runs as crashed"

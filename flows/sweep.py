@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from prefect import flow
 
-from tasks.artifacts.store import home
-from tasks.platforms import platforms_in_use
-from tasks.progress import log
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.platforms import platforms_in_use
+from finetune_flows.tasks.progress import log
 
 _DRAFT_LIFETIME = timedelta(days=1)  # no step writes an artefact for longer
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from tasks import report
-from tasks.artifacts.runs import end_run, start_run
-from tasks.plan import preflight
-from tasks.prepare import prepare_dataset, stage_base_model
-from tasks.recipe import Recipe
-from tasks.tune import tune_training
-from tasks.tuning.trials import Tuned
+from finetune_flows.tasks import report
+from finetune_flows.tasks.artifacts.runs import end_run, start_run
+from finetune_flows.tasks.plan import preflight
+from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.tune import tune_training
+from finetune_flows.tasks.tuning.trials import Tuned
 
 
 @flow(name="tune", flow_run_name="{recipe.name}")

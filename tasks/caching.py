@@ -1,14 +1,16 @@
 """Prefect's cache, made honest: keys that name everything, records that are worth as much as the artefact behind them."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any, Literal
 
 from prefect.context import TaskRunContext
 from prefect.serializers import JSONSerializer
 
-from tasks.artifacts.references import Reference
-from tasks.artifacts.store import home, verify
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.store import verify
+from finetune_flows.tasks.base.files import home
 
 
 class VerifiedReferences(JSONSerializer):
@@ -19,12 +21,17 @@ class VerifiedReferences(JSONSerializer):
 
     type: Literal["verified-references"] = "verified-references"
 
-    def loads(self, blob: bytes) -> Any:
-        """Raises ArtifactDamaged when the artefact is gone or changed."""
-        value = super().loads(blob)
-        if isinstance(value, Reference):
-            verify(value)
-        return value
+    def dumps(self, obj: Reference) -> bytes:
+        """The fields alone: a record must outlive a change of the class's name or place."""
+        return obj.model_dump_json().encode()
+
+    def loads(self, blob: bytes) -> Reference:
+        """Raises ArtifactDamaged when the artefact is gone or changed, ValueError when the record is."""
+        record = json.loads(blob)
+        # Prefect's own serializer, which wrote the first records, puts the fields under `data`, beside the class's name.
+        reference = Reference.model_validate(record.get("data", record))
+        verify(reference)
+        return reference
 
 
 def cached_by(key_of: Callable[..., str]) -> dict[str, Any]:

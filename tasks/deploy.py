@@ -7,15 +7,15 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import Registry
-from tasks.platforms import platform_of
-from tasks.platforms.contract import Endpoint, EndpointSpec
-from tasks.platforms.parity import check_parity
-from tasks.progress import log
-from tasks.recipe import Platform, Recipe, ServingSection
-from tasks.retrying import RETRIES
-from tasks.train import labels
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.endpoints.parity import check_parity
+from finetune_flows.tasks.evaluation.registry import Registry
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
+from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.recipe import Platform, Recipe, ServingSection
+from finetune_flows.tasks.retrying import RETRIES
+from finetune_flows.tasks.train import labels
 
 
 @contextmanager

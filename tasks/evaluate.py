@@ -8,29 +8,23 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.artifacts.keys import step_key
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import now
-from tasks.artifacts.store import Store, home, verify
-from tasks.caching import cached_by
-from tasks.deploy import endpoint_name, running_endpoint, start_endpoint
-from tasks.errors import TryLater
-from tasks.evaluation.answers import (
-    Answer,
-    collect_answers,
-    digest_of_test,
-    is_answered,
-    read_test_rows,
-)
-from tasks.evaluation.asking import OURS, Access, TestRow
-from tasks.evaluation.files import Scored, write_evaluation, write_lines
-from tasks.evaluation.scores import summarise
-from tasks.platforms import platform_of
-from tasks.platforms.contract import Endpoint
-from tasks.problems import problem_of
-from tasks.progress import progress
-from tasks.recipe import Recipe
-from tasks.retrying import RETRIES
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.store import Store, verify
+from finetune_flows.tasks.base.errors import TryLater
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.base.values import now, step_key
+from finetune_flows.tasks.caching import cached_by
+from finetune_flows.tasks.deploy import endpoint_name, running_endpoint, start_endpoint
+from finetune_flows.tasks.endpoints.answers import Answer, collect_answers, digest_of_test, is_answered, read_test_rows
+from finetune_flows.tasks.endpoints.asking import OURS, Access, TestRow
+from finetune_flows.tasks.evaluation.files import Scored, write_evaluation, write_lines
+from finetune_flows.tasks.evaluation.scores import summarise
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.problems import problem_of
+from finetune_flows.tasks.progress import progress
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.retrying import RETRIES
 
 ANSWERS_VERSION = 2
 SCORES_VERSION = 5

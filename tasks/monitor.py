@@ -3,15 +3,15 @@
 from prefect import task
 from prefect.events import emit_event
 
-from tasks.monitoring.captured import asked_prompts, trained_on, training_prompts
-from tasks.monitoring.drift import Drift, drift_of
-from tasks.monitoring.looking import look
-from tasks.monitoring.window import Window
-from tasks.platforms import platforms_in_use
-from tasks.platforms.contract import Endpoint, Platform
-from tasks.progress import log
-from tasks.recipe import MonitoringSection
-from tasks.retrying import RETRIES
+from finetune_flows.tasks.monitoring.captured import asked_prompts, trained_on, training_prompts
+from finetune_flows.tasks.monitoring.drift import Drift, drift_of
+from finetune_flows.tasks.monitoring.looking import look
+from finetune_flows.tasks.monitoring.window import Window
+from finetune_flows.tasks.platforms import platforms_in_use
+from finetune_flows.tasks.platforms.contract import Endpoint, Platform
+from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.recipe import MonitoringSection
+from finetune_flows.tasks.retrying import RETRIES
 
 BREACH = "finetune.endpoint.breach"
 """The name of the event. An automation can start a deployment on it."""
@@ -56,7 +56,7 @@ def watch(endpoint: Endpoint, limits: MonitoringSection) -> list[str]:
     if not endpoint.url.startswith("sagemaker:"):
         log.warning("%s is not on SageMaker: there are no alarms for it, only looks", endpoint.name)
         return []
-    from tasks.monitoring.cloudwatch import watch as put  # boto3 is not needed by those who do without
+    from finetune_flows.tasks.monitoring.cloudwatch import watch as put  # boto3 is not needed by those who do without
 
     return put(endpoint.name, endpoint.url, limits)
 

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 from prefect import task
 from pydantic import BaseModel, ConfigDict
 
-from tasks.artifacts import base_model
-from tasks.artifacts.references import Kind, Reference
-from tasks.artifacts.store import Store
-from tasks.deploy import endpoint_name, endpoint_spec
-from tasks.errors import FinetuneError
-from tasks.evaluate import scores_key
-from tasks.prepare import dataset_key
-from tasks.progress import log
-from tasks.recipe import Recipe, SageMakerPlatform
-from tasks.retrying import RETRIES
-from tasks.train import training_job, training_key
+from finetune_flows.tasks.artifacts import base_model
+from finetune_flows.tasks.artifacts.references import Kind, Reference
+from finetune_flows.tasks.artifacts.store import Store
+from finetune_flows.tasks.base.errors import FinetuneError
+from finetune_flows.tasks.deploy import endpoint_name, endpoint_spec
+from finetune_flows.tasks.evaluate import scores_key
+from finetune_flows.tasks.prepare import dataset_key
+from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform
+from finetune_flows.tasks.retrying import RETRIES
+from finetune_flows.tasks.train import training_job, training_key
 
 if TYPE_CHECKING:
-    from tasks.platforms.sagemaker.intent import Intent
+    from finetune_flows.tasks.preflight.intent import Intent
 
 STEPS = ("base model", "dataset", "evaluation of the base model", "tuned model", "evaluation of the tuned model")
 
@@ -64,7 +64,7 @@ def find_made(recipe: Recipe) -> Made:
 
 def intent_of(recipe: Recipe, section: SageMakerPlatform, made: Made) -> "Intent":
     """The job and the endpoints that a run would ask of SageMaker."""
-    from tasks.platforms.sagemaker.intent import Intent
+    from finetune_flows.tasks.preflight.intent import Intent
 
     base, dataset, model = made.step("base model"), made.step("dataset"), made.step("tuned model")
     known = {"base model", "dataset"} <= made.references.keys()
@@ -89,7 +89,7 @@ def preflight(recipe: Recipe) -> Recipe:
     """
     if not isinstance(recipe.platform, SageMakerPlatform):
         return recipe  # here whatever is lacking shows at no cost
-    from tasks.platforms.sagemaker.preflight import look_ahead
+    from finetune_flows.tasks.preflight.look_ahead import look_ahead
 
     report = look_ahead(intent_of(recipe, recipe.platform, find_made(recipe)))
     for finding in report.findings:

@@ -6,21 +6,22 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.artifacts import base_model
-from tasks.artifacts.hub import resolve_commit
-from tasks.artifacts.keys import step_key
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import Entry
-from tasks.artifacts.store import Store, home
-from tasks.caching import cached_by
-from tasks.dataset.build import build_dataset, find_sources
-from tasks.dataset.frozen import count_new_rows, write_test_source
-from tasks.errors import DatasetError, RecipeError
-from tasks.platforms import platform_of
-from tasks.problems import problem_of
-from tasks.progress import Update, log, progress
-from tasks.recipe import DatasetSection, ModelSection, Platform, Problem, Recipe, parse_recipe
-from tasks.retrying import RETRIES
+from finetune_flows.tasks.artifacts import base_model
+from finetune_flows.tasks.artifacts.hub import resolve_commit
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.store import Store
+from finetune_flows.tasks.base.errors import DatasetError, RecipeError
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.base.values import step_key
+from finetune_flows.tasks.caching import cached_by
+from finetune_flows.tasks.dataset.build import build_dataset, find_sources
+from finetune_flows.tasks.dataset.frozen import count_new_rows, write_test_source
+from finetune_flows.tasks.evaluation.registry import Entry
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.problems import problem_of
+from finetune_flows.tasks.progress import Update, log, progress
+from finetune_flows.tasks.recipe import DatasetSection, ModelSection, Platform, Problem, Recipe, parse_recipe
+from finetune_flows.tasks.retrying import RETRIES
 
 DATASET_VERSION = 1
 

@@ -4,21 +4,22 @@ from prefect import task
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import Entry, Registry, now
-from tasks.artifacts.remote import lineage_of
-from tasks.artifacts.store import verify
-from tasks.deploy import endpoint_spec, start_endpoint, withdraw
-from tasks.errors import FinetuneError, GateRefused, RegistryError
-from tasks.evaluate import evaluate_champion
-from tasks.evaluation.files import measured
-from tasks.evaluation.gate import decide
-from tasks.platforms import platform_of
-from tasks.platforms.contract import Alias, Endpoint, JudgedModel
-from tasks.platforms.parity import check_parity
-from tasks.progress import log
-from tasks.recipe import Recipe, parse_recipe
-from tasks.retrying import RETRIES
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.remote import lineage_of
+from finetune_flows.tasks.artifacts.store import verify
+from finetune_flows.tasks.base.errors import FinetuneError, GateRefused, RegistryError
+from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.deploy import endpoint_spec, start_endpoint, withdraw
+from finetune_flows.tasks.endpoints.parity import check_parity
+from finetune_flows.tasks.evaluate import evaluate_champion
+from finetune_flows.tasks.evaluation.files import measured
+from finetune_flows.tasks.evaluation.gate import decide
+from finetune_flows.tasks.evaluation.registry import Entry, Registry
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.platforms.contract import Alias, Endpoint, JudgedModel
+from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.recipe import Recipe, parse_recipe
+from finetune_flows.tasks.retrying import RETRIES
 
 
 def judge_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Reference | None:

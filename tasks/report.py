@@ -9,22 +9,22 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import Entry
-from tasks.dataset.audit import DatasetAudit
-from tasks.dataset.card import dataset_card
-from tasks.evaluation.files import read_evaluation, read_scores, read_wrong_answers
-from tasks.monitoring.card import monitoring_card
-from tasks.monitoring.window import Window
-from tasks.platforms.contract import Endpoint
-from tasks.problems.wrong_answers import wrong_answers_page
-from tasks.progress import log
-from tasks.reporting.evaluation_card import endpoint_report, evaluation_report
-from tasks.reporting.facts import RunFacts
-from tasks.reporting.markdown import cost_card, deployment_card, training_card
-from tasks.reporting.words import gain, percent, table_row
-from tasks.tuning.page import tuning_card, tuning_page
-from tasks.tuning.trials import Tuned
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.dataset.audit import DatasetAudit
+from finetune_flows.tasks.evaluation.files import read_evaluation, read_scores, read_wrong_answers
+from finetune_flows.tasks.evaluation.registry import Entry
+from finetune_flows.tasks.monitoring.window import Window
+from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.problems.wrong_answers import wrong_answers_page
+from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.reporting.dataset_card import dataset_card
+from finetune_flows.tasks.reporting.evaluation_card import endpoint_report, evaluation_report
+from finetune_flows.tasks.reporting.facts import RunFacts
+from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
+from finetune_flows.tasks.reporting.run_cards import cost_card, deployment_card, training_card
+from finetune_flows.tasks.reporting.tuning_card import tuning_card, tuning_page
+from finetune_flows.tasks.reporting.words import gain, percent, table_row
+from finetune_flows.tasks.tuning.trials import Tuned
 
 WRONG_ANSWERS_SHOWN = 20
 KEYS = {
@@ -96,8 +96,8 @@ def publish_deployment(endpoint: Endpoint, model: Reference, engine: str) -> Non
 
 def save_report(folder: Path, facts: RunFacts) -> Path | None:
     """The page of the run and its model card, in the run's folder. Returns the page; None when it could not be written."""
-    from tasks.reporting.model_card import model_card
-    from tasks.reporting.page import report_page  # what these need, a run needs only at its end
+    from finetune_flows.tasks.reporting.model_card import model_card
+    from finetune_flows.tasks.reporting.page import report_page  # what these need, a run needs only at its end
 
     # Not into the model itself: its digest says what was trained, and the scores came later.
     _save(folder / "model_card.md", "model card", lambda: model_card(facts))
@@ -115,7 +115,7 @@ def _save(path: Path, what: str, render: Callable[[], str]) -> Path | None:
 
 def publish_cost(facts: RunFacts, page: Path | None) -> None:
     """The hours of each step, and where the report of the run is."""
-    from tasks.reporting.page import cost_of
+    from finetune_flows.tasks.reporting.page import cost_of
 
     _publish("cost", lambda: cost_card(cost_of(facts), str(page) if page else None))
 

@@ -7,7 +7,7 @@ import httpx
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
-from tasks.errors import FinetuneError, TryLater
+from finetune_flows.tasks.base.errors import FinetuneError, TryLater
 
 # The first class that matches decides. Whatever is in neither table is not tried again: it may be a bug, and it may bill.
 _TRANSIENT: tuple[type[BaseException], ...] = (TryLater, httpx.TransportError, ConnectionError, TimeoutError)

@@ -9,17 +9,17 @@ from prefect import task
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 
-from tasks.artifacts.keys import step_key
-from tasks.artifacts.references import Reference
-from tasks.artifacts.store import Store, parents_of, verify
-from tasks.caching import cached_by
-from tasks.errors import RecipeError
-from tasks.platforms import platform_of
-from tasks.platforms.contract import Labels, TrainingJob
-from tasks.platforms.jobs import run_job
-from tasks.progress import Update, log, progress
-from tasks.recipe import Recipe
-from tasks.retrying import RETRIES
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.store import Store, parents_of, verify
+from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.values import step_key
+from finetune_flows.tasks.caching import cached_by
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.platforms.attempts import run_job
+from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
+from finetune_flows.tasks.progress import Update, log, progress
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.retrying import RETRIES
 
 TRAINING_VERSION = 1
 ADAPTER = "adapter"

@@ -6,19 +6,19 @@ from pathlib import Path
 from prefect import task
 from prefect.concurrency.sync import concurrency
 
-from tasks.artifacts.keys import step_key
-from tasks.artifacts.references import Reference
-from tasks.artifacts.store import home
-from tasks.errors import RecipeError
-from tasks.evaluation.statistics import Proportion
-from tasks.platforms import platform_of
-from tasks.platforms.contract import TrainingJob
-from tasks.progress import log, progress
-from tasks.recipe import Recipe, SageMakerPlatform, TrainingSettings, dump_recipe
-from tasks.retrying import RETRIES
-from tasks.train import TRAINING_LIMIT, training_job
-from tasks.tuning.budget import Budget
-from tasks.tuning.trials import Setting, TrialFacts, Tuned, short
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.base.statistics import Proportion
+from finetune_flows.tasks.base.values import step_key
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.platforms.contract import TrainingJob
+from finetune_flows.tasks.progress import log, progress
+from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform, TrainingSettings, dump_recipe
+from finetune_flows.tasks.retrying import RETRIES
+from finetune_flows.tasks.train import TRAINING_LIMIT, training_job
+from finetune_flows.tasks.tuning.budget import Budget
+from finetune_flows.tasks.tuning.trials import Setting, TrialFacts, Tuned, short
 
 TUNING_VERSION = 1
 
@@ -39,8 +39,8 @@ def tune_training(recipe: Recipe, base: Reference, dataset: Reference) -> Tuned:
         RecipeError: there are no validation rows.
         JobFailed: the first trainings all failed.
     """
-    from tasks.tuning.search import Search
-    from tasks.tuning.study import Study
+    from finetune_flows.tasks.tuning.search import Search
+    from finetune_flows.tasks.tuning.study import Study
 
     rows = validation_rows(dataset)
     if not rows:
@@ -89,7 +89,7 @@ def budget_of(recipe: Recipe) -> Budget:
     """The recipe's hours, and on SageMaker those that `platform.max_usd` buys if they are fewer."""
     hours, longest = recipe.tuning.max_hours, recipe.platform.max_runtime_hours
     if isinstance(recipe.platform, SageMakerPlatform) and recipe.platform.max_usd is not None:
-        from tasks.platforms.sagemaker.costs import training_hours
+        from finetune_flows.tasks.preflight.costs import training_hours
 
         bought = training_hours(recipe, recipe.platform)
         hours = bought if hours is None else min(hours, bought)

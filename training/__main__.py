@@ -1,10 +1,10 @@
 """The training program.
 
-python -m training                      inside a container: train by the contract under /opt/ml
-python -m training train --root DIR     the same under another root (training/contract.py says what lies where)
-python -m training train --dataset DIR --model DIR --output DIR --set epochs=1 --set batch_size=8
+python -m finetune_flows.training                      inside a container: train by the contract under /opt/ml
+python -m finetune_flows.training train --root DIR     the same under another root (training/contract.py says what lies where)
+python -m finetune_flows.training train --dataset DIR --model DIR --output DIR --set epochs=1 --set batch_size=8
                                         on plain folders: Parquet files in, a model out, no platform
-python -m training stage --source model.gguf --output DIR [--chat-template chatml]
+python -m finetune_flows.training stage --source model.gguf --output DIR [--chat-template chatml]
                                         make a base model that `train` reads
 """
 
@@ -17,10 +17,10 @@ import traceback
 import warnings
 from pathlib import Path
 
-from training import launch
-from training.contract import Folders, Hosts, read_settings
-from training.problems import TrainingProblem, describe, write_failure
-from training.stopping import Stopped, StopRequest
+from finetune_flows.training import launch
+from finetune_flows.training.contract import Folders, Hosts, read_settings
+from finetune_flows.training.problems import TrainingProblem, describe, write_failure
+from finetune_flows.training.stopping import Stopped, StopRequest
 
 CONTAINER_ROOT = Path("/opt/ml")
 
@@ -43,7 +43,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("training", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "finetune_flows.training", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train a model")
     train.add_argument("--root", type=Path, default=CONTAINER_ROOT, help="root of the job's folders")
@@ -84,7 +86,7 @@ def _train(options: argparse.Namespace, folders: Folders, arguments: list[str]) 
             if settings.processes == 1:  # otherwise PyTorch shows all GPUs, which TRL refuses in a single process
                 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
             _quieten()
-            from training.run import run
+            from finetune_flows.training.run import run
 
             run(folders, settings, stop)
     except Stopped:
@@ -115,7 +117,7 @@ def _fail(error: Exception, folders: Folders) -> int:
 
 def _stage(options: argparse.Namespace) -> int:
     _quieten()
-    from training.stage import stage
+    from finetune_flows.training.stage import stage
 
     try:
         stage(options.source, options.output, options.chat_template)

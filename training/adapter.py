@@ -7,9 +7,9 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from training.model import HEADS
-from training.problems import TrainingProblem
-from training.settings import TrainingSettings
+from finetune_flows.training.model import HEADS
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.settings import TrainingSettings
 
 
 def classifier_adapter(settings: TrainingSettings, model: PreTrainedModel) -> Any:

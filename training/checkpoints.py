@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training.problems import TrainingProblem
+from finetune_flows.training.problems import TrainingProblem
 
 STATE = "checkpoint"  # all that a restart needs
 BEST = "best"  # the weights alone

@@ -9,8 +9,8 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.data import IGNORED, Conversation, Rows, prompt_ids, stop_tokens
-from training.problems import TrainingProblem
+from finetune_flows.training.data import IGNORED, Conversation, Rows, prompt_ids, stop_tokens
+from finetune_flows.training.problems import TrainingProblem
 
 PROBES = 4
 SPARE_TOKENS = 8

@@ -4,9 +4,9 @@ import importlib.util
 from dataclasses import dataclass, fields
 from typing import Generic, TypeVar
 
-from training.problems import TrainingProblem
-from training.settings import TrainingSettings
-from training.task import Task
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.settings import TrainingSettings
+from finetune_flows.training.task import Task
 
 T = TypeVar("T")
 LANGUAGE_MODEL = Task()

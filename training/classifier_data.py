@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from training.data import Conversation, Rows
-from training.problems import TrainingProblem
-from training.task import Task
+from finetune_flows.training.data import Conversation, Rows
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.task import Task
 
 
 def load_plain_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:

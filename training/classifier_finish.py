@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import PreTrainedModel
 
-from training.checks import PROBES, check_files
-from training.classifier_data import load_plain_tokenizer, text_of
-from training.classifier_trainer import f1
-from training.clock import Clock
-from training.compilation import GRAPH, compile_classifier, graph_logits
-from training.finish import clear, keep_adapter
-from training.job import Job
-from training.merge import Source, merge
-from training.model import load_base
-from training.problems import TrainingProblem
+from finetune_flows.training.checks import PROBES, check_files
+from finetune_flows.training.classifier_data import load_plain_tokenizer, text_of
+from finetune_flows.training.classifier_trainer import f1
+from finetune_flows.training.clock import Clock
+from finetune_flows.training.compilation import GRAPH, compile_classifier, graph_logits
+from finetune_flows.training.finish import clear, keep_adapter
+from finetune_flows.training.job import Job
+from finetune_flows.training.merge import Source, merge
+from finetune_flows.training.model import load_base
+from finetune_flows.training.problems import TrainingProblem
 
 BATCH = 32
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}

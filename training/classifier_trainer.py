@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import DataCollatorWithPadding, EvalPrediction, PreTrainedModel, TrainingArguments
 
-from training.adapter import classifier_adapter, load_adapter
-from training.job import Job
-from training.stopping import StopRequest
-from training.task import Task
-from training.trainer_base import JobMethods, common_arguments, job_options, set_steps
+from finetune_flows.training.adapter import classifier_adapter, load_adapter
+from finetune_flows.training.job import Job
+from finetune_flows.training.stopping import StopRequest
+from finetune_flows.training.task import Task
+from finetune_flows.training.trainer_base import JobMethods, common_arguments, job_options, set_steps
 
 Loss = Callable[..., torch.Tensor]
 

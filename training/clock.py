@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from training.stopping import StopRequest
+from finetune_flows.training.stopping import StopRequest
 
 
 class Clock:

@@ -23,8 +23,8 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from training.problems import TrainingProblem
-from training.settings import TrainingSettings
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

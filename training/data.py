@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from training.problems import TrainingProblem
+from finetune_flows.training.problems import TrainingProblem
 
 IGNORED = -100
 BATCH = 1000

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training import checks
-from training.clock import Clock
-from training.data import stop_tokens
-from training.job import Job
-from training.merge import Source, merge, with_adapter
-from training.model import load_base, load_tokenizer
+from finetune_flows.training import checks
+from finetune_flows.training.clock import Clock
+from finetune_flows.training.data import stop_tokens
+from finetune_flows.training.job import Job
+from finetune_flows.training.merge import Source, merge, with_adapter
+from finetune_flows.training.model import load_base, load_tokenizer
 
 JUDGES = {"cpu": 8, "cuda": 64}
 """Validation rows by which the ways of merging are compared: a few seconds on either device."""

@@ -8,15 +8,15 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from training.adapter import adapter_digest, check_start
-from training.choices import Choices, Device, check_reporting, choose, this_device
-from training.classifier_data import load_plain_tokenizer, read_labelled
-from training.contract import Folders
-from training.data import Rows, read_rows
-from training.model import load_tokenizer
-from training.problems import TrainingProblem
-from training.settings import TrainingSettings
-from training.task import Task, read_task
+from finetune_flows.training.adapter import adapter_digest, check_start
+from finetune_flows.training.choices import Choices, Device, check_reporting, choose, this_device
+from finetune_flows.training.classifier_data import load_plain_tokenizer, read_labelled
+from finetune_flows.training.contract import Folders
+from finetune_flows.training.data import Rows, read_rows
+from finetune_flows.training.model import load_tokenizer
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.settings import TrainingSettings
+from finetune_flows.training.task import Task, read_task
 
 
 @dataclass(frozen=True)

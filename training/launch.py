@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from training.contract import Hosts
-from training.problems import TrainingProblem
-from training.stopping import Stopped
+from finetune_flows.training.contract import Hosts
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.stopping import Stopped
 
 PORT = 29400  # of the first host, where the processes of several hosts meet
 MEETING_SECONDS = 900  # a host may still be installing packages while the first one waits
@@ -21,7 +21,7 @@ def is_worker() -> bool:
 
 
 def launch(processes: int, arguments: Sequence[str], hosts: Hosts) -> None:
-    """Run `python -m training <arguments>` in so many processes on each of the hosts and wait for those of this one.
+    """Run `python -m finetune_flows.training <arguments>` in so many processes on each of the hosts and wait for those of this one.
 
     torchrun passes SIGTERM on and waits for the workers. Raises Stopped after that, and TrainingProblem when a worker
     failed; its own words are then in the failure file.
@@ -41,7 +41,7 @@ def launch(processes: int, arguments: Sequence[str], hosts: Hosts) -> None:
         shutdown_timeout=GRACE,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "training", *arguments)
+        elastic_launch(config, sys.executable)("-P", "-m", "finetune_flows.training", *arguments)
     except SignalException as signal:
         raise Stopped from signal
     except ChildFailedError as error:

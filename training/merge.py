@@ -15,10 +15,10 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel
 
-from training.checks import PROBES, answer_loss
-from training.model import load_base
-from training.problems import TrainingProblem
-from training.task import Task
+from finetune_flows.training.checks import PROBES, answer_loss
+from finetune_flows.training.model import load_base
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.task import Task
 
 Way = Literal["reload", "dequantize"]
 Measure = Callable[[PreTrainedModel, Sequence[Any], int], tuple[float, list[torch.Tensor]]]

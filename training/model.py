@@ -13,8 +13,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from training.problems import TrainingProblem
-from training.task import Task
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.task import Task
 
 HEADS = ("score", "classifier", "pre_classifier", "head")
 """What transformers calls the layers of a classification head."""

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from training.problems import TrainingProblem
-from training.stopping import StopRequest
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.stopping import StopRequest
 
 VALIDATION = "eval_loss"  # the trainer's name for it
 SCORES = {"validation_accuracy": "eval_accuracy", "validation_macro_f1": "eval_macro_f1"}  # ours and the trainer's

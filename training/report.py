@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from training.adapter import adapter_digest
-from training.job import Job
-from training.progress import SCORES, VALIDATION
+from finetune_flows.training.adapter import adapter_digest
+from finetune_flows.training.job import Job
+from finetune_flows.training.progress import SCORES, VALIDATION
 
 if TYPE_CHECKING:
-    from training.trainer_base import JobMethods
+    from finetune_flows.training.trainer_base import JobMethods
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
 

@@ -9,15 +9,15 @@ import torch
 import torch.distributed as dist
 from transformers import PreTrainedModel, set_seed
 
-from training import checkpoints, report
-from training.classifier_finish import finish_classifier
-from training.clock import Clock
-from training.contract import Folders
-from training.finish import finish
-from training.job import Job, prepare
-from training.model import load_base
-from training.settings import TrainingSettings
-from training.stopping import StopRequest
+from finetune_flows.training import checkpoints, report
+from finetune_flows.training.classifier_finish import finish_classifier
+from finetune_flows.training.clock import Clock
+from finetune_flows.training.contract import Folders
+from finetune_flows.training.finish import finish
+from finetune_flows.training.job import Job, prepare
+from finetune_flows.training.model import load_base
+from finetune_flows.training.settings import TrainingSettings
+from finetune_flows.training.stopping import StopRequest
 
 
 def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None:
@@ -64,10 +64,10 @@ def _build_trainer(job: Job, stop: StopRequest) -> Any:
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(job.folders.curves)
     set_seed(job.settings.seed)  # a new head is drawn at random
     if job.task.is_classifier:
-        from training.classifier_trainer import build_classifier_trainer
+        from finetune_flows.training.classifier_trainer import build_classifier_trainer
 
         return build_classifier_trainer(job, _load(job), stop)
-    from training.trainer import build_trainer
+    from finetune_flows.training.trainer import build_trainer
 
     return build_trainer(job, _load(job), stop)
 

@@ -12,7 +12,7 @@ import gguf
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerBase
 
-from training.problems import TrainingProblem
+from finetune_flows.training.problems import TrainingProblem
 
 TEMPLATES = Path(__file__).parent / "templates"
 PROBE = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.problems import TrainingProblem
+from finetune_flows.training.problems import TrainingProblem
 
 
 class Task(BaseModel):

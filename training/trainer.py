@@ -4,10 +4,10 @@ import trl.trainer.utils
 from transformers import PreTrainedModel
 from trl import SFTConfig, SFTTrainer
 
-from training.adapter import adapter_config, load_adapter
-from training.job import Job
-from training.stopping import StopRequest
-from training.trainer_base import JobMethods, common_arguments, job_options, set_steps
+from finetune_flows.training.adapter import adapter_config, load_adapter
+from finetune_flows.training.job import Job
+from finetune_flows.training.stopping import StopRequest
+from finetune_flows.training.trainer_base import JobMethods, common_arguments, job_options, set_steps
 
 
 class JobTrainer(JobMethods, SFTTrainer):

@@ -14,11 +14,11 @@ from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from training import checkpoints
-from training.job import Job
-from training.progress import ProgressLines, StopAfterStep, StopEarly, validation_score
-from training.settings import TrainingSettings
-from training.stopping import StopRequest
+from finetune_flows.training import checkpoints
+from finetune_flows.training.job import Job
+from finetune_flows.training.progress import ProgressLines, StopAfterStep, StopEarly, validation_score
+from finetune_flows.training.settings import TrainingSettings
+from finetune_flows.training.stopping import StopRequest
 
 KEPT_CHECKPOINTS = 2
 LOGGED_STEPS = 100  # runs of up to twice as many steps log every step

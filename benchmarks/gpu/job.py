@@ -42,7 +42,7 @@ def command(dataset: Path, model: Path, output: Path, settings: dict[str, Any]) 
     """The training program on plain folders."""
     options = [f"--set={name}={value}" for name, value in settings.items()]
     folders = ["--dataset", str(dataset), "--model", str(model), "--output", str(output)]
-    return [sys.executable, "-m", "training", "train", *folders, *options]
+    return [sys.executable, "-m", "finetune_flows.training", "train", *folders, *options]
 
 
 @contextmanager

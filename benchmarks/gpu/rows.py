@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu.rows --base DIR --dataset DIR --questions test.jsonl --output DIR
 
-Base: a model folder (`python -m training stage` makes one of a GGUF file). Dataset: as a run prepares it. Questions: rows with question
+Base: a model folder (`python -m finetune_flows.training stage` makes one of a GGUF file). Dataset: as a run prepares it. Questions: rows with question
 and context. Prints a JSON object for each part, and leaves the answers of each model in OUTPUT/answers-NAME.jsonl, a line for each
 question: `python -m benchmarks.gpu.score` judges them by running the SQL, on any machine.
 """

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
-from tasks.evaluation.answers import TestRow
-from tasks.problems.text_to_sql_scores import judge
-from tasks.recipe.problems import TextToSql
+from finetune_flows.tasks.endpoints.answers import TestRow
+from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The embedded inference server: OpenAI, TGI and SageMaker routes over one small engine; CPU, or one CUDA device.
 
-    python -m containers.serving --root DIR --port 8080        # the model lies in DIR/model
+    python -m finetune_flows.containers.serving --root DIR --port 8080        # the model lies in DIR/model
 
 From the outside in: `app` (routes) → `openai_api`, `tgi_api` (what clients send and get) → `service` (one answer as text)
 → `engine` (what an engine is) → `transformers_engine` with `admission`, `batch`, `cache`, `prefix`, `linear`, `sampling`,

@@ -1,6 +1,6 @@
 """The model server.
 
-    python -m containers.serving --root DIR [--host HOST] [--port PORT]
+    python -m finetune_flows.containers.serving --root DIR [--host HOST] [--port PORT]
 
 Serves the model in DIR/model; `serve`, which SageMaker adds, may come first. SERVING_* variables: see settings.py.
 SIGTERM: new requests get status 503, what runs is finished within SERVING_GRACE_SECONDS, exit 0. A second one ends it at once.
@@ -21,10 +21,10 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from containers.serving.app import create_app, serve
-from containers.serving.classification import is_classifier
-from containers.serving.record import log as access
-from containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.app import create_app, serve
+from finetune_flows.containers.serving.classification import is_classifier
+from finetune_flows.containers.serving.record import log as access
+from finetune_flows.containers.serving.settings import ServingSettings
 
 # Longer than clients and load balancers keep an idle connection (httpx 5 s, AWS 60 s): who closes first must be the client, or now and
 # then a request is sent into a connection that is just being closed, and lost.
@@ -49,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="containers.serving", description="Serve a language model over HTTP.")
+    parser = argparse.ArgumentParser(
+        prog="finetune_flows.containers.serving", description="Serve a language model over HTTP."
+    )
     parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="for SageMaker, which adds it")
     parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="folder whose `model` is served")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind; 0.0.0.0 inside a container")
@@ -121,7 +123,7 @@ async def _serve(settings: ServingSettings, folder: Path, listener: socket.socke
 
 def _load(app: FastAPI, server: Server, settings: ServingSettings, folder: Path, url: str) -> None:
     try:
-        from containers.serving.loading import load  # torch: seconds, in which /ping answers already
+        from finetune_flows.containers.serving.loading import load  # torch: seconds, in which /ping answers already
 
         service = load(folder, settings)
         serve(app, service)

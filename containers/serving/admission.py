@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from containers.serving.batch import Sequence
-from containers.serving.prefix import BLOCK, Key, PrefixCache
+from finetune_flows.containers.serving.batch import Sequence
+from finetune_flows.containers.serving.prefix import BLOCK, Key, PrefixCache
 
 # Prompt tokens that are read at once, while the running sequences wait. More gain nothing on a CPU: its matrix kernels reach 92 %
 # of their speed at 256 rows.

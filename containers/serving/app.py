@@ -6,12 +6,12 @@ from fastapi import Depends, FastAPI, Request, Response
 from pydantic import Discriminator, Tag
 from pydantic.json_schema import models_json_schema
 
-from containers.serving import openai_api, tgi_api
-from containers.serving.classification import Classification, Classified, ClassifyBody
-from containers.serving.errors import ApiError, Kind
-from containers.serving.metrics import Metrics
-from containers.serving.middleware import Accounting, BodyLimit
-from containers.serving.openai_bodies import (
+from finetune_flows.containers.serving import openai_api, tgi_api
+from finetune_flows.containers.serving.classification import Classification, Classified, ClassifyBody
+from finetune_flows.containers.serving.errors import ApiError, Kind
+from finetune_flows.containers.serving.metrics import Metrics
+from finetune_flows.containers.serving.middleware import Accounting, BodyLimit
+from finetune_flows.containers.serving.openai_bodies import (
     ChatBody,
     ChatCompletion,
     ChatCompletionChunk,
@@ -20,10 +20,10 @@ from containers.serving.openai_bodies import (
     TokenizeBody,
     Tokens,
 )
-from containers.serving.refusals import add_refusals
-from containers.serving.service import Service
-from containers.serving.settings import ServingSettings
-from containers.serving.tgi_bodies import GenerateBody, Generated, Info, StreamEvent, TgiError
+from finetune_flows.containers.serving.refusals import add_refusals
+from finetune_flows.containers.serving.service import Service
+from finetune_flows.containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.tgi_bodies import GenerateBody, Generated, Info, StreamEvent, TgiError
 
 # SageMaker has one route for everything: TGI's form is told by its `inputs`.
 Invocation = Annotated[

@@ -12,11 +12,11 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
-from containers.serving.cache import WindowCache
-from containers.serving.engine import GenerationFailed, Sampling, Token
-from containers.serving.grammar import Constraint
-from containers.serving.prefix import BLOCK, PrefixCache, cache_of
-from containers.serving.sampling import Sampler
+from finetune_flows.containers.serving.cache import WindowCache
+from finetune_flows.containers.serving.engine import GenerationFailed, Sampling, Token
+from finetune_flows.containers.serving.grammar import Constraint
+from finetune_flows.containers.serving.prefix import BLOCK, PrefixCache, cache_of
+from finetune_flows.containers.serving.sampling import Sampler
 
 
 class Sequence:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from fastapi import Request
 from pydantic import BaseModel, Field
 
-from containers.serving.bodies import Body, Text
-from containers.serving.cleaning import Step, clean
-from containers.serving.engine import GenerationFailed, QueueFull, Stopping
-from containers.serving.errors import ApiError, Kind, invalid
-from containers.serving.service import unless_disconnected
-from containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.bodies import Body, Text
+from finetune_flows.containers.serving.cleaning import Step, clean
+from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Stopping
+from finetune_flows.containers.serving.errors import ApiError, Kind, invalid
+from finetune_flows.containers.serving.service import unless_disconnected
+from finetune_flows.containers.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from containers.serving.classifier_engine import ClassifierEngine
+    from finetune_flows.containers.serving.classifier_engine import ClassifierEngine
 
 MULTI_LABEL_THRESHOLD = 0.5
 MOST_TEXTS = 1024
@@ -121,7 +121,7 @@ class Classification:
     @classmethod
     def load(cls, folder: Path, settings: ServingSettings) -> Self:
         """Load tokenizer and model. Raises what transformers says of a bad folder."""
-        from containers.serving.classifier_engine import ClassifierEngine
+        from finetune_flows.containers.serving.classifier_engine import ClassifierEngine
 
         labels = Labels.read(folder)
         return cls(folder.name, ClassifierEngine.load(folder, settings), labels, settings)

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from containers.serving.classifier_networks import Network, load_network
-from containers.serving.engine import GenerationFailed, QueueFull, Stopping
-from containers.serving.settings import ServingSettings
-from containers.serving.transformers_engine import SHUTTING_DOWN
+from finetune_flows.containers.serving.classifier_networks import Network, load_network
+from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Stopping
+from finetune_flows.containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.transformers_engine import SHUTTING_DOWN
 
 log = logging.getLogger("serving.engine")
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, BatchEncoding, PreTrainedModel
 
-from containers.serving.settings import ServingSettings
-from containers.serving.weights import described, load_weights, use_all_cores
+from finetune_flows.containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.weights import described, load_weights, use_all_cores
 
 GRAPH = "model.onnx"
 log = logging.getLogger("serving.engine")

@@ -9,7 +9,7 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from transformers import AutoTokenizer
 
-from containers.serving.engine import BadGrammar, GenerationFailed
+from finetune_flows.containers.serving.engine import BadGrammar, GenerationFailed
 
 
 class Grammars:

@@ -7,12 +7,12 @@ from pathlib import Path
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-from containers.serving.classification import Classification, is_classifier
-from containers.serving.engine import Engine
-from containers.serving.prompts import Prompts
-from containers.serving.service import Service
-from containers.serving.settings import ServingSettings
-from containers.serving.transformers_engine import TransformersEngine, UnsupportedModel
+from finetune_flows.containers.serving.classification import Classification, is_classifier
+from finetune_flows.containers.serving.engine import Engine
+from finetune_flows.containers.serving.prompts import Prompts
+from finetune_flows.containers.serving.service import Service
+from finetune_flows.containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.transformers_engine import TransformersEngine, UnsupportedModel
 
 
 def load(folder: Path, settings: ServingSettings) -> Service | Classification:
@@ -43,6 +43,6 @@ def load_engine(folder: Path, settings: ServingSettings) -> Engine:
         )
     if settings.engine == "transformers" or not installed:
         return TransformersEngine.load(folder, settings)
-    from containers.serving.vllm_engine import VllmEngine  # its import takes half a minute
+    from finetune_flows.containers.serving.vllm_engine import VllmEngine  # its import takes half a minute
 
     return VllmEngine.load(folder, settings)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from containers.serving.engine import Engine
-from containers.serving.record import Record
+from finetune_flows.containers.serving.engine import Engine
+from finetune_flows.containers.serving.record import Record
 
 if TYPE_CHECKING:
-    from containers.serving.classifier_engine import ClassifierEngine
+    from finetune_flows.containers.serving.classifier_engine import ClassifierEngine
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300, 600)
 TOKEN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)

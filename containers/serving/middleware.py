@@ -9,9 +9,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from containers.serving.errors import ApiError, Kind
-from containers.serving.metrics import Metrics
-from containers.serving.record import Record, log
+from finetune_flows.containers.serving.errors import ApiError, Kind
+from finetune_flows.containers.serving.metrics import Metrics
+from finetune_flows.containers.serving.record import Record, log
 
 MAX_BODY = 6_291_456  # bytes: SageMaker's own limit for a real-time endpoint
 TGI_ROUTES = {"/", "/generate", "/generate_stream", "/info"}

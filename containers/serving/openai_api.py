@@ -10,8 +10,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
-from containers.serving.errors import ApiError
-from containers.serving.openai_bodies import (
+from finetune_flows.containers.serving.errors import ApiError
+from finetune_flows.containers.serving.openai_bodies import (
     AnswerMessage,
     ChatBody,
     ChatCompletion,
@@ -28,7 +28,7 @@ from containers.serving.openai_bodies import (
     Tokens,
     Usage,
 )
-from containers.serving.service import Job, Piece, Service
+from finetune_flows.containers.serving.service import Job, Piece, Service
 
 
 class Reply:

@@ -10,8 +10,18 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from containers.serving.bodies import Body, NewTokens, RepetitionPenalty, Seed, Stops, Temperature, Text, TopK, TopP
-from containers.serving.engine import Sampling
+from finetune_flows.containers.serving.bodies import (
+    Body,
+    NewTokens,
+    RepetitionPenalty,
+    Seed,
+    Stops,
+    Temperature,
+    Text,
+    TopK,
+    TopP,
+)
+from finetune_flows.containers.serving.engine import Sampling
 
 
 class TextPart(BaseModel):

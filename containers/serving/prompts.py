@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
-from containers.serving.errors import invalid
+from finetune_flows.containers.serving.errors import invalid
 
 if TYPE_CHECKING:  # its import takes seconds, and /ping shall answer before
     from transformers import PreTrainedTokenizerFast

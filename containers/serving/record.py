@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from containers.serving.errors import Dialect
+from finetune_flows.containers.serving.errors import Dialect
 
 log = logging.getLogger("serving.access")
 

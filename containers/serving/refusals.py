@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from containers.serving.errors import ApiError, Kind
+from finetune_flows.containers.serving.errors import ApiError, Kind
 
 
 def add_refusals(app: FastAPI) -> None:

@@ -9,8 +9,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from containers.serving.engine import Sampling
-from containers.serving.grammar import Constraint
+from finetune_flows.containers.serving.engine import Sampling
+from finetune_flows.containers.serving.grammar import Constraint
 
 NO_TEMPERATURE = 1e-5  # below it scores would overflow, and the likeliest token is certain anyway
 

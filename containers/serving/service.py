@@ -11,12 +11,20 @@ from typing import Literal, TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from containers.serving.engine import BadGrammar, Engine, GenerationFailed, QueueFull, Sampling, Stopping, Token
-from containers.serving.errors import ApiError, Kind, invalid
-from containers.serving.prompts import Prompts
-from containers.serving.record import Record
-from containers.serving.settings import ServingSettings
-from containers.serving.text import AnswerText
+from finetune_flows.containers.serving.engine import (
+    BadGrammar,
+    Engine,
+    GenerationFailed,
+    QueueFull,
+    Sampling,
+    Stopping,
+    Token,
+)
+from finetune_flows.containers.serving.errors import ApiError, Kind, invalid
+from finetune_flows.containers.serving.prompts import Prompts
+from finetune_flows.containers.serving.record import Record
+from finetune_flows.containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.text import AnswerText
 
 Finish = Literal["length", "eos_token", "stop_sequence"]
 Result = TypeVar("Result")

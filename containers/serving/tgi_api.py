@@ -7,10 +7,10 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
-from containers.serving.errors import ApiError
-from containers.serving.service import Job, Piece, Service
-from containers.serving.settings import ServingSettings
-from containers.serving.tgi_bodies import (
+from finetune_flows.containers.serving.errors import ApiError
+from finetune_flows.containers.serving.service import Job, Piece, Service
+from finetune_flows.containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.tgi_bodies import (
     Details,
     GenerateBody,
     Generated,

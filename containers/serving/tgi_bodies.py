@@ -9,9 +9,19 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
-from containers.serving.bodies import Body, NewTokens, RepetitionPenalty, Seed, Stops, Temperature, Text, TopK, TopP
-from containers.serving.engine import Sampling
-from containers.serving.service import Finish
+from finetune_flows.containers.serving.bodies import (
+    Body,
+    NewTokens,
+    RepetitionPenalty,
+    Seed,
+    Stops,
+    Temperature,
+    Text,
+    TopK,
+    TopP,
+)
+from finetune_flows.containers.serving.engine import Sampling
+from finetune_flows.containers.serving.service import Finish
 
 
 class Parameters(Body):

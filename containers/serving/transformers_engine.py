@@ -12,13 +12,13 @@ from pathlib import Path
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from containers.serving.admission import next_group
-from containers.serving.batch import Batch, Sequence
-from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
-from containers.serving.grammar import Grammars
-from containers.serving.prefix import PrefixCache
-from containers.serving.settings import ServingSettings
-from containers.serving.weights import described, load_weights
+from finetune_flows.containers.serving.admission import next_group
+from finetune_flows.containers.serving.batch import Batch, Sequence
+from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
+from finetune_flows.containers.serving.grammar import Grammars
+from finetune_flows.containers.serving.prefix import PrefixCache
+from finetune_flows.containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.weights import described, load_weights
 
 log = logging.getLogger("serving.engine")
 SHUTTING_DOWN = "the server is shutting down"

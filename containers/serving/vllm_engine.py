@@ -18,8 +18,8 @@ from vllm.outputs import RequestOutput
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
-from containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
+from finetune_flows.containers.serving.settings import ServingSettings
 
 
 class VllmEngine:

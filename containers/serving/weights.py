@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from containers.serving.linear import pack_linear_layers
-from containers.serving.settings import ServingSettings
+from finetune_flows.containers.serving.linear import pack_linear_layers
+from finetune_flows.containers.serving.settings import ServingSettings
 
 
 def use_all_cores() -> None:

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
         print(f"installing {len(lacking)} packages: {' '.join(lacking)}", flush=True)
         path.insert(0, install(lacking))
     os.environ["PYTHONPATH"] = os.pathsep.join([*path, *filter(None, [os.environ.get("PYTHONPATH")])])
-    program = [sys.executable, "-u", "-m", "training", *arguments, "--root", str(ROOT)]
+    program = [sys.executable, "-u", "-m", "finetune_flows.training", *arguments, "--root", str(ROOT)]
     os.chdir(CODE)  # `-m` looks there first, whatever the container's own folder holds
     os.execv(sys.executable, program)
 

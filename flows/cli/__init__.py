@@ -4,8 +4,8 @@ import os
 
 import typer
 
-from flows.cli import champions, data, endpoints, monitor, plan, run, setup, tune, upkeep
-from flows.cli.common import guarded
+from finetune_flows.flows.cli import champions, data, endpoints, monitor, plan, run, setup, tune, upkeep
+from finetune_flows.flows.cli.common import guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

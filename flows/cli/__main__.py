@@ -1,5 +1,5 @@
-"""`python -m flows.cli`: the same as `finetune`."""
+"""`python -m finetune_flows.flows.cli`: the same as `finetune`."""
 
-from flows.cli import main
+from finetune_flows.flows.cli import main
 
 main()

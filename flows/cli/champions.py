@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why. It is kept with the decision.")]
@@ -24,7 +24,7 @@ def promote(
     Example: finetune promote demo --reason "looked at its wrong answers"
     """
     set_up_logging(debug)
-    from flows.promote import promote as promote_flow
+    from finetune_flows.flows.promote import promote as promote_flow
 
     alias = promote_flow(recipe, model, anyway, reason=reason)
     if alias is not None:
@@ -48,9 +48,9 @@ def retrain(
     Exit codes: 0 promoted, or nothing to do; 1 failed; 2 the recipe or the rows need mending; 3 the champion serves on.
     """
     set_up_logging(debug)
-    from flows.cli.run import show_outcome
-    from flows.retrain import retrain as retrain_flow
-    from tasks.recipe import load_recipe
+    from finetune_flows.flows.cli.run import show_outcome
+    from finetune_flows.flows.retrain import retrain as retrain_flow
+    from finetune_flows.tasks.recipe import load_recipe
 
     done = retrain_flow(load_recipe(recipe, overrides or []), min_new_rows, continue_champion)
     if as_json:
@@ -68,7 +68,7 @@ def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -
     Example: finetune rollback demo --reason "users complain"
     """
     set_up_logging(debug)
-    from flows.promote import rollback as rollback_flow
+    from finetune_flows.flows.promote import rollback as rollback_flow
 
     alias = rollback_flow(recipe, reason)
     out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
@@ -79,7 +79,7 @@ def history(recipe: Recipe, as_json: Json = False) -> None:
 
     Example: finetune history demo
     """
-    from tasks.artifacts.registry import Registry
+    from finetune_flows.tasks.evaluation.registry import Registry
 
     record = Registry().read(recipe)
     if as_json:

@@ -42,8 +42,8 @@ def print_json(value: Any) -> None:
 
 
 def guarded(command: Callable[[], Any]) -> None:
-    """Runs `command`. Errors of tasks.errors become one message; others keep their trace, because they are bugs."""
-    from tasks.errors import FinetuneError
+    """Runs `command`. Errors of finetune_flows.tasks.base.errors become one message; others keep their trace, because they are bugs."""
+    from finetune_flows.tasks.base.errors import FinetuneError
 
     # An exit in good order, so that the Prefect server which was started for this run ends with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
 
 app = typer.Typer(no_args_is_help=True, help="Look at rows before anything is spent on them.")
 
@@ -34,10 +34,10 @@ def check(
     Example: finetune data check examples/text-to-sql/rows.jsonl --set dataset.max_quarantined=0.01
     """
     set_up_logging(debug)
-    from tasks.dataset.build import build_dataset
-    from tasks.dataset.card import dataset_card
-    from tasks.recipe import parse_recipe
-    from tasks.recipe.load import override
+    from finetune_flows.tasks.dataset.build import build_dataset
+    from finetune_flows.tasks.recipe import parse_recipe
+    from finetune_flows.tasks.recipe.load import override
+    from finetune_flows.tasks.reporting.dataset_card import dataset_card
 
     columns = {"question": question, "context": context, "answer": answer, "dialect": dialect}
     content = {

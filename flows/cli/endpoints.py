@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from flows.cli.common import Json, out, print_json
+from finetune_flows.flows.cli.common import Json, out, print_json
 
 if TYPE_CHECKING:
-    from tasks.recipe import Recipe
+    from finetune_flows.tasks.recipe import Recipe
 
 ALL_LABELS = 100_000
 app = typer.Typer(no_args_is_help=True, help="List, call and delete endpoints.")
@@ -21,7 +21,7 @@ def list_endpoints(as_json: Json = False) -> None:
 
     Example: finetune endpoint list
     """
-    from tasks.platforms import platforms_in_use
+    from finetune_flows.tasks.platforms import platforms_in_use
 
     endpoints = [endpoint for platform in platforms_in_use() for endpoint in platform.endpoints()]
     if as_json:
@@ -46,9 +46,9 @@ def call(
 
     Example: finetune endpoint call demo-1a2b3c4d "How many ships are there?" --context "CREATE TABLE ships (name TEXT)"
     """
-    from flows.evaluate import find_endpoint
-    from tasks.artifacts.runs import latest_recipe
-    from tasks.platforms.connect import sync_client
+    from finetune_flows.flows.evaluate import find_endpoint
+    from finetune_flows.tasks.artifacts.runs import latest_recipe
+    from finetune_flows.tasks.endpoints.connect import sync_client
 
     endpoint, _ = find_endpoint(name)
     recipe = latest_recipe(endpoint.labels.recipe)
@@ -77,7 +77,7 @@ def call(
 
 def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
     """The prompt that the model was trained on, where a context is given; else the bare question."""
-    from tasks.problems import problem_of
+    from finetune_flows.tasks.problems import problem_of
 
     problem = problem_of(recipe.problem) if recipe else None
     if problem is None or not context or "context" not in problem.columns():
@@ -92,7 +92,7 @@ def delete(name: Name) -> None:
 
     Example: finetune endpoint delete demo-1a2b3c4d
     """
-    from flows.evaluate import find_endpoint
+    from finetune_flows.flows.evaluate import find_endpoint
 
     _, platform = find_endpoint(name)
     platform.delete_endpoint(name)

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
 
 if TYPE_CHECKING:
-    from tasks.recipe import Recipe
+    from finetune_flows.tasks.recipe import Recipe
 
 
 def monitor(
@@ -25,8 +25,8 @@ def monitor(
     set_up_logging(debug)
     from rich.markdown import Markdown
 
-    from flows.monitor import monitor as monitor_flow
-    from tasks.monitoring.card import monitoring_card
+    from finetune_flows.flows.monitor import monitor as monitor_flow
+    from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
 
     looked = monitor_flow(_recipe(recipe, overrides or []))
     if as_json:
@@ -38,9 +38,9 @@ def monitor(
 
 def _recipe(name: str, overrides: list[str]) -> "Recipe":
     """As it was last run, with the overrides laid over it."""
-    from tasks.artifacts.runs import latest_recipe
-    from tasks.errors import EndpointFailed
-    from tasks.recipe.load import override, parse_recipe
+    from finetune_flows.tasks.artifacts.runs import latest_recipe
+    from finetune_flows.tasks.base.errors import EndpointFailed
+    from finetune_flows.tasks.recipe.load import override, parse_recipe
 
     recipe = latest_recipe(name)
     if recipe is None:

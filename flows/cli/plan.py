@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from flows.cli.common import Json, Overrides, out, print_json
-from flows.cli.run import RecipeFile
+from finetune_flows.flows.cli.common import Json, Overrides, out, print_json
+from finetune_flows.flows.cli.run import RecipeFile
 
 if TYPE_CHECKING:
-    from tasks.plan import Made
-    from tasks.platforms.findings import Finding
-    from tasks.platforms.sagemaker.costs import Estimate
-    from tasks.platforms.sagemaker.intent import Request
-    from tasks.platforms.sagemaker.preflight import Report
+    from finetune_flows.tasks.plan import Made
+    from finetune_flows.tasks.preflight.costs import Estimate
+    from finetune_flows.tasks.preflight.findings import Finding
+    from finetune_flows.tasks.preflight.intent import Request
+    from finetune_flows.tasks.preflight.look_ahead import Report
 
 
 def plan(
@@ -31,15 +31,15 @@ def plan(
 
     Exit codes: 0 it can run, 2 something stands against it.
     """
-    from tasks.plan import find_made, intent_of
-    from tasks.recipe import SageMakerPlatform, load_recipe
+    from finetune_flows.tasks.plan import find_made, intent_of
+    from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe
 
     chosen = [f"platform.kind={platform}"] if platform else []
     loaded = load_recipe(recipe, [*chosen, *(overrides or [])])
     made = find_made(loaded)
     report = None
     if isinstance(loaded.platform, SageMakerPlatform):
-        from tasks.platforms.sagemaker.preflight import look_ahead
+        from finetune_flows.tasks.preflight.look_ahead import look_ahead
 
         report = look_ahead(intent_of(loaded, loaded.platform, made))
     if as_json:
@@ -50,7 +50,7 @@ def plan(
 
 
 def _content(kind: str, made: "Made", report: "Report | None") -> dict[str, Any]:
-    from tasks.plan import STEPS
+    from finetune_flows.tasks.plan import STEPS
 
     steps = [{"step": step, "made": made.references[step].uri if step in made.references else None} for step in STEPS]
     content: dict[str, Any] = {"platform": kind, "steps": steps, "unknown": made.unknown}
@@ -84,7 +84,7 @@ def _show(kind: str, made: "Made", report: "Report | None") -> None:
 
 
 def _steps(kind: str, made: "Made") -> Table:
-    from tasks.plan import STEPS
+    from finetune_flows.tasks.plan import STEPS
 
     table = Table("step", f"on {kind}", title="Steps", title_justify="left")
     for step in STEPS:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
 
 if TYPE_CHECKING:
-    from flows.finetune import Outcome
-    from tasks.evaluation.scores import Scores
+    from finetune_flows.flows.finetune import Outcome
+    from finetune_flows.tasks.evaluation.scores import Scores
 
 RecipeFile = Annotated[Path, typer.Argument(help="Recipe file, such as recipes/demo.yaml.")]
 
@@ -34,8 +34,8 @@ def run(
     Exit codes: 0 promoted, 1 failed, 2 the recipe or the rows need mending, 3 the gate refused the model.
     """
     set_up_logging(debug)
-    from flows.finetune import finetune
-    from tasks.recipe import load_recipe
+    from finetune_flows.flows.finetune import finetune
+    from finetune_flows.tasks.recipe import load_recipe
 
     chosen = [f"platform.kind={platform}"] if platform else []
     outcome = finetune(load_recipe(recipe, [*chosen, *(overrides or [])]), continue_from)
@@ -65,9 +65,9 @@ def evaluate(
     Example: finetune evaluate recipes/demo.yaml --endpoint http://127.0.0.1:8080 --set evaluation.rows=100
     """
     set_up_logging(debug)
-    from flows.evaluate import evaluate as evaluate_flow
-    from tasks.evaluation.files import read_scores
-    from tasks.recipe import load_recipe
+    from finetune_flows.flows.evaluate import evaluate as evaluate_flow
+    from finetune_flows.tasks.evaluation.files import read_scores
+    from finetune_flows.tasks.recipe import load_recipe
 
     evaluation = evaluate_flow(load_recipe(recipe, overrides or []), endpoint, model, key_variable)
     scores = read_scores(evaluation)
@@ -80,10 +80,10 @@ def evaluate(
 
 def show_outcome(outcome: "Outcome") -> None:
     """The table, where things are, and the next command."""
-    from tasks.artifacts.runs import latest_recipe
-    from tasks.evaluation.files import compare_evaluations, read_scores
-    from tasks.problems import problem_of
-    from tasks.reporting.words import gain
+    from finetune_flows.tasks.artifacts.runs import latest_recipe
+    from finetune_flows.tasks.evaluation.files import compare_evaluations, read_scores
+    from finetune_flows.tasks.problems import problem_of
+    from finetune_flows.tasks.reporting.words import gain
 
     base, tuned = read_scores(outcome.base_evaluation), read_scores(outcome.evaluation)
     out.print(_scores_table({base.who: base, tuned.who: tuned}))
@@ -110,7 +110,7 @@ def show_outcome(outcome: "Outcome") -> None:
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:
-    from tasks.reporting.words import with_interval
+    from finetune_flows.tasks.reporting.words import with_interval
 
     table = Table("metric", "n", *scores, title="Scores, with 95 % intervals", title_justify="left")
     *_, last = scores.values()

@@ -5,8 +5,8 @@ import asyncio
 import typer
 from rich.table import Table
 
-from flows.cli.common import Debug, Json, out, print_json, set_up_logging
-from flows.cli.setup_aws import aws
+from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging
+from finetune_flows.flows.cli.setup_aws import aws
 
 app = typer.Typer(no_args_is_help=True, help="Set up what runs beside this machine's flows.")
 
@@ -21,7 +21,7 @@ def prefect(as_json: Json = False, debug: Debug = False) -> None:
     Example: finetune setup prefect
     """
     set_up_logging(debug)
-    from flows.setup import set_up_prefect
+    from finetune_flows.flows.setup import set_up_prefect
 
     made = asyncio.run(set_up_prefect())
     if as_json:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from flows.cli.common import Json, Overrides, out, print_json
+from finetune_flows.flows.cli.common import Json, Overrides, out, print_json
 
 if TYPE_CHECKING:
-    from tasks.platforms.sagemaker.setup_steps import Step
-    from tasks.recipe.sagemaker import SageMakerPlatform
+    from finetune_flows.tasks.aws.setup_steps import Step
+    from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 
 def aws(
@@ -29,12 +29,12 @@ def aws(
 
     Example: finetune setup aws --set platform.region=eu-west-1 --dry-run
     """
-    from tasks.platforms.sagemaker.clients import Clients
-    from tasks.platforms.sagemaker.cloudformation import template
-    from tasks.platforms.sagemaker.errors import aws_errors
-    from tasks.platforms.sagemaker.policy import document
-    from tasks.platforms.sagemaker.policy_caller import caller_statements
-    from tasks.platforms.sagemaker.setup import carry_out, plan_setup
+    from finetune_flows.tasks.aws.clients import Clients
+    from finetune_flows.tasks.aws.cloudformation import template
+    from finetune_flows.tasks.aws.errors import aws_errors
+    from finetune_flows.tasks.aws.policy import document
+    from finetune_flows.tasks.aws.policy_caller import caller_statements
+    from finetune_flows.tasks.aws.setup import carry_out, plan_setup
 
     clients = Clients(_section(recipe, overrides or []))
     if cloudformation:
@@ -61,8 +61,8 @@ def aws(
 
 def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":
     """The recipe's section, or one of defaults and overrides."""
-    from tasks.recipe import SageMakerPlatform, load_recipe, parse_recipe
-    from tasks.recipe.load import override
+    from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe, parse_recipe
+    from finetune_flows.tasks.recipe.load import override
 
     kind = "platform.kind=sagemaker"
     if recipe:

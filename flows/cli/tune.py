@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
 
 if TYPE_CHECKING:
-    from tasks.tuning.trials import Tuned
+    from finetune_flows.tasks.tuning.trials import Tuned
 
 
 def tune(
@@ -28,8 +28,8 @@ def tune(
     Exit codes: 0 found, 1 failed, 2 the recipe or the rows need mending, 3 no training came to its end.
     """
     set_up_logging(debug)
-    from flows.tune import tune as tune_flow
-    from tasks.recipe import load_recipe
+    from finetune_flows.flows.tune import tune as tune_flow
+    from finetune_flows.tasks.recipe import load_recipe
 
     chosen = [f"platform.kind={platform}"] if platform else []
     tuned = tune_flow(load_recipe(recipe, [*chosen, *(overrides or [])]))
@@ -41,8 +41,8 @@ def tune(
 
 
 def _show(tuned: "Tuned") -> None:
-    from tasks.tuning.page import ranked, verdict
-    from tasks.tuning.trials import short
+    from finetune_flows.tasks.reporting.tuning_card import ranked, verdict
+    from finetune_flows.tasks.tuning.trials import short
 
     names = list(tuned.trials[0].settings) if tuned.trials else []
     table = Table(

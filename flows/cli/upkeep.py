@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from flows.cli.common import Debug, Json, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging
 
 
 def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last.")] = 20, as_json: Json = False) -> None:
@@ -14,7 +14,7 @@ def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last."
 
     Example: finetune runs --last 5
     """
-    from tasks.artifacts.runs import list_runs
+    from finetune_flows.tasks.artifacts.runs import list_runs
 
     records = list_runs()[-last:]
     if as_json:
@@ -36,7 +36,7 @@ def sweep(as_json: Json = False, debug: Debug = False) -> None:
     Example: finetune sweep
     """
     set_up_logging(debug)
-    from flows.sweep import sweep as sweep_flow
+    from finetune_flows.flows.sweep import sweep as sweep_flow
 
     swept = sweep_flow()
     if as_json:
@@ -50,7 +50,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: finetune doctor
     """
-    from tasks.platforms.doctor import examine
+    from finetune_flows.tasks.preflight.doctor import examine
 
     findings = examine()
     if as_json:

@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.artifacts.hub import resolve_commit
-from tasks.artifacts.keys import step_key
-from tasks.artifacts.references import Reference
-from tasks.artifacts.store import Store, digest_files, sha256_of
-from tasks.errors import EnvironmentProblem, RecipeError
-from tasks.recipe import ModelSection
+from finetune_flows.tasks.artifacts.hub import resolve_commit
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.store import Store
+from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
+from finetune_flows.tasks.base.files import digest_files, sha256_of
+from finetune_flows.tasks.base.values import step_key
+from finetune_flows.tasks.recipe import ModelSection
 
 STEP_VERSION = 1
 _WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt", "*.py", "LICENSE*"]

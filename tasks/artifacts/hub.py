@@ -4,7 +4,7 @@ import os
 import re
 from typing import Literal
 
-from tasks.errors import EnvironmentProblem
+from finetune_flows.tasks.base.errors import EnvironmentProblem
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

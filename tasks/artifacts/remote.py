@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.artifacts.references import Reference
-from tasks.errors import ArtifactDamaged
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.errors import ArtifactDamaged
 
 REMOTE = "remote.json"
 
@@ -69,7 +69,7 @@ def with_weights(folder: Path, cache: Path) -> Path:
 
 
 def _fetch(artifact: Path, folder: Path) -> None:
-    from tasks.artifacts.store import sha256_of  # the store reads this module
+    from finetune_flows.tasks.base.files import sha256_of  # the store reads this module
 
     remote = read_remote(artifact)
     assert remote is not None
@@ -98,7 +98,7 @@ def check_remote(folder: Path) -> None:
     remote = read_remote(folder)
     if remote is None:
         return
-    from tasks.platforms.sagemaker.errors import aws_errors
+    from finetune_flows.tasks.aws.errors import aws_errors
 
     with aws_errors(f"looking for {remote.uri}"):
         there = list_prefix(_s3_of(remote), remote.uri)
@@ -108,8 +108,8 @@ def check_remote(folder: Path) -> None:
 
 
 def _s3_of(remote: RemoteFiles) -> Any:
-    from tasks.platforms.sagemaker.clients import Clients
-    from tasks.recipe.sagemaker import SageMakerPlatform
+    from finetune_flows.tasks.aws.clients import Clients
+    from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
     return Clients(SageMakerPlatform(region=remote.region, profile=remote.profile)).client("s3")
 

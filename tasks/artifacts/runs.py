@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.artifacts.registry import now
-from tasks.artifacts.store import home, write_json
-from tasks.recipe import Recipe, dump_recipe, load_recipe
+from finetune_flows.tasks.base.files import home, write_json
+from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.recipe import Recipe, dump_recipe, load_recipe
 
 
 class Run(BaseModel):

@@ -6,8 +6,8 @@ from itertools import combinations
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.dataset.split import SPLITS, Split, shared
-from tasks.recipe.sections import DatasetSection
+from finetune_flows.tasks.dataset.split import SPLITS, Split, shared
+from finetune_flows.tasks.sections.stages import DatasetSection
 
 _QUARANTINED = """
     SELECT n, kind, place FROM bad UNION ALL

@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tasks.dataset import index
-from tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
-from tasks.dataset.check import check_rows
-from tasks.dataset.lengths import Measured, TokenCounter, measure
-from tasks.dataset.near import add_sketches, settle_near_duplicates
-from tasks.dataset.preprocessing import Preprocessing
-from tasks.dataset.source import Source, find_source
-from tasks.dataset.split import SPLITS, split_rows
-from tasks.dataset.write import write_bad_rows, write_losers, write_split
-from tasks.errors import DatasetError
-from tasks.problems import problem_of
-from tasks.problems.contract import Problem
-from tasks.recipe.problems import Problem as ProblemSection
-from tasks.recipe.sections import DatasetSection
+from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.dataset import index
+from finetune_flows.tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
+from finetune_flows.tasks.dataset.check import check_rows
+from finetune_flows.tasks.dataset.lengths import Measured, TokenCounter, measure
+from finetune_flows.tasks.dataset.near import add_sketches, settle_near_duplicates
+from finetune_flows.tasks.dataset.preprocessing import Preprocessing
+from finetune_flows.tasks.dataset.source import Source, find_source
+from finetune_flows.tasks.dataset.split import SPLITS, split_rows
+from finetune_flows.tasks.dataset.write import write_bad_rows, write_losers, write_split
+from finetune_flows.tasks.problems import problem_of
+from finetune_flows.tasks.problems.contract import Problem
+from finetune_flows.tasks.problems.sections import Problem as ProblemSection
+from finetune_flows.tasks.sections.stages import DatasetSection
 
 Progress = Callable[[str, int], None]
 

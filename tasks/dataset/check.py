@@ -14,11 +14,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.dataset.example import BadRow, Example, Reason, read_texts
-from tasks.dataset.preprocessing import Preprocessing
-from tasks.dataset.readers import SourceRow
-from tasks.errors import EnvironmentProblem
-from tasks.problems.contract import Problem
+from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.dataset.preprocessing import Preprocessing
+from finetune_flows.tasks.dataset.readers import SourceRow
+from finetune_flows.tasks.problems.contract import Problem
+from finetune_flows.tasks.problems.example import BadRow, Example, Reason, read_texts
 
 NOTHING = Preprocessing()
 BATCH = 512

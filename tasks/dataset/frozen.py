@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.dataset.split import SPLITS
+from finetune_flows.tasks.dataset.split import SPLITS
 
 RowOf = Callable[[Mapping[str, str]], dict[str, object]]
 

@@ -13,8 +13,8 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
-from tasks.dataset.example import digest
-from tasks.dataset.lengths import Measured
+from finetune_flows.tasks.dataset.lengths import Measured
+from finetune_flows.tasks.problems.example import digest
 
 SOURCE, TEST_SOURCE = 0, 1
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from tasks.dataset.example import Reason
-from tasks.errors import RecipeError
+from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.problems.example import Reason
 
 _LEAST_LETTERS = 20  # bytes of letters: from fewer, a language cannot be told
 _UNLIKELY = 0.1

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.dataset.check import CheckedRow, bounded
-from tasks.dataset.example import Example, Reason
-from tasks.errors import RecipeError
-from tasks.problems.contract import Problem
-from tasks.recipe.sections import DatasetSection
+from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.dataset.check import CheckedRow, bounded
+from finetune_flows.tasks.problems.contract import Problem
+from finetune_flows.tasks.problems.example import Example, Reason
+from finetune_flows.tasks.sections.stages import DatasetSection
 
 
 class Measured(NamedTuple):

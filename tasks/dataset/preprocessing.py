@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from containers.serving.cleaning import Step, clean
-from tasks.dataset.example import BadRow, Reason
-from tasks.dataset.languages import check_languages, in_another_language
-from tasks.errors import DatasetError
-from tasks.recipe.problem_section import ProblemSection
-from tasks.recipe.sections import DatasetSection
+from finetune_flows.containers.serving.cleaning import Step, clean
+from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.dataset.languages import check_languages, in_another_language
+from finetune_flows.tasks.problems.example import BadRow, Reason
+from finetune_flows.tasks.problems.section import ProblemSection
+from finetune_flows.tasks.sections.stages import DatasetSection
 
 
 @dataclass(frozen=True)

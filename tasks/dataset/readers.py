@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.dataset.example import Reason
-from tasks.errors import DatasetError
+from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.problems.example import Reason
 
 MAX_LINE = 2**20
 """Longest line of a JSON lines file in bytes."""

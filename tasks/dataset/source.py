@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.dataset.readers import READERS, SourceRow
-from tasks.errors import DatasetError, TryLater
+from finetune_flows.tasks.base.errors import DatasetError, TryLater
+from finetune_flows.tasks.dataset.readers import READERS, SourceRow
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 

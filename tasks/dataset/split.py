@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tasks.errors import DatasetError
-from tasks.recipe.sections import DatasetSection
+from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.sections.stages import DatasetSection
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -10,9 +10,9 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.dataset.check import CheckedRow, bounded
-from tasks.dataset.split import Split
-from tasks.problems.contract import Problem
+from finetune_flows.tasks.dataset.check import CheckedRow, bounded
+from finetune_flows.tasks.dataset.split import Split
+from finetune_flows.tasks.problems.contract import Problem
 
 ROW_GROUP = 4096
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.evaluation.paired import POWER
+from finetune_flows.tasks.evaluation.paired import POWER
 
 Outcome = Literal["passed", "refused", "cannot tell"]
 

@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.artifacts.references import Reference
-from tasks.artifacts.store import write_json
-from tasks.evaluation.answers import Answer
-from tasks.evaluation.gate_scores import Measured
-from tasks.evaluation.scores import Scores, Verdict, compare
-from tasks.evaluation.statistics import Comparison
-from tasks.problems.contract import Judged
-from tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.tasks.endpoints.answers import Answer
+from finetune_flows.tasks.evaluation.gate_scores import Measured
+from finetune_flows.tasks.evaluation.scores import Scores, compare
+from finetune_flows.tasks.problems.contract import Judged
+from finetune_flows.tasks.problems.verdict import Verdict
+from finetune_flows.tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
 
 
 class Scored(NamedTuple):

@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.evaluation.conditions import Condition, Outcome, would_tell
-from tasks.evaluation.gate_scores import Measured, score_conditions
-from tasks.evaluation.paired import (
+from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
+from finetune_flows.tasks.evaluation.conditions import Condition, Outcome, would_tell
+from finetune_flows.tasks.evaluation.gate_scores import Measured, score_conditions
+from finetune_flows.tasks.evaluation.paired import (
     differing_share,
     p_above,
     rows_needed,
     rows_needed_for_share,
     smallest_difference,
 )
-from tasks.evaluation.scores import compare, paired
-from tasks.evaluation.statistics import Comparison, Proportion, bootstrap
-from tasks.recipe.sections import GateSection
+from finetune_flows.tasks.evaluation.scores import compare, paired
+from finetune_flows.tasks.sections.stages import GateSection
 
 
 class Decision(BaseModel):

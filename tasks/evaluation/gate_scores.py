@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasks.evaluation.conditions import Condition, would_tell
-from tasks.evaluation.paired import POWER
-from tasks.evaluation.scores import Scores, Verdict
-from tasks.evaluation.statistics import FEWEST_GROUPS
-from tasks.recipe.sections import GateSection, ScoreLimits
+from finetune_flows.tasks.base.statistics import FEWEST_GROUPS
+from finetune_flows.tasks.evaluation.conditions import Condition, would_tell
+from finetune_flows.tasks.evaluation.paired import POWER
+from finetune_flows.tasks.evaluation.scores import Scores
+from finetune_flows.tasks.problems.verdict import Verdict
+from finetune_flows.tasks.sections.stages import GateSection, ScoreLimits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,7 +139,7 @@ def _statistic(name: str, verdicts: Sequence[Verdict], scores: Scores) -> "Stati
     if all(name in verdict.values for verdict in verdicts):
         values = np.array([verdict.values[name] for verdict in verdicts])
         return lambda weights: np.asarray(weights @ values / weights.sum(axis=1))
-    from tasks.evaluation.classification.measures import count, label_matrix
+    from finetune_flows.tasks.problems.text_classification.measures import count, label_matrix
 
     average, _, part = name.partition("_")
     labels = scores.details["labels"]

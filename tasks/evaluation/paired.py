@@ -7,7 +7,7 @@ got right, `n` all rows. The difference is that of the second model less that of
 import math
 from typing import TYPE_CHECKING, Any
 
-from tasks.evaluation.statistics import Proportion
+from finetune_flows.tasks.base.statistics import Proportion
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -7,50 +7,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.evaluation.answers import Answer
-from tasks.evaluation.asking import TEMPERATURE
-from tasks.evaluation.statistics import Comparison, Proportion, bootstrap
-from tasks.recipe.sections import EvaluationSection
-
-
-class Labels(BaseModel):
-    """Of a classifier's row."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    right: list[str]
-    chosen: list[str]
-
-
-class Verdict(BaseModel):
-    """What the judge says of one answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    slices: dict[str, str] = Field(default_factory=dict, description="By name of a division: the part the row is in.")
-    group: str | None = Field(None, description="Rows of one group (one schema) do not fail independently.")
-    outcomes: dict[str, bool | None] = Field(description="By metric: right, wrong, or None where it cannot be told.")
-    values: dict[str, float] = Field({}, description="By score: what the row adds to its mean.")
-    labels: Labels | None = Field(None, description="Of a classifier, whose F1 is made of them.")
-    kind: str = Field(description="Right, or in which way it is wrong, or why it cannot be told.")
-    differences: list[str] = Field(
-        default_factory=list, description="All ways in which a wrong answer differs from the right one."
-    )
-    evaluable: bool = True
-    extracted: str | None = Field(None, description="What was taken out of the answer and judged.")
-    error: str | None = Field(None, description="Why the answer, or the right answer of the row, does not run.")
-
-
-class Estimate(BaseModel):
-    """A score that is no share of rows, with its 95 % bootstrap interval over n rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: float
-    low: float
-    high: float
-    n: int = Field(ge=0)
+from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
+from finetune_flows.tasks.endpoints.answers import Answer
+from finetune_flows.tasks.endpoints.asking import TEMPERATURE
+from finetune_flows.tasks.problems.verdict import Estimate, Verdict
+from finetune_flows.tasks.sections.stages import EvaluationSection
 
 
 class Decoding(BaseModel):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import Registry
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.evaluation.registry import Registry
 
 NEWEST = 2_000
 """So many captured prompts are looked at, and so many training rows."""

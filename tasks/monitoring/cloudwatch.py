@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from tasks.monitoring.window import Window
-from tasks.platforms.sagemaker.alarms import put_limit_alarms
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.errors import aws_errors
-from tasks.platforms.sagemaker.serving_requests import VARIANT
-from tasks.recipe.sagemaker import SageMakerPlatform
-from tasks.recipe.sections import MonitoringSection
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.errors import aws_errors
+from finetune_flows.tasks.monitoring.window import Window
+from finetune_flows.tasks.platforms.sagemaker.alarms import put_limit_alarms
+from finetune_flows.tasks.platforms.sagemaker.serving_requests import VARIANT
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.sections.stages import MonitoringSection
 
 MINUTES = 15
 _REQUESTS, _INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from pydantic import BaseModel, ConfigDict
 
-from tasks.monitoring.window import Window
+from finetune_flows.tasks.monitoring.window import Window
 
 _NOBODY_WAITS = {"/ping", "/health", "/metrics"}  # health checks and looks such as ours
 _FAILED = 400

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import httpx
 
-from tasks.artifacts.store import home, locked, write_json
-from tasks.monitoring.counters import Counters, read_counters, window_between
-from tasks.monitoring.window import Window
-from tasks.platforms.connect import sync_client
-from tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.base.files import home, locked, write_json
+from finetune_flows.tasks.endpoints.connect import sync_client
+from finetune_flows.tasks.monitoring.counters import Counters, read_counters, window_between
+from finetune_flows.tasks.monitoring.window import Window
+from finetune_flows.tasks.platforms.contract import Endpoint
 
 _SECONDS = 10.0  # a server that lives answers at once, however much it computes
 
@@ -22,7 +22,9 @@ def look(endpoint: Endpoint) -> Window:
     """
     now = datetime.now(UTC)
     if endpoint.url.startswith("sagemaker:"):
-        from tasks.monitoring.cloudwatch import sagemaker_window  # boto3 is not needed by those who do without
+        from finetune_flows.tasks.monitoring.cloudwatch import (
+            sagemaker_window,  # boto3 is not needed by those who do without
+        )
 
         return sagemaker_window(endpoint.name, endpoint.url, now)
     file = home() / "monitoring" / f"{endpoint.name}.json"

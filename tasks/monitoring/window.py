@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.monitoring.drift import SURE, Drift
-from tasks.recipe.sections import MonitoringSection
+from finetune_flows.tasks.monitoring.drift import SURE, Drift
+from finetune_flows.tasks.sections.stages import MonitoringSection
 
 
 class Window(BaseModel):

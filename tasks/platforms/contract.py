@@ -10,16 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from finetune_flows.tasks.base.values import Frozen
 
 Status = Literal["absent", "running", "completed", "stopped", "failed"]
 ReadLine = Callable[[str], None]
-
-
-class Frozen(BaseModel):
-    """A value: compared by content, never changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Labels(Frozen):

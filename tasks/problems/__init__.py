@@ -1,12 +1,13 @@
 """What a model can learn: each problem turns rows into examples, and answers into verdicts."""
 
-from tasks.problems.chat import ChatProblem
-from tasks.problems.contract import Problem
-from tasks.problems.text_classification import TextClassificationProblem
-from tasks.problems.text_to_sql_problem import TextToSqlProblem
-from tasks.recipe.chat import Chat
-from tasks.recipe.problems import Problem as ProblemSection
-from tasks.recipe.problems import TextClassification, TextToSql
+from finetune_flows.tasks.problems.chat.problem import ChatProblem
+from finetune_flows.tasks.problems.chat.section import Chat
+from finetune_flows.tasks.problems.contract import Problem
+from finetune_flows.tasks.problems.sections import Problem as ProblemSection
+from finetune_flows.tasks.problems.text_classification.problem import TextClassificationProblem
+from finetune_flows.tasks.problems.text_classification.section import TextClassification
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSqlProblem
+from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
 
 
 def problem_of(section: ProblemSection) -> Problem:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tasks.dataset.example import Example, Message
-from tasks.evaluation.asking import Form, TestRow
-from tasks.evaluation.scores import Estimate, Verdict
-from tasks.problems.wrong_answers import WrongAnswer
+from finetune_flows.tasks.endpoints.asking import Form, TestRow
+from finetune_flows.tasks.problems.example import Example, Message
+from finetune_flows.tasks.problems.verdict import Estimate, Verdict
+from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
 
 Progress = Callable[[int], None]
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.evaluation.markdown import block, code, plain
-from tasks.evaluation.sql.telling import Telling
-from tasks.evaluation.sql.wording import Difference
+from finetune_flows.tasks.base.markdown import block, code, plain
+from finetune_flows.tasks.sql.telling import Telling
+from finetune_flows.tasks.sql.wording import Difference
 
 
 class WrongAnswer(BaseModel):

@@ -3,13 +3,15 @@
 The sections stand here and not in flows/, because the stages take them and imports only go from flows to tasks.
 """
 
-from tasks.recipe.chat import Chat
-from tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
-from tasks.recipe.platforms import DockerPlatform, Platform, ProcessPlatform
-from tasks.recipe.problems import Problem, TextClassification, TextToSql
-from tasks.recipe.recipe import Recipe
-from tasks.recipe.sagemaker import SageMakerPlatform
-from tasks.recipe.sections import (
+from finetune_flows.tasks.problems.chat.section import Chat
+from finetune_flows.tasks.problems.sections import Problem
+from finetune_flows.tasks.problems.text_classification.section import TextClassification
+from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
+from finetune_flows.tasks.recipe.recipe import Recipe
+from finetune_flows.tasks.sections.platforms import DockerPlatform, Platform, ProcessPlatform
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.sections.stages import (
     DatasetSection,
     EvaluationSection,
     GateSection,
@@ -18,8 +20,8 @@ from tasks.recipe.sections import (
     ServingSection,
     TrackingSection,
 )
-from tasks.recipe.tuning import SearchRange, TuningSection
-from training.settings import TrainingSettings
+from finetune_flows.tasks.sections.tuning import SearchRange, TuningSection
+from finetune_flows.training.settings import TrainingSettings
 
 __all__ = [
     "Chat",

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from tasks.errors import RecipeError
-from tasks.recipe.recipe import Recipe
+from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.recipe.recipe import Recipe
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

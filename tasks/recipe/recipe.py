@@ -4,20 +4,20 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from tasks.recipe.platforms import Platform, ProcessPlatform
-from tasks.recipe.problems import Problem
-from tasks.recipe.sections import (
+from finetune_flows.tasks.problems.sections import Problem
+from finetune_flows.tasks.sections.platforms import Platform, ProcessPlatform
+from finetune_flows.tasks.sections.section import Section
+from finetune_flows.tasks.sections.stages import (
     DatasetSection,
     EvaluationSection,
     GateSection,
     ModelSection,
     MonitoringSection,
-    Section,
     ServingSection,
     TrackingSection,
 )
-from tasks.recipe.tuning import TuningSection
-from training.settings import TrainingSettings
+from finetune_flows.tasks.sections.tuning import TuningSection
+from finetune_flows.training.settings import TrainingSettings
 
 
 class Recipe(Section):

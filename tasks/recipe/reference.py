@@ -1,9 +1,9 @@
-"""docs/recipes.md, written from the models themselves: `python -m tasks.recipe.reference > docs/recipes.md`."""
+"""docs/recipes.md, written from the models themselves: `python -m finetune_flows.tasks.recipe.reference > docs/recipes.md`."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.recipe.recipe import Recipe
+from finetune_flows.tasks.recipe.recipe import Recipe
 
 _HEAD = """# Recipes
 
@@ -11,7 +11,7 @@ A recipe is one YAML file that determines one fine-tuning. `recipes/` holds some
 Any field can be overridden: `finetune run recipes/demo.yaml --set training.epochs=2 --set evaluation.rows=100`. The recipe
 as it was resolved is saved with each run (`finetune runs`). Every problem in a recipe is told at once.
 
-This page is written by `python -m tasks.recipe.reference` from the models that check a recipe.
+This page is written by `python -m finetune_flows.tasks.recipe.reference` from the models that check a recipe.
 """
 
 

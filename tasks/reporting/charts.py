@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tasks.evaluation.statistics import Proportion
+from finetune_flows.tasks.base.statistics import Proportion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

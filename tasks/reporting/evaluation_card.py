@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from tasks.evaluation.classification.page import details_page
-from tasks.evaluation.files import Evaluation
-from tasks.evaluation.markdown import plain
-from tasks.evaluation.scores import Scores
-from tasks.evaluation.statistics import Comparison
-from tasks.reporting.words import estimated, gain, percent, resampled, table_row
+from finetune_flows.tasks.base.markdown import plain
+from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.tasks.evaluation.files import Evaluation
+from finetune_flows.tasks.evaluation.scores import Scores
+from finetune_flows.tasks.problems.text_classification.page import details_page
+from finetune_flows.tasks.reporting.words import estimated, gain, percent, resampled, table_row
 
 
 def evaluation_report(metric: str, evaluation: Evaluation) -> str:

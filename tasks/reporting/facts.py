@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from tasks.artifacts.references import Reference
-from tasks.dataset.audit import DatasetAudit
-from tasks.evaluation.answers import Answer
-from tasks.evaluation.scores import Scores
-from tasks.evaluation.statistics import Comparison
-from tasks.platforms.contract import Endpoint
-from tasks.recipe import Recipe
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.tasks.dataset.audit import DatasetAudit
+from finetune_flows.tasks.endpoints.answers import Answer
+from finetune_flows.tasks.evaluation.scores import Scores
+from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.recipe import Recipe
 
 SPLITS = ("train", "validation", "test")
 

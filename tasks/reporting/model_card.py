@@ -6,12 +6,12 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from tasks.evaluation.markdown import block, code, plain
-from tasks.evaluation.scores import Estimate
-from tasks.evaluation.statistics import Proportion
-from tasks.recipe import Recipe, TextToSql, dump_recipe
-from tasks.reporting.facts import RunFacts
-from tasks.reporting.page import versions_of
+from finetune_flows.tasks.base.markdown import block, code, plain
+from finetune_flows.tasks.base.statistics import Proportion
+from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.recipe import Recipe, TextToSql, dump_recipe
+from finetune_flows.tasks.reporting.facts import RunFacts
+from finetune_flows.tasks.reporting.page import versions_of
 
 _USES = {
     "text-to-sql": "It is given a database schema and a question, in the prompt that it was trained on, and answers with "
@@ -32,7 +32,9 @@ def model_card(facts: RunFacts) -> str:
     recipe = facts.recipe
     card = ModelCard.from_template(
         _head(facts),
-        template_str=(resources.files("tasks.reporting") / "templates" / "model_card.md").read_text(encoding="utf-8"),
+        template_str=(resources.files("finetune_flows.tasks.reporting") / "templates" / "model_card.md").read_text(
+            encoding="utf-8"
+        ),
         facts=facts,
         audit=facts.audit(),
         training=facts.training(),

@@ -10,11 +10,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import SqlLexer
 
-from tasks.evaluation.scores import Estimate, Scores
-from tasks.evaluation.statistics import Comparison, Proportion
-from tasks.recipe import Platform, SageMakerPlatform, dump_recipe
-from tasks.reporting import charts
-from tasks.reporting.facts import RunFacts, quantiles
+from finetune_flows.tasks.base.statistics import Comparison, Proportion
+from finetune_flows.tasks.evaluation.scores import Scores
+from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.recipe import Platform, SageMakerPlatform, dump_recipe
+from finetune_flows.tasks.reporting import charts
+from finetune_flows.tasks.reporting.facts import RunFacts, quantiles
 
 WRONG_ANSWERS_SHOWN = 25
 _FORMAT = HtmlFormatter(nowrap=True, style="default")
@@ -92,7 +93,7 @@ def _pictures(facts: RunFacts) -> dict[str, Markup]:
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("tasks.reporting"),
+        loader=PackageLoader("finetune_flows.tasks.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

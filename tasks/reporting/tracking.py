@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import home
-from tasks.errors import EnvironmentProblem
-from tasks.evaluation.scores import Estimate, Scores
-from tasks.evaluation.statistics import Comparison, Proportion
-from tasks.recipe import Recipe
-from tasks.reporting.facts import RunFacts
+from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.base.statistics import Comparison, Proportion
+from finetune_flows.tasks.evaluation.scores import Scores
+from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.reporting.facts import RunFacts
 
 Point = tuple[str, float, int]
 """Name, value and training step (0 for what has none) of a metric."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tasks.evaluation.scores import Estimate
-from tasks.evaluation.statistics import Comparison, Proportion
+from finetune_flows.tasks.base.statistics import Comparison, Proportion
+from finetune_flows.tasks.problems.verdict import Estimate
 
 
 def percent(score: Proportion | None) -> str:

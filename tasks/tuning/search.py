@@ -11,13 +11,13 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import Trial, TrialState
 
-from tasks.errors import JobFailed, TryLater
-from tasks.platforms.contract import Platform, TrainingJob
-from tasks.platforms.jobs import remove_attempts, run_job, stop_attempts
-from tasks.tuning.budget import Budget
-from tasks.tuning.readings import Readings
-from tasks.tuning.study import Study, reported
-from tasks.tuning.trials import Setting, TrialFacts, short
+from finetune_flows.tasks.base.errors import JobFailed, TryLater
+from finetune_flows.tasks.platforms.attempts import remove_attempts, run_job, stop_attempts
+from finetune_flows.tasks.platforms.contract import Platform, TrainingJob
+from finetune_flows.tasks.tuning.budget import Budget
+from finetune_flows.tasks.tuning.readings import Readings
+from finetune_flows.tasks.tuning.study import Study, reported
+from finetune_flows.tasks.tuning.trials import Setting, TrialFacts, short
 
 log = logging.getLogger("finetune")
 _TRIES = 5  # at a platform that cannot be reached, or has no machine

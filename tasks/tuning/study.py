@@ -12,8 +12,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tasks.recipe.tuning import SearchRange, TuningSection
-from tasks.tuning.trials import Ending, Setting, TrialFacts
+from finetune_flows.tasks.sections.tuning import SearchRange, TuningSection
+from finetune_flows.tasks.tuning.trials import Ending, Setting, TrialFacts
 
 _ENDINGS: dict[TrialState, Ending] = {
     TrialState.COMPLETE: "completed",

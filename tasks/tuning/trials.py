@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.evaluation.statistics import Proportion
+from finetune_flows.tasks.base.statistics import Proportion
 
 Setting = int | float | str
 Ending = Literal["completed", "stopped early", "failed", "unfinished"]

@@ -36,8 +36,8 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
 
 
 def _our_own(folders: pytest.TempPathFactory, lacks: frozenset[str]) -> Iterator[Endpoint]:
-    from tests.serving.lively_model import lively_model
-    from tests.serving.running_server import Server
+    from tests.containers.serving.lively_model import lively_model
+    from tests.containers.serving.running_server import Server
 
     root = folders.mktemp("conformance")
     lively_model(root / "model", window=512)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.setup import POOL
-from tasks.platforms.process import ProcessRunner
+from finetune_flows.flows.setup import POOL
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
 from tests.support.prefect_server import PREFECT, PrefectServer, prefect_server, wait_for
 from tests.support.tiny_model import build_tiny_model, tiny_recipe
 
@@ -18,7 +18,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     folder = tmp_path_factory.mktemp("server")
     file = _with_a_tiny_demo(folder)
     with prefect_server(folder) as started:
-        started.command(*PREFECT[:2], "flows.cli", "setup", "prefect")
+        started.command(*PREFECT[:2], "finetune_flows.flows.cli", "setup", "prefect")
         started.command(*PREFECT, "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
         with started.worker(POOL):
             yield started

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tasks.artifacts.registry import Registry
+from finetune_flows.tasks.evaluation.registry import Registry
 from tests.support.prefect_server import PrefectServer, wait_for
 
 pytestmark = pytest.mark.slow

@@ -18,10 +18,10 @@ from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 from prefect.flows import Flow, load_flow_from_entrypoint
 from pydantic import BaseModel
 
-from flows.setup import POOL_VARIABLE
+from finetune_flows.flows.setup import POOL_VARIABLE
+from finetune_flows.tasks.monitor import BREACH
+from finetune_flows.tasks.recipe import Recipe, load_recipe
 from scripts.prefect_recipes import with_recipes
-from tasks.monitor import BREACH
-from tasks.recipe import Recipe, load_recipe
 
 FILE = Path("prefect.yaml")
 CONTENT: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -137,7 +137,7 @@ def test_all_but_the_sweep_starts_by_schedule_only_when_somebody_switched_it_on(
 
 
 def test_a_candidate_that_needs_approval_finds_the_deployment_that_asks() -> None:
-    """tasks.promote starts `promote/promote`, by the names of the flow and of the deployment."""
+    """finetune_flows.tasks.promote starts `promote/promote`, by the names of the flow and of the deployment."""
     asked = next(each for each in DEPLOYMENTS if each["name"] == "promote")
     flow = flow_of(asked)
     assert flow.name == "promote"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tasks.artifacts.registry import Registry
+from finetune_flows.tasks.evaluation.registry import Registry
 from tests.support.prefect_server import PrefectServer, wait_for
 
 pytestmark = pytest.mark.browser

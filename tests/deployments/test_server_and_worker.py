@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flows.setup import DEAD_RUNS
-from tasks.artifacts.registry import Registry
-from tasks.train import TRAINING_LIMIT
+from finetune_flows.flows.setup import DEAD_RUNS
+from finetune_flows.tasks.evaluation.registry import Registry
+from finetune_flows.tasks.train import TRAINING_LIMIT
 from tests.support.prefect_server import PREFECT, PrefectServer, wait_for
 from tests.support.tiny_model import add_rows
 
@@ -27,7 +27,7 @@ def test_the_set_up_made_what_the_deployments_need_and_leaves_it_alone_the_secon
     assert server.get(f"v2/concurrency_limits/{TRAINING_LIMIT}")["limit"] == 1
     automations = {each["name"]: each["enabled"] for each in server.post("automations/filter")}
     assert automations == {DEAD_RUNS: True, "Retrain demo after a breach": False}
-    assert "true" not in server.command(*PREFECT[:2], "flows.cli", "setup", "prefect", "--json")
+    assert "true" not in server.command(*PREFECT[:2], "finetune_flows.flows.cli", "setup", "prefect", "--json")
 
 
 def test_the_sweep_starts_by_its_schedule(server: PrefectServer) -> None:

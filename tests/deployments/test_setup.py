@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.setup import set_up_prefect
-from tasks.errors import EnvironmentProblem
+from finetune_flows.flows.setup import set_up_prefect
+from finetune_flows.tasks.base.errors import EnvironmentProblem
 
 
 def test_a_server_that_does_not_answer_is_named() -> None:

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from flows.cli import app
+from finetune_flows.flows.cli import app
 
 PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md")), *sorted(Path("examples").glob("*/README.md"))]
 CLI = typer.main.get_command(app)

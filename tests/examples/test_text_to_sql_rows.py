@@ -15,7 +15,9 @@ from types import ModuleType
 import pytest
 import sqlglot
 
-HERE = Path(__file__).resolve().parents[2] / "examples" / "text-to-sql"
+from tests import ROOT
+
+HERE = ROOT / "examples" / "text-to-sql"
 MAX_CHARACTERS = 720
 MONTHS = [
     "January",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
-from tasks.platforms.process import ProcessRunner
-from tasks.recipe import Recipe, parse_recipe
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.recipe import Recipe, parse_recipe
 from tests.support.session_server import session_server
 from tests.support.tiny_model import build_tiny_model, tiny_recipe
 

@@ -9,8 +9,8 @@ from prefect.artifacts import Artifact
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_UI_URL, temporary_settings
 
-from tasks import report
-from tasks.artifacts.references import Reference
+from finetune_flows.tasks import report
+from finetune_flows.tasks.artifacts.references import Reference
 
 
 def test_a_card_links_to_its_run_and_to_the_other_cards() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.finetune import finetune
-from tasks.evaluation.files import read_scores, read_wrong_answers
-from tasks.recipe import parse_recipe
+from finetune_flows.flows.finetune import finetune
+from finetune_flows.tasks.evaluation.files import read_scores, read_wrong_answers
+from finetune_flows.tasks.recipe import parse_recipe
 from tests.support.tiny_classifier import classifier_recipe
 
 

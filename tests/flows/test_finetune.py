@@ -8,14 +8,14 @@ import httpx
 import pytest
 from huggingface_hub import ModelCard
 
-from flows.finetune import Outcome, finetune
-from tasks.artifacts.registry import Registry
-from tasks.artifacts.runs import latest_recipe, list_runs
-from tasks.errors import DatasetError, JobFailed
-from tasks.evaluation.files import read_scores
-from tasks.platforms.process import ProcessRunner
-from tasks.recipe import Recipe, parse_recipe
-from tasks.reporting.tracking import store_uri
+from finetune_flows.flows.finetune import Outcome, finetune
+from finetune_flows.tasks.artifacts.runs import latest_recipe, list_runs
+from finetune_flows.tasks.base.errors import DatasetError, JobFailed
+from finetune_flows.tasks.evaluation.files import read_scores
+from finetune_flows.tasks.evaluation.registry import Registry
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.recipe import Recipe, parse_recipe
+from finetune_flows.tasks.reporting.tracking import store_uri
 
 
 def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from flows.evaluate import evaluate
-from tasks.errors import EndpointFailed, EnvironmentProblem
-from tasks.evaluation.files import read_scores
-from tasks.recipe import Recipe
-from tests.serving.running_server import Server
+from finetune_flows.flows.evaluate import evaluate
+from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem
+from finetune_flows.tasks.evaluation.files import read_scores
+from finetune_flows.tasks.recipe import Recipe
+from tests.containers.serving.running_server import Server
 
 KEY = "sk-planted-0123456789"
 

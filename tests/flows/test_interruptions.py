@@ -14,14 +14,14 @@ import psutil
 import pytest
 import yaml
 
-from tasks.platforms import detached
+from finetune_flows.tasks.platforms.local import detached
 
 pytestmark = pytest.mark.slow
 
 
 def command(recipe: Path, *overrides: str) -> list[str]:
     settings = [part for override in overrides for part in ("--set", override)]
-    return [sys.executable, "-m", "flows.cli", "run", str(recipe), "--json", *settings]
+    return [sys.executable, "-m", "finetune_flows.flows.cli", "run", str(recipe), "--json", *settings]
 
 
 def start(recipe: Path, *overrides: str) -> "subprocess.Popen[str]":

@@ -19,12 +19,12 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 
-from flows.monitor import monitor
-from flows.retrain import retrain
-from tasks.monitor import BREACH
-from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
-from tasks.platforms.process import ProcessRunner
-from tasks.recipe import Recipe, parse_recipe
+from finetune_flows.flows.monitor import monitor
+from finetune_flows.flows.retrain import retrain
+from finetune_flows.tasks.monitor import BREACH
+from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.recipe import Recipe, parse_recipe
 
 BODY = {"model": "x", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1, "temperature": 0}
 LONG = BODY | {"max_tokens": 450}
@@ -60,7 +60,9 @@ def server_of(endpoint: Endpoint) -> psutil.Process:
     port = endpoint.url.rsplit(":", 1)[1]
     processes = (each for each in psutil.process_iter() if each.username() == psutil.Process().username())
     [found] = [
-        each for each in processes if {"--port", port} <= set(_line(each)) and "containers.serving" in _line(each)
+        each
+        for each in processes
+        if {"--port", port} <= set(_line(each)) and "finetune_flows.containers.serving" in _line(each)
     ]
     return found
 

@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from flows.finetune import finetune
-from flows.monitor import monitor
-from tasks.artifacts.store import home as home_folder
-from tasks.platforms.contract import Alias
-from tasks.platforms.process import ProcessRunner
-from tasks.recipe import parse_recipe
+from finetune_flows.flows.finetune import finetune
+from finetune_flows.flows.monitor import monitor
+from finetune_flows.tasks.base.files import home as home_folder
+from finetune_flows.tasks.platforms.contract import Alias
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.recipe import parse_recipe
 
 OTHERS = [f"Dear team, my parcel {number} is late; please send it again to the old address." for number in range(24)]
 

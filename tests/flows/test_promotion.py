@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from flows.finetune import finetune
-from flows.promote import promote, rollback
-from tasks.artifacts.registry import Registry
-from tasks.errors import ArtifactDamaged, RegistryError
-from tasks.platforms.process import ProcessRunner
-from tasks.recipe import Recipe, parse_recipe
+from finetune_flows.flows.finetune import finetune
+from finetune_flows.flows.promote import promote, rollback
+from finetune_flows.tasks.base.errors import ArtifactDamaged, RegistryError
+from finetune_flows.tasks.evaluation.registry import Registry
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.recipe import Recipe, parse_recipe
 
 
 def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:

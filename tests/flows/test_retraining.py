@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from flows.finetune import finetune
-from flows.retrain import retrain
-from tasks.artifacts.references import Reference
-from tasks.artifacts.store import parents_of
-from tasks.errors import RecipeError
-from tasks.recipe import parse_recipe
+from finetune_flows.flows.finetune import finetune
+from finetune_flows.flows.retrain import retrain
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.artifacts.store import parents_of
+from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.recipe import parse_recipe
+from finetune_flows.training.adapter import adapter_digest
 from tests.support.tiny_model import add_rows
-from training.adapter import adapter_digest
 
 
 def training_of(model: Reference) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
+
 pytestmark = pytest.mark.slow
-STORY = Path(__file__).parents[2] / "docs" / "retraining_story.py"
+STORY = ROOT / "docs" / "retraining_story.py"
 
 
 def test_new_rows_are_learnt_poisoned_ones_refused_and_no_request_is_lost(home: Path, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.finetune import finetune
-from tasks.recipe import load_recipe
-from tasks.tuning.trials import Tuned
+from finetune_flows.flows.finetune import finetune
+from finetune_flows.tasks.recipe import load_recipe
+from finetune_flows.tasks.tuning.trials import Tuned
 from tests.support.tiny_classifier import build_tiny_encoder, labelled_rows
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def recipe_file(tmp_path: Path) -> Path:
 
 
 def command(recipe: Path) -> list[str]:
-    return [sys.executable, "-m", "flows.cli", "tune", str(recipe), "--json"]
+    return [sys.executable, "-m", "finetune_flows.flows.cli", "tune", str(recipe), "--json"]
 
 
 def test_a_search_that_was_killed_goes_on_and_its_winner_keeps_its_promise(home: Path, recipe_file: Path) -> None:

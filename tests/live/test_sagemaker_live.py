@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.finetune import finetune
-from tasks.platforms.connect import sync_client
-from tasks.platforms.sagemaker import data
-from tasks.platforms.sagemaker.runner import SageMakerRunner
-from tasks.recipe import SageMakerPlatform, parse_recipe
+from finetune_flows.flows.finetune import finetune
+from finetune_flows.tasks.endpoints.connect import sync_client
+from finetune_flows.tasks.platforms.sagemaker import data
+from finetune_flows.tasks.platforms.sagemaker.runner import SageMakerRunner
+from finetune_flows.tasks.recipe import SageMakerPlatform, parse_recipe
 from tests.flows.conftest import home, prefect_server
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(4 * 3600)]

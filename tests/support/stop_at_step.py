@@ -1,6 +1,6 @@
 """A stop that is asked for at a certain step."""
 
-from training.stopping import StopRequest
+from finetune_flows.training.stopping import StopRequest
 
 
 class StopAtStep(StopRequest):

@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-CHATML = Path(__file__).parents[2] / "training" / "templates" / "chatml.jinja"
+from tests import ROOT
+
+CHATML = ROOT / "training" / "templates" / "chatml.jinja"
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TABLES = {
     "ships": ("name", "length", "port", "built"),

@@ -9,15 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.artifacts.references import Reference
-from tasks.artifacts.registry import Entry, Registry, now
-from tasks.errors import RegistryError
-from tasks.evaluation.gate import Condition, Decision, Outcome
-from tasks.evaluation.statistics import Comparison, Proportion
-from tasks.platforms.contract import Endpoint, Labels
-from tasks.platforms.process import ProcessRunner
-from tasks.promote import candidate, promote
-from tasks.recipe import Recipe, parse_recipe
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.errors import RegistryError
+from finetune_flows.tasks.base.statistics import Comparison, Proportion
+from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.evaluation.gate import Condition, Decision, Outcome
+from finetune_flows.tasks.evaluation.registry import Entry, Registry
+from finetune_flows.tasks.platforms.contract import Endpoint, Labels
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.promote import candidate, promote
+from finetune_flows.tasks.recipe import Recipe, parse_recipe
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-from tasks.evaluation.statistics import Comparison, Proportion
-from tasks.reporting.words import gain, percent
-from tasks.train import parse_step
+from finetune_flows.tasks.base.statistics import Comparison, Proportion
+from finetune_flows.tasks.reporting.words import gain, percent
+from finetune_flows.tasks.train import parse_step
 
 
 def test_a_score_carries_its_interval_and_n() -> None:

@@ -3,7 +3,7 @@ import errno
 import httpx
 import pytest
 
-from tasks.errors import (
+from finetune_flows.tasks.base.errors import (
     ArtifactDamaged,
     DatasetError,
     EndpointFailed,
@@ -13,7 +13,7 @@ from tasks.errors import (
     RecipeError,
     TryLater,
 )
-from tasks.retrying import worth_retrying
+from finetune_flows.tasks.retrying import worth_retrying
 
 REQUEST = httpx.Request("GET", "http://localhost")
 

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests import ROOT
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads on a shared machine wait for each other
 os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 import pytest
 
 from tests.support.tiny_model import build_tiny_model, write_tiny_dataset
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ class TinyJobs:
         self.home = home
 
     def folders(self, name: str, rows: Path | None = None, start: Path | None = None) -> Any:
-        from training.contract import Folders
+        from finetune_flows.training.contract import Folders
 
         return Folders.by_hand(rows or self.rows, self.model, self.home / name, start)
 
@@ -44,9 +44,9 @@ class TinyJobs:
         self, name: str, stop: Any = None, rows: Path | None = None, start: Path | None = None, **settings: Any
     ) -> dict[str, Any]:
         """Train in this process; returns training.json."""
-        from training.run import run
-        from training.settings import TrainingSettings
-        from training.stopping import StopRequest
+        from finetune_flows.training.run import run
+        from finetune_flows.training.settings import TrainingSettings
+        from finetune_flows.training.stopping import StopRequest
 
         folders = self.folders(name, rows, start)
         run(folders, TrainingSettings(**settings), stop or StopRequest())
@@ -57,7 +57,7 @@ class TinyJobs:
         """Start the real program."""
         arguments = ["--dataset", self.rows, "--model", self.model, "--output", self.home / name]
         options = [option for key, value in settings.items() for option in ("--set", f"{key}={value}")]
-        command = [sys.executable, "-m", "training", "train", *map(str, arguments), *options]
+        command = [sys.executable, "-m", "finetune_flows.training", "train", *map(str, arguments), *options]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import accelerate.state as state
 from accelerate.utils import DistributedType
 
-from training import job, run, trainer
-from training.choices import Choices, Device, choose
-from training.contract import Folders
-from training.settings import TrainingSettings
-from training.stopping import StopRequest
-from training.trainer import JobTrainer, build_trainer
+from finetune_flows.training import job, run, trainer
+from finetune_flows.training.choices import Choices, Device, choose
+from finetune_flows.training.contract import Folders
+from finetune_flows.training.settings import TrainingSettings
+from finetune_flows.training.stopping import StopRequest
+from finetune_flows.training.trainer import JobTrainer, build_trainer
 
 make_state = state.PartialState.__init__
 

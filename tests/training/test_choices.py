@@ -2,9 +2,9 @@
 
 import pytest
 
-from training.choices import Choices, Device, choose
-from training.problems import TrainingProblem
-from training.settings import TrainingSettings
+from finetune_flows.training.choices import Choices, Device, choose
+from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.settings import TrainingSettings
 
 CPU = Device("cpu", "2 CPU threads", bfloat16=False, flash_attention=False)
 H100 = Device("cuda", "H100", bfloat16=True, flash_attention=True)

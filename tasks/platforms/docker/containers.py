@@ -10,10 +10,11 @@ import docker
 from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
-from tasks.platforms.contract import Labels
-from tasks.recipe.platforms import DockerPlatform
+from finetune_flows.tasks.base.files import PACKAGE
+from finetune_flows.tasks.platforms.contract import Labels
+from finetune_flows.tasks.sections.platforms import DockerPlatform
 
-DEADLINE_PROGRAM = Path(__file__).resolve().parents[3] / "containers" / "deadline.py"
+DEADLINE_PROGRAM = PACKAGE / "containers" / "deadline.py"
 _THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # what makes runs alike and quick beside others
 _GIB = 2**30
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from tasks.artifacts.remote import with_weights
-from tasks.artifacts.store import locked, write_json
-from tasks.errors import EndpointFailed
-from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
-from tasks.platforms.docker import serving
-from tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
-from tasks.platforms.docker.engine import engine_errors
-from tasks.platforms.docker.images import find_image
-from tasks.platforms.docker.place import Place, remove, start
-from tasks.platforms.folders import last_line
-from tasks.platforms.health import wait_until_healthy
+from finetune_flows.tasks.artifacts.remote import with_weights
+from finetune_flows.tasks.base.errors import EndpointFailed
+from finetune_flows.tasks.base.files import locked, write_json
+from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
+from finetune_flows.tasks.platforms.docker import serving
+from finetune_flows.tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
+from finetune_flows.tasks.platforms.docker.engine import engine_errors
+from finetune_flows.tasks.platforms.docker.images import find_image
+from finetune_flows.tasks.platforms.docker.place import Place, remove, start
+from finetune_flows.tasks.platforms.local.folders import last_line
+from finetune_flows.tasks.platforms.local.health import wait_until_healthy
 
 _GRACE = 30  # seconds between SIGTERM and SIGKILL, as SageMaker gives a server
 

@@ -8,7 +8,7 @@ import docker
 import requests
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 
-from tasks.errors import EndpointFailed, EnvironmentProblem, FinetuneError, TryLater
+from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem, FinetuneError, TryLater
 
 NO_GPU = (
     "this Docker engine cannot give a container a GPU. Install the NVIDIA Container Toolkit, then run "

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import docker
 from docker.errors import BuildError, ImageNotFound
 
-from tasks.errors import EnvironmentProblem
-from tasks.platforms.docker.engine import engine_errors
+from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.files import PACKAGE
+from finetune_flows.tasks.platforms.docker.engine import engine_errors
 
 Kind = Literal["training", "serving"]
-ROOT = Path(__file__).resolve().parents[3]
 CONTEXTS: dict[Kind, list[str]] = {
     "training": ["containers/training/Dockerfile", "containers/training/requirements.txt", "training/**/*"],
     "serving": [
@@ -56,8 +56,8 @@ def find_image(client: docker.DockerClient, kind: Kind, named: str | None, base_
 
 def context_files(kind: Kind) -> dict[str, Path]:
     """What goes into a build, by its name there."""
-    found = {path for pattern in CONTEXTS[kind] for path in ROOT.glob(pattern) if path.is_file()}
-    return {str(path.relative_to(ROOT)): path for path in sorted(found) if "__pycache__" not in path.parts}
+    found = {path for pattern in CONTEXTS[kind] for path in PACKAGE.glob(pattern) if path.is_file()}
+    return {str(path.relative_to(PACKAGE)): path for path in sorted(found) if "__pycache__" not in path.parts}
 
 
 def pip_settings() -> dict[str, str]:

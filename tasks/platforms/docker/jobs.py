@@ -8,15 +8,15 @@ from typing import Any
 
 from docker.models.containers import Container
 
-from tasks.artifacts.remote import with_weights
-from tasks.artifacts.store import locked, write_json
-from tasks.errors import EnvironmentProblem
-from tasks.platforms.contract import JobState, ReadLine, TrainingJob
-from tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
-from tasks.platforms.docker.engine import engine_errors
-from tasks.platforms.docker.images import find_image
-from tasks.platforms.docker.place import Place, remove, start
-from tasks.platforms.folders import ended_state, is_complete, lay_out
+from finetune_flows.tasks.artifacts.remote import with_weights
+from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.files import locked, write_json
+from finetune_flows.tasks.platforms.contract import JobState, ReadLine, TrainingJob
+from finetune_flows.tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
+from finetune_flows.tasks.platforms.docker.engine import engine_errors
+from finetune_flows.tasks.platforms.docker.images import find_image
+from finetune_flows.tasks.platforms.docker.place import Place, remove, start
+from finetune_flows.tasks.platforms.local.folders import ended_state, is_complete, lay_out
 
 _GRACE = 120  # seconds between SIGTERM and SIGKILL, as SageMaker gives a job
 _TIMED_OUT = 124  # exit code of containers/deadline.py at the deadline

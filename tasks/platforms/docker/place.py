@@ -8,9 +8,9 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from tasks.artifacts.store import home
-from tasks.platforms.docker.engine import connect
-from tasks.recipe.platforms import DockerPlatform
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.platforms.docker.engine import connect
+from finetune_flows.tasks.sections.platforms import DockerPlatform
 
 
 class Place:

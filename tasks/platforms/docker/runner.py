@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from tasks.platforms.aliases import LocalAliases
-from tasks.platforms.contract import JudgedModel, TrainingJob
-from tasks.platforms.docker.endpoints import DockerEndpoints
-from tasks.platforms.docker.engine import engine_errors
-from tasks.platforms.docker.jobs import DockerJobs
-from tasks.platforms.docker.place import remove
+from finetune_flows.tasks.platforms.contract import JudgedModel, TrainingJob
+from finetune_flows.tasks.platforms.docker.endpoints import DockerEndpoints
+from finetune_flows.tasks.platforms.docker.engine import engine_errors
+from finetune_flows.tasks.platforms.docker.jobs import DockerJobs
+from finetune_flows.tasks.platforms.docker.place import remove
+from finetune_flows.tasks.platforms.local.aliases import LocalAliases
 
 
 class DockerRunner(DockerJobs, DockerEndpoints, LocalAliases):

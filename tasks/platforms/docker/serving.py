@@ -6,8 +6,8 @@ changes under a champion changes its answers.
 
 from dataclasses import dataclass
 
-from tasks.platforms.contract import EndpointSpec
-from tasks.recipe.platforms import DockerPlatform
+from finetune_flows.tasks.platforms.contract import EndpointSpec
+from finetune_flows.tasks.sections.platforms import DockerPlatform
 
 MODEL = "/opt/ml/model"
 VLLM_IMAGE = "vllm/vllm-openai:v0.11.0"

@@ -4,7 +4,7 @@ boto3 and not the SageMaker SDK carries the requests, because the names of our j
 its name, and never paid for twice.
 """
 
-from tasks.platforms.sagemaker.place import remembered
-from tasks.platforms.sagemaker.runner import SageMakerRunner
+from finetune_flows.tasks.platforms.sagemaker.place import remembered
+from finetune_flows.tasks.platforms.sagemaker.runner import SageMakerRunner
 
 __all__ = ["SageMakerRunner", "remembered"]

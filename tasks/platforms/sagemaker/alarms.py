@@ -5,10 +5,10 @@ Their names are fixed, so that they are found and deleted with the endpoint, who
 
 from typing import Any
 
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.requests import Request
-from tasks.platforms.sagemaker.serving_requests import VARIANT
-from tasks.recipe.sections import MonitoringSection
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.platforms.sagemaker.requests import Request
+from finetune_flows.tasks.platforms.sagemaker.serving_requests import VARIANT
+from finetune_flows.tasks.sections.stages import MonitoringSection
 
 _MINUTES = 5  # a limit is looked at over so long
 

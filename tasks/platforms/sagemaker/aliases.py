@@ -1,7 +1,7 @@
 """The lasting address of a champion on SageMaker: an endpoint with the recipe's name, whose configuration is exchanged."""
 
-from tasks.platforms.contract import Alias, Endpoint, EndpointSpec
-from tasks.platforms.sagemaker.endpoints import SageMakerEndpoints
+from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec
+from finetune_flows.tasks.platforms.sagemaker.endpoints import SageMakerEndpoints
 
 
 class SageMakerAliases(SageMakerEndpoints):

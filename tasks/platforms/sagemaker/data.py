@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.remote import list_prefix, remote_prefix, split_uri
-from tasks.artifacts.store import MANIFEST, sha256_of
-from tasks.platforms.sagemaker.clients import Clients
+from finetune_flows.tasks.artifacts.remote import list_prefix, remote_prefix, split_uri
+from finetune_flows.tasks.artifacts.store import MANIFEST
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.base.files import sha256_of
 
 log = logging.getLogger("finetune.sagemaker")
 _PARALLEL = 10  # parts under way at once

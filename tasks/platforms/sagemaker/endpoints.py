@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import locked
-from tasks.errors import EndpointFailed
-from tasks.platforms.contract import Endpoint, EndpointSpec, Labels
-from tasks.platforms.sagemaker import alarms, data, images, scaling, serving_requests
-from tasks.platforms.sagemaker.errors import aws_errors
-from tasks.platforms.sagemaker.logs import ENDPOINTS, LogFollower, tail
-from tasks.platforms.sagemaker.parts import (
+from finetune_flows.tasks.aws.errors import aws_errors
+from finetune_flows.tasks.base.errors import EndpointFailed
+from finetune_flows.tasks.base.files import locked
+from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
+from finetune_flows.tasks.platforms.sagemaker import alarms, data, images, scaling, serving_requests
+from finetune_flows.tasks.platforms.sagemaker.logs import ENDPOINTS, LogFollower, tail
+from finetune_flows.tasks.platforms.sagemaker.parts import (
     delete_parts,
     delete_until_gone,
     describe,
@@ -20,9 +20,9 @@ from tasks.platforms.sagemaker.parts import (
     make_parts,
     parts_of,
 )
-from tasks.platforms.sagemaker.place import Place
-from tasks.platforms.sagemaker.serving_requests import VARIANT, Plan
-from tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.platforms.sagemaker.place import Place
+from finetune_flows.tasks.platforms.sagemaker.serving_requests import VARIANT, Plan
+from finetune_flows.tasks.platforms.sagemaker.waiting import polls
 
 log = logging.getLogger("finetune.sagemaker")
 _STEADY = ("InService", "Failed", "OutOfService", "UpdateRollbackFailed")

@@ -5,10 +5,10 @@ Versions are pinned: an engine that changes under a champion changes its answers
 
 import re
 
-from tasks.errors import EnvironmentProblem, RecipeError
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.errors import code_of
-from tasks.recipe.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.errors import code_of
+from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 TRAINING_FRAMEWORK = "pytorch-amzn2023"
 # The SDK's name of each engine, and the version when the recipe names none.

@@ -12,10 +12,10 @@ from urllib.parse import SplitResult
 
 import httpx
 
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.errors import aws_errors
-from tasks.platforms.sagemaker.queueing import Queue, queue_of
-from tasks.recipe.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.errors import aws_errors
+from finetune_flows.tasks.platforms.sagemaker.queueing import Queue, queue_of
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 _NOT_THERE = "/tokenize"  # no engine takes its body at /invocations
 # AWS's names for what passes, as the status that everybody understands.

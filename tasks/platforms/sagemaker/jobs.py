@@ -7,19 +7,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.remote import REMOTE, RemoteFiles, list_prefix
-from tasks.artifacts.store import write_json
-from tasks.platforms.contract import JobState, ReadLine, Status, TrainingJob
-from tasks.platforms.process import ProcessRunner
-from tasks.platforms.sagemaker import data, images, requests
-from tasks.platforms.sagemaker.errors import aws_errors, code_of, is_missing
-from tasks.platforms.sagemaker.logs import JOBS, LogFollower
-from tasks.platforms.sagemaker.place import Place
-from tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.artifacts.remote import REMOTE, RemoteFiles, list_prefix
+from finetune_flows.tasks.aws.errors import aws_errors, code_of, is_missing
+from finetune_flows.tasks.base.files import PACKAGE, write_json
+from finetune_flows.tasks.platforms.contract import JobState, ReadLine, Status, TrainingJob
+from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.platforms.sagemaker import data, images, requests
+from finetune_flows.tasks.platforms.sagemaker.logs import JOBS, LogFollower
+from finetune_flows.tasks.platforms.sagemaker.place import Place
+from finetune_flows.tasks.platforms.sagemaker.waiting import polls
 
 log = logging.getLogger("finetune.sagemaker")
-PROJECT = Path(__file__).resolve().parents[3]
-ENTRY = PROJECT / "containers" / "training" / "entry.py"
+ENTRY = PACKAGE / "containers" / "training" / "entry.py"
 # Of a failed job: no fault of the program, so another attempt may well succeed.
 _CAPACITY = re.compile(r"^CapacityError|InsufficientInstanceCapacity|insufficient capacity", re.IGNORECASE)
 _FAULT_OF_AWS = re.compile(r"^Internal(Server)?Error")
@@ -196,9 +195,9 @@ class SageMakerJobs(Place):
 
 def code_files() -> dict[str, Path]:
     """What the channel `code` holds: the training program, and what starts it in AWS's container."""
-    program = [path for path in (PROJECT / "training").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    program = [path for path in (PACKAGE / "training").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     starting = {path.name: path for path in (ENTRY, ENTRY.with_name("requirements.txt"))}
-    return {path.relative_to(PROJECT).as_posix(): path for path in program} | starting
+    return {path.relative_to(PACKAGE.parent).as_posix(): path for path in program} | starting
 
 
 def _model_uri(described: dict[str, Any]) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import write_json
-from tasks.platforms.contract import ReadLine
-from tasks.platforms.sagemaker.errors import is_missing
+from finetune_flows.tasks.aws.errors import is_missing
+from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.platforms.contract import ReadLine
 
 JOBS = "/aws/sagemaker/TrainingJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"

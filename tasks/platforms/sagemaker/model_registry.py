@@ -1,18 +1,18 @@
 """SageMaker's Model Registry: a package group for each recipe, a version for each candidate, its status by the gate.
 
-A mirror: what decides is our own registry (tasks.artifacts.registry). The version holds the container as it was judged,
+A mirror: what decides is our own registry (finetune_flows.tasks.evaluation.registry). The version holds the container as it was judged,
 the scores, and where the model comes from.
 """
 
 import re
 from typing import Any
 
-from tasks.platforms.contract import JudgedModel
-from tasks.platforms.sagemaker import data
-from tasks.platforms.sagemaker.errors import aws_errors, words_of
-from tasks.platforms.sagemaker.parts import describe
-from tasks.platforms.sagemaker.place import Place
-from tasks.platforms.sagemaker.requests import tags
+from finetune_flows.tasks.aws.errors import aws_errors, words_of
+from finetune_flows.tasks.platforms.contract import JudgedModel
+from finetune_flows.tasks.platforms.sagemaker import data
+from finetune_flows.tasks.platforms.sagemaker.parts import describe
+from finetune_flows.tasks.platforms.sagemaker.place import Place
+from finetune_flows.tasks.platforms.sagemaker.requests import tags
 
 _LONGEST = 1024  # characters of an approval's description
 _TAKEN = re.compile(r"already exist", re.IGNORECASE)

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tasks.platforms.sagemaker.errors import code_of, is_missing, words_of
-from tasks.platforms.sagemaker.serving_requests import Plan
-from tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.aws.errors import code_of, is_missing, words_of
+from finetune_flows.tasks.platforms.sagemaker.serving_requests import Plan
+from finetune_flows.tasks.platforms.sagemaker.waiting import polls
 
 log = logging.getLogger("finetune.sagemaker")
 _TAKEN = re.compile(r"already exist", re.IGNORECASE)

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import home, write_json
-from tasks.platforms.contract import Labels
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.recipe.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.base.files import home, write_json
+from finetune_flows.tasks.platforms.contract import Labels
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 
 class Place:

@@ -8,11 +8,11 @@ import uuid
 
 import httpx
 
-from tasks.artifacts.remote import split_uri
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.errors import aws_errors, is_missing
-from tasks.platforms.sagemaker.parts import describe
-from tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.artifacts.remote import split_uri
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.errors import aws_errors, is_missing
+from finetune_flows.tasks.platforms.sagemaker.parts import describe
+from finetune_flows.tasks.platforms.sagemaker.waiting import polls
 
 LONGEST_SECONDS = 3600.0  # that AWS lets an instance work on one answer
 

@@ -3,13 +3,13 @@
 Names of members are AWS's; see the API reference of CreateTrainingJob.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.platforms.contract import Labels, TrainingJob
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.recipe.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.instances import has_own_disk
+from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 Request = dict[str, Any]
 LONGEST_VALUE = 2500  # characters of a hyperparameter
@@ -22,8 +22,6 @@ METRICS = {
     "validation:accuracy": r"\bvalidation_accuracy=(\S+)",
     "validation:loss": r"\bvalidation_loss=(\S+)",
 }
-# Families whose machines have an NVMe disk of their own, encrypted by hardware: a key for the volume is refused.
-_OWN_DISK = re.compile(r"^ml\.(g4dn|g5|g6e?|gr6|g7e?|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\d\w*|[a-z]\d\w*d)\.")
 
 
 def training_job(clients: Clients, job: TrainingJob, channels: Mapping[str, str], image: str, instance: str) -> Request:
@@ -101,11 +99,6 @@ def _resources(section: SageMakerPlatform, instance: str) -> Request:
     if section.keep_alive_minutes:
         resources["KeepAlivePeriodInSeconds"] = section.keep_alive_minutes * 60
     return resources
-
-
-def has_own_disk(instance: str) -> bool:
-    """Whether machines of this type have an NVMe disk, so that volume size and volume key mean nothing to them."""
-    return _OWN_DISK.match(instance) is not None
 
 
 def _stopping(section: SageMakerPlatform, max_runtime_seconds: float) -> dict[str, int]:

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from tasks.platforms.sagemaker.aliases import SageMakerAliases
-from tasks.platforms.sagemaker.errors import aws_errors
-from tasks.platforms.sagemaker.jobs import SageMakerJobs
-from tasks.platforms.sagemaker.model_registry import SageMakerRegistry
+from finetune_flows.tasks.aws.errors import aws_errors
+from finetune_flows.tasks.platforms.sagemaker.aliases import SageMakerAliases
+from finetune_flows.tasks.platforms.sagemaker.jobs import SageMakerJobs
+from finetune_flows.tasks.platforms.sagemaker.model_registry import SageMakerRegistry
 
 
 class SageMakerRunner(SageMakerJobs, SageMakerAliases, SageMakerRegistry):

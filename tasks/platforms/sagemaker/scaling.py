@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.errors import code_of
-from tasks.platforms.sagemaker.serving_requests import VARIANT
-from tasks.recipe.sagemaker import Autoscaling
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.errors import code_of
+from finetune_flows.tasks.platforms.sagemaker.serving_requests import VARIANT
+from finetune_flows.tasks.sections.sagemaker import Autoscaling
 
 _DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 

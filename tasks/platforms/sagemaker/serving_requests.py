@@ -8,12 +8,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.platforms.contract import EndpointSpec, Labels
-from tasks.platforms.sagemaker import images
-from tasks.platforms.sagemaker.clients import Clients
-from tasks.platforms.sagemaker.instances import gpus_that_serve
-from tasks.platforms.sagemaker.requests import Request, has_own_disk, tags, vpc
-from tasks.recipe.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.instances import gpus_that_serve, has_own_disk
+from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels
+from finetune_flows.tasks.platforms.sagemaker import images
+from finetune_flows.tasks.platforms.sagemaker.requests import Request, tags, vpc
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 VARIANT = "main"
 MODEL = "/opt/ml/model"

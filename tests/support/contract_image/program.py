@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 if sys.argv[1:] == ["serve"]:
-    import server
+    from tests.support.contract_image import server
 
     server.main()
 

@@ -8,12 +8,11 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from tests import ROOT
 from tests.support.sagemaker.errors import invalid
 from tests.support.sagemaker.tables import REGION
 
-ROOT = Path(__file__).resolve().parents[3]
 _ECR = re.compile(r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)([:@].+)?")
 _SERVING = re.compile(r"vllm|tgi|djl|lmi|inference|serving|finetune")
 
@@ -30,9 +29,12 @@ class Image:
     tag: str | None = None
 
 
-OUR_CODE = (("PYTHONPATH", str(ROOT)), ("OMP_WAIT_POLICY", "PASSIVE"))
-SERVER = Image((sys.executable, "-u", "-m", "containers.serving", "--host", "127.0.0.1", "--port", "{port}"), OUR_CODE)
-TRAINER = Image((sys.executable, "-u", "-m", "training"), OUR_CODE)
+OUR_CODE = (("PYTHONPATH", str(ROOT / "src")), ("OMP_WAIT_POLICY", "PASSIVE"))
+SERVER = Image(
+    (sys.executable, "-u", "-m", "finetune_flows.containers.serving", "--host", "127.0.0.1", "--port", "{port}"),
+    OUR_CODE,
+)
+TRAINER = Image((sys.executable, "-u", "-m", "finetune_flows.training"), OUR_CODE)
 
 
 def image_of(uri: str, own: Mapping[str, Image]) -> Image:

@@ -1,0 +1,95 @@
+"""What a job and an endpoint may do: the policy of the execution role, made from the recipe's section."""
+
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.policy import Statement, arn, partition, use_key
+
+
+def execution_statements(clients: Clients) -> list[Statement]:
+    """What a job and an endpoint may do: their own prefix of the bucket, their logs and metrics, pulling images."""
+    parts = (_own_objects, _telling, _pulling_images, _only_if_used)
+    return [statement for part in parts for statement in part(clients)]
+
+
+def _own_objects(clients: Clients) -> list[Statement]:
+    section, bucket = clients.section, arn(clients, "s3", clients.bucket)
+    return [
+        Statement(
+            sid="OwnObjects",
+            reason="Read channels and models, write models, outputs and checkpoints, below the recipe's prefix only.",
+            actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            resources=[f"{bucket}/{section.prefix}/*"],
+        ),
+        Statement(
+            sid="ListOwnObjects",
+            reason="SageMaker lists a channel's prefix before it copies it.",
+            actions=["s3:ListBucket"],
+            resources=[bucket],
+            condition={"StringLike": {"s3:prefix": [section.prefix, f"{section.prefix}/*"]}},
+        ),
+        Statement(
+            sid="BucketRegion",
+            reason="SageMaker checks that the bucket is in the job's region.",
+            actions=["s3:GetBucketLocation"],
+            resources=[bucket],
+        ),
+    ]
+
+
+def _telling(clients: Clients) -> list[Statement]:
+    logs = arn(clients, "logs", "log-group:/aws/sagemaker/*", regional=True)
+    return [
+        Statement(
+            sid="WriteLogs",
+            reason="What the programs print goes to CloudWatch Logs, from where we show it.",
+            actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            resources=[logs, f"{logs}:log-stream:*"],
+        ),
+        Statement(
+            sid="WriteMetrics",
+            reason="Loss and load go to CloudWatch; autoscaling and rollback alarms look at them.",
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            condition={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}},
+        ),
+    ]
+
+
+def _pulling_images(clients: Clients) -> list[Statement]:
+    return [
+        Statement(
+            sid="LogInToRegistry",
+            reason="A token for pulling images; AWS has no narrower resource for it.",
+            actions=["ecr:GetAuthorizationToken"],
+            resources=["*"],
+        ),
+        Statement(
+            sid="PullImages",
+            reason="Pull AWS's containers, which belong to another account in each region, or your own. Reading only.",
+            actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            resources=[f"arn:{partition(clients)}:ecr:{clients.region}:*:repository/*"],
+        ),
+    ]
+
+
+def _only_if_used(clients: Clients) -> list[Statement]:
+    statements = use_key(clients)
+    if clients.section.subnets:
+        statements.append(
+            Statement(
+                sid="UseVpc",
+                reason="Only with platform.subnets: SageMaker puts a network interface into your VPC and removes it again.",
+                actions=[
+                    "ec2:CreateNetworkInterface",
+                    "ec2:CreateNetworkInterfacePermission",
+                    "ec2:DeleteNetworkInterface",
+                    "ec2:DeleteNetworkInterfacePermission",
+                    "ec2:DescribeDhcpOptions",
+                    "ec2:DescribeNetworkInterfaces",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                resources=["*"],
+            )
+        )
+    return statements

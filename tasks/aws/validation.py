@@ -1,0 +1,110 @@
+"""Every request is checked against AWS's own API model before it goes out, and all its problems are told at once.
+
+botocore checks types, required members and minima; enums, maxima and patterns stand in its model but only the service
+checks them, one at a time and after the upload. They are checked here, with the rules that the model lacks (rules.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import botocore.session
+import regex
+from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
+from botocore.validate import ParamValidator
+
+from finetune_flows.tasks.aws.rules import broken_rules
+from finetune_flows.tasks.base.errors import RecipeError
+
+
+def problems_of(operation: str, request: Mapping[str, Any]) -> list[str]:
+    """What AWS would refuse in a request, a line each: `TrainingJobName: 'a_b' does not match ...`."""
+    return _problems(_service().operation_model(operation), request)
+
+
+def check_requests_of(client: Any) -> None:
+    """From now on a request of this SageMaker client that AWS would refuse raises RecipeError and is not sent."""
+    client.meta.events.register("provide-client-params.sagemaker.*", _refuse_bad_request)
+
+
+def _refuse_bad_request(params: Mapping[str, Any], model: OperationModel, **_: Any) -> None:
+    problems = _problems(model, params)
+    if problems:
+        raise RecipeError(f"AWS would refuse this {model.name} request", problems)
+
+
+@lru_cache(maxsize=1)
+def _service() -> ServiceModel:
+    return botocore.session.Session().get_service_model("sagemaker")
+
+
+def _problems(model: OperationModel, request: Mapping[str, Any]) -> list[str]:
+    shape = model.input_shape
+    if shape is None:
+        return []
+    report = ParamValidator().validate(request, shape)
+    if report.has_errors():  # types are wrong or members missing: what follows relies on them
+        return str(report.generate_report()).splitlines()
+    return [*_walk(shape, request, ""), *broken_rules(model.name, request)]
+
+
+def _walk(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    if isinstance(shape, StructureShape):
+        for name, member in value.items():
+            yield from _walk(shape.members[name], member, f"{path}.{name}".lstrip("."))
+    elif isinstance(shape, ListShape):
+        yield from _too_many(shape, value, path)
+        for index, item in enumerate(value):
+            yield from _walk(shape.member, item, f"{path}[{index}]")
+    elif isinstance(shape, MapShape):
+        yield from _too_many(shape, value, path)
+        for key, item in value.items():
+            yield from _walk(shape.key, key, f"{path}, key {key!r}")
+            yield from _text(shape.value, item, f"{path}[{key}]", shown=False)  # it may be confidential
+    else:
+        yield from _text(shape, value, path, shown=True)
+
+
+def _too_many(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    most = shape.metadata.get("max")
+    if most is not None and len(value) > most:
+        yield f"{path}: {len(value)} entries, at most {most} are permitted"
+
+
+def _text(shape: Shape, value: Any, path: str, shown: bool) -> Iterator[str]:
+    """Problems of one string or number."""
+    most = shape.metadata.get("max")
+    if not isinstance(value, str):
+        if most is not None and isinstance(value, int | float) and value > most:
+            yield f"{path}: {value} is above {most}"
+        return
+    what = f"{value[:80]!r}" if shown else "its value"
+    if most is not None and len(value) > most:
+        yield f"{path}: {len(value)} characters, at most {most} are permitted"
+    permitted = shape.enum if isinstance(shape, StringShape) else []
+    if permitted and value not in permitted:
+        yield f"{path}: {what} is not one of {_some(permitted, value)}"
+    pattern = shape.metadata.get("pattern")
+    if pattern and not matches(pattern, value):
+        lines = " (it has a line break)" if "\n" in value else ""
+        yield f"{path}: {what} does not match {pattern}{lines}"
+
+
+def matches(pattern: str, value: str) -> bool:
+    r"""Whether the whole of `value` matches a pattern of the API model.
+
+    They are written for Java (`\p{L}`, `\p{Alnum}`), which `regex` reads and `re` does not.
+    """
+    try:
+        return regex.fullmatch(pattern, value) is not None
+    except regex.error:  # four of the model's patterns; none is in an operation that we call, which a test checks
+        return True
+
+
+def _some(permitted: list[str], value: str) -> str:
+    """All that are permitted; of very many, those that begin alike."""
+    if len(permitted) <= 12:
+        return ", ".join(permitted)
+    family = ".".join(value.split(".")[:2])
+    near = [name for name in permitted if name.startswith(family)]
+    return f"the {len(permitted)} that AWS knows" + (f", such as {', '.join(near[:6])}" if near else "")

@@ -1,0 +1,236 @@
+"""Asks an endpoint the test questions, and keeps every answer the moment it arrives."""
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import httpx
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
+from finetune_flows.tasks.endpoints.asking import CHAT, OURS, Access, Form, TestRow
+from finetune_flows.tasks.endpoints.connect import async_client
+from finetune_flows.tasks.sections.stages import EvaluationSection
+
+TRIES = 6
+LONGEST_WAIT_SECONDS = 30.0
+TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
+REFUSED_STATUS = frozenset({401, 403})  # who asks without the right key once does so each time
+
+
+class Answer(BaseModel):
+    """What the endpoint said to one row, or why it said nothing (`error`; the text is empty then)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    text: str = ""
+    asked_at: float = Field(description="Unix time of the request, in seconds.")
+    latency_seconds: float = Field(ge=0, description="Of the try that counted.")
+    prompt_tokens: int = Field(0, ge=0)
+    completion_tokens: int = Field(0, ge=0)
+    finish_reason: str | None = None
+    error: str | None = None
+    failed_tries: int = Field(
+        0, ge=0, description="Requests for this row that failed, before it was answered or given up."
+    )
+
+
+def read_test_rows(path: Path, rows: int) -> list[TestRow]:
+    """The first `rows` rows of a test.parquet. They lie there in shuffled order: the first ones are a random sample.
+
+    Raises:
+        DatasetError: the file is missing or not a dataset of this project.
+    """
+    wanted = ["id", "prompt", "fields", "slice"]
+    try:
+        with pq.ParquetFile(path) as file:
+            found: list[TestRow] = []
+            for batch in file.iter_batches(batch_size=min(rows, 1024), columns=wanted):
+                found += [TestRow.model_validate(row) for row in batch.to_pylist()[: rows - len(found)]]
+                if len(found) == rows:
+                    break
+            return found
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(f"{path} is not readable as test rows: {error}. Run prepare again.") from error
+
+
+def collect_answers(
+    url: str,
+    rows: Sequence[TestRow],
+    section: EvaluationSection,
+    path: Path,
+    on_progress: Callable[[int, int], None] | None = None,
+    form: Form = CHAT,
+    access: Access = OURS,
+) -> list[Answer]:
+    """Ask `url`, in the given form, for every row that `path` holds no answer to; returns the answers in row order.
+
+    Each answer is appended to `path` (JSON lines) when it arrives, so an interrupted run loses none, and the next one
+    asks only what is missing: rows without an answer and rows whose request failed. `on_progress(done, total)`.
+
+    Raises:
+        EndpointFailed: one request after the other failed and none succeeded. What was answered is kept.
+    """
+    kept = {answer.id: answer for answer in _read_kept(path)}
+    missing = [row for row in rows if row.id not in kept]
+    report = on_progress or (lambda done, total: None)
+    report(len(rows) - len(missing), len(rows))
+    if missing:
+        with path.open("a", encoding="utf-8") as file:
+            run = _Run(
+                url, form, access, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows))
+            )
+            kept.update(asyncio.run(run.ask_all(missing)))
+    return [kept[row.id] for row in rows]
+
+
+def is_answered(rows: Sequence[TestRow], path: Path) -> bool:
+    """Whether `path` holds an answer to every row, so that no endpoint is needed."""
+    kept = {answer.id for answer in _read_kept(path)}
+    return all(row.id in kept for row in rows)
+
+
+def digest_of_test(path: Path) -> str:
+    """sha256 (hex) of what the rows of a test.parquet ask and how they are judged, in order: the identity of a test.
+
+    A newer data set with the same test has the same digest, whatever its training rows are.
+    """
+    digest = hashlib.sha256()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["id", "prompt", "fields", "slice"]):
+            for row in batch.to_pylist():
+                digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _read_kept(path: Path) -> list[Answer]:
+    """The good answers in a file. Failed ones, and a last line that a crash tore, are taken out of it."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    answers = []
+    for line in lines:
+        try:
+            answers.append(Answer.model_validate_json(line))
+        except ValidationError:
+            continue
+    good = [answer for answer in answers if answer.error is None]
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text("".join(answer.model_dump_json() + "\n" for answer in good), encoding="utf-8")
+    os.replace(temporary, path)
+    return good
+
+
+class _Run:
+    """One run through the questions."""
+
+    def __init__(
+        self,
+        url: str,
+        form: Form,
+        access: Access,
+        section: EvaluationSection,
+        file: IO[str],
+        on_answer: Callable[[int], None],
+    ) -> None:
+        self.url, self.form, self.section, self.file, self.on_answer = url.rstrip("/"), form, section, file, on_answer
+        self.model, self.key = access.model, access.key()
+        self.answers: dict[str, Answer] = {}
+        self.failures = 0
+        self.answered = self.refused = False
+
+    async def ask_all(self, rows: Sequence[TestRow]) -> dict[str, Answer]:
+        """Answers by row id."""
+        waiting = iter(rows)
+        concurrency = min(self.section.concurrency, len(rows))
+        async with (
+            async_client(
+                self.url,
+                httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds)),
+                concurrency,
+                self.key,
+            ) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(concurrency):
+                group.create_task(self._ask_in_turn(client, waiting))
+        if self._is_gone():
+            last = next(reversed(self.answers.values()))
+            raise EndpointFailed(
+                f"{self.url} answered none of {self.failures} requests: {last.error}. Look at the endpoint's log; "
+                "the next run goes on where this one stopped."
+            )
+        return self.answers
+
+    async def _ask_in_turn(self, client: httpx.AsyncClient, waiting: Iterator[TestRow]) -> None:
+        for row in waiting:
+            answer = await self._ask(client, row)
+            self.answers[row.id] = answer
+            self.file.write(answer.model_dump_json() + "\n")
+            self.file.flush()
+            self.failures += answer.error is not None
+            self.answered = self.answered or answer.error is None
+            self.on_answer(len(self.answers))
+            if self._is_gone():
+                return
+
+    def _is_gone(self) -> bool:
+        return not self.answered and (self.refused or self.failures >= max(8, self.section.concurrency))
+
+    async def _ask(self, client: httpx.AsyncClient, row: TestRow) -> Answer:
+        body = self.form.body(row, self.section) | ({"model": self.model} if self.model else {})
+        for attempt in range(TRIES):
+            asked_at, start = time.time(), time.perf_counter()
+            wait = min(LONGEST_WAIT_SECONDS, 0.5 * 2**attempt)
+            try:
+                response = await client.post(self.form.route, json=body)
+                seconds = time.perf_counter() - start
+                if response.status_code == 200:
+                    return _read_answer(self.form, row, response, asked_at, seconds, attempt)
+                problem = f"HTTP {response.status_code}: {self._without_key(response.text)[:300]}"
+                transient = response.status_code in TRANSIENT_STATUS
+                self.refused = self.refused or response.status_code in REFUSED_STATUS
+                wait = max(wait, _retry_after(response))
+            except httpx.TimeoutException:
+                seconds, transient = time.perf_counter() - start, False
+                problem = f"no answer within {self.section.timeout_seconds:g} s"
+            except httpx.TransportError as error:
+                seconds, transient, problem = time.perf_counter() - start, True, f"{type(error).__name__}: {error}"
+            if not transient:
+                break
+            if attempt < TRIES - 1:
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem, failed_tries=attempt + 1)
+
+    def _without_key(self, text: str) -> str:
+        """Some servers repeat the key that they refuse."""
+        return text.replace(self.key, "<key>") if self.key else text
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds that the server asks for; a date in that header is not read."""
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_WAIT_SECONDS) if asked.isdigit() else 0.0
+
+
+def _read_answer(
+    form: Form, row: TestRow, response: httpx.Response, asked_at: float, seconds: float, failed_tries: int
+) -> Answer:
+    try:
+        reply = form.read(response.json())
+        return Answer(
+            id=row.id, asked_at=asked_at, latency_seconds=seconds, failed_tries=failed_tries, **reply.model_dump()
+        )
+    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError, ValidationError):
+        problem = f"not {form.name}: {response.text[:300]}"
+        failed_tries += 1
+        return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem, failed_tries=failed_tries)

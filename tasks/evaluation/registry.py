@@ -1,0 +1,128 @@
+"""The registry: per recipe name the champion, those before it, and every decision and switch with its reasons."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.errors import RegistryError
+from finetune_flows.tasks.base.files import home, locked, write_json
+from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.evaluation.gate import Decision
+
+
+class Entry(BaseModel):
+    """One decision on one candidate, and all that is needed to serve it again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decided_at: datetime
+    recipe: dict[str, Any] = Field(description="The recipe as it was resolved.")
+    dataset: Reference
+    model: Reference
+    endpoint: str = Field(description="Name of the endpoint that was judged.")
+    base_evaluation: Reference
+    evaluation: Reference
+    decision: Decision
+
+    def same_as(self, other: "Entry") -> bool:
+        """Equal but for the time."""
+        return self.model_copy(update={"decided_at": other.decided_at}) == other
+
+
+class Switch(BaseModel):
+    """One change of the model that serves, or a person's refusal of one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: datetime
+    action: Literal["promoted", "rolled back", "rejected"]
+    model: str = Field(description="Digest of the model that serves from then on; of the one that was rejected.")
+    reason: str
+
+
+class Record(BaseModel):
+    """All that is known of one recipe name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    champion: Entry | None = None
+    before: list[Entry] = Field(
+        default=[], description="The champions before it, the latest last: where rollback goes."
+    )
+    history: list[Entry] = Field(default=[], description="Every decision, the latest last.")
+    switches: list[Switch] = Field(
+        default=[], description="Every change of the champion, and every rejection, the latest last."
+    )
+
+
+class Registry:
+    """A folder with one JSON file for each recipe name. Two decisions at once are made one after the other."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or home() / "registry"
+
+    def read(self, recipe: str) -> Record:
+        """The record; an empty one when nothing was ever decided."""
+        try:
+            return Record.model_validate(json.loads(self._file(recipe).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return Record()
+
+    def recipes(self) -> list[str]:
+        """Names that have a record."""
+        return sorted(path.stem for path in self.root.glob("*.json"))
+
+    def record(self, recipe: str, entry: Entry) -> None:
+        """Adds a decision, unless the last one was the same. Who serves stays as it is."""
+        with self._changing(recipe) as record:
+            if not (record.history and record.history[-1].same_as(entry)):
+                self._write(recipe, record, history=[*record.history, entry])
+
+    def promote(self, recipe: str, entry: Entry, reason: str) -> None:
+        """Makes a judged candidate the champion. The one before stays on record, for a rollback."""
+        with self._changing(recipe) as record:
+            if record.champion is not None and record.champion.model == entry.model:
+                self._write(recipe, record, champion=entry)
+                return
+            before = [*record.before, record.champion] if record.champion else record.before
+            switch = Switch(at=now(), action="promoted", model=entry.model.digest, reason=reason)
+            self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
+
+    def reject(self, recipe: str, model: Reference, reason: str) -> None:
+        """A person decided that a candidate may not serve. Who serves stays as it is."""
+        with self._changing(recipe) as record:
+            switch = Switch(at=now(), action="rejected", model=model.digest, reason=reason)
+            self._write(recipe, record, switches=[*record.switches, switch])
+
+    def roll_back(self, recipe: str, reason: str) -> Entry:
+        """Makes the champion before this one the champion again, and returns it.
+
+        Raises:
+            RegistryError: there was none before.
+        """
+        with self._changing(recipe) as record:
+            if not record.before:
+                raise RegistryError(
+                    f"{recipe} has no champion before this one to return to; `finetune history {recipe}`"
+                )
+            *before, entry = record.before
+            switch = Switch(at=now(), action="rolled back", model=entry.model.digest, reason=reason)
+            self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
+            return entry
+
+    @contextmanager
+    def _changing(self, recipe: str) -> Iterator[Record]:
+        with locked(self.root / f".{recipe}.lock"):
+            yield self.read(recipe)
+
+    def _write(self, recipe: str, record: Record, **changes: Any) -> None:
+        write_json(self._file(recipe), record.model_copy(update=changes).model_dump(mode="json"))
+
+    def _file(self, recipe: str) -> Path:
+        return self.root / f"{recipe}.json"

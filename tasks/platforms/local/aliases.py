@@ -1,0 +1,109 @@
+"""The lasting address of a recipe's champion on this machine: a forwarder on a port that stays the same."""
+
+import json
+import shutil
+import socket
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from finetune_flows.tasks.base.errors import EndpointFailed
+from finetune_flows.tasks.base.files import home, locked, write_json
+from finetune_flows.tasks.base.programs import program
+from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec
+from finetune_flows.tasks.platforms.local import detached
+from finetune_flows.tasks.platforms.local.folders import last_line
+from finetune_flows.tasks.platforms.local.health import wait_until_healthy
+
+_GRACE = 30.0  # seconds between SIGTERM and SIGKILL
+_STARTUP_SECONDS = 120.0
+_DRAIN_SECONDS = 600.0  # as long as a server lets one request take
+
+
+class LocalAliases:
+    """The part of `contract.Platform` that gives champions their address, where endpoints have one on this machine.
+
+    Forwarders belong to the home, not to a platform: a recipe that moves from processes to containers keeps its address.
+    """
+
+    def point_alias(self, name: str, endpoint: Endpoint, spec: EndpointSpec) -> Alias:
+        """Tells the forwarder, or starts it on the port it had, and waits until nothing is under way to where it led before."""
+        folder = _folder(name)
+        with locked(folder.parent / f".{name}.lock"):
+            before = _read(folder)
+            url = before.url if before else f"http://127.0.0.1:{free_port()}"
+            alias = Alias(name=name, url=url, endpoint=endpoint.name, target=endpoint.url, labels=endpoint.labels)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "alias.json", alias.model_dump(mode="json"))
+            if detached.is_running(folder):
+                detached.extend(folder, alias.labels.expires_at.timestamp())
+                _drain(alias)
+            else:
+                _start(alias, folder)
+            return alias
+
+    def aliases(self) -> list[Alias]:
+        """Those whose forwarder runs."""
+        folders = sorted((home() / "aliases").glob("*/alias.json"))
+        found = [_read(file.parent) for file in folders if detached.is_running(file.parent)]
+        return [alias for alias in found if alias is not None]
+
+    def delete_alias(self, name: str) -> bool:
+        """Lets the requests under way end, then stops the forwarder and forgets the address."""
+        folder = _folder(name)
+        existed = detached.is_running(folder)
+        detached.stop(folder, _GRACE)
+        shutil.rmtree(folder, ignore_errors=True)
+        return existed
+
+    def sweep_aliases(self, now: datetime) -> list[str]:
+        """Stops those past their expiry. Their port stays on record, so that they come back under the same address."""
+        expired = [alias for alias in self.aliases() if alias.labels.expires_at < now]
+        for alias in expired:
+            detached.stop(_folder(alias.name), _GRACE)
+        return [f"alias {alias.name} (expired)" for alias in expired]
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _start(alias: Alias, folder: Path) -> None:
+    port = alias.url.rsplit(":", 1)[1]
+    (folder / "exit.json").unlink(missing_ok=True)
+    command = program("tasks.platforms.local.forwarder", str(folder), port)
+    detached.start(folder, command, {}, alias.labels.expires_at.timestamp(), _GRACE)
+    if not wait_until_healthy(f"{alias.url}/.alias", _STARTUP_SECONDS, lambda: detached.is_running(folder)):
+        detached.stop(folder, _GRACE)
+        log = folder / "log.txt"
+        raise EndpointFailed(
+            f"the address {alias.url} of {alias.name} did not come up: {last_line(log)} (log: {log}). If another program "
+            f"listens there now, `finetune endpoint delete {alias.name}` forgets the address, and the next promotion takes another"
+        )
+
+
+def _drain(alias: Alias) -> None:
+    give_up = time.monotonic() + _DRAIN_SECONDS
+    while time.monotonic() < give_up:
+        state: dict[str, Any] = httpx.get(f"{alias.url}/.alias", timeout=10, trust_env=False).json()
+        if not set(state["under_way"]) - {alias.target}:
+            return
+        time.sleep(0.05)
+
+
+def _folder(name: str) -> Path:
+    return home() / "aliases" / name
+
+
+def _read(folder: Path) -> Alias | None:
+    try:
+        return Alias.model_validate(json.loads((folder / "alias.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None

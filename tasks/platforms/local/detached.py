@@ -1,0 +1,106 @@
+"""Processes that outlive the one that started them: found by folder, stopped by group, ended by deadline."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.base.programs import import_path, program
+from finetune_flows.tasks.platforms.contract import ReadLine
+
+# OpenMP threads that spin while they wait slow each other down whenever something else runs: ten times, measured.
+_PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY", re.IGNORECASE)
+
+
+def start(folder: Path, command: Sequence[str], environment: dict[str, str], deadline: float, grace: float) -> None:
+    """Starts `command` under a supervisor in a session of its own.
+
+    The environment is this process's, without anything that looks like a secret, and with `environment` laid over it.
+    `deadline` is in seconds since 1970, `grace` in seconds between SIGTERM and SIGKILL.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    inherited = _PATIENT_THREADS | inherited
+    inherited["PYTHONPATH"] = import_path()
+    plan = {"command": list(command), "environment": inherited | environment, "deadline": deadline, "grace": grace}
+    write_json(folder / "process.json", plan)
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            program("tasks.platforms.local.supervisor", str(folder)),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    while not is_running(folder) and process.poll() is None:
+        time.sleep(0.01)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the supervisor or its command lives: asked of the lock that they hold, so a reused pid cannot deceive."""
+    try:
+        with (folder / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask do not see each other
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def ending(folder: Path) -> dict[str, Any] | None:
+    """exit_code and reason (None, 'stopped', 'deadline'); None when it runs, or was killed with its supervisor."""
+    try:
+        content: dict[str, Any] = json.loads((folder / "exit.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return content
+
+
+def extend(folder: Path, deadline: float) -> None:
+    """Moves the deadline, but never to an earlier time."""
+    plan = json.loads((folder / "process.json").read_text(encoding="utf-8"))
+    if plan["deadline"] < deadline:
+        write_json(folder / "process.json", plan | {"deadline": deadline})
+
+
+def stop(folder: Path, grace: float) -> None:
+    """SIGTERM to the whole group, SIGKILL after `grace` seconds. Returns when nothing of it runs."""
+    kill_at = time.monotonic() + grace
+    sent: int | None = None
+    while is_running(folder):
+        wanted = signal.SIGTERM if time.monotonic() < kill_at else signal.SIGKILL
+        if wanted != sent:
+            _signal_group(folder, wanted)
+            sent = wanted
+        time.sleep(0.05)
+
+
+def follow(folder: Path, read_line: ReadLine) -> None:
+    """Hands over each line of the log, from its beginning, until the process has ended and all is read."""
+    buffer = b""
+    with (folder / "log.txt").open("rb") as log:
+        running = True
+        while running:
+            running = is_running(folder)
+            *lines, buffer = (buffer + log.read()).split(b"\n")
+            for line in lines:
+                read_line(line.decode("utf-8", "replace"))
+            time.sleep(0.2 if running else 0)
+    if buffer:
+        read_line(buffer.decode("utf-8", "replace"))
+
+
+def _signal_group(folder: Path, number: int) -> None:
+    # It may end between the question and the signal, or be about to take the lock.
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
+        os.killpg(int((folder / "group").read_text(encoding="utf-8")), number)

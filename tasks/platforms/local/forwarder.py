@@ -1,0 +1,118 @@
+"""The address that clients keep: hands every request to the endpoint that serves now, and its answer back, streams too.
+
+`python -m finetune_flows.tasks.platforms.local.forwarder FOLDER PORT`. FOLDER/alias.json is replaced in one step and looked at for every
+request, so a switch needs no restart. GET /.alias says where requests go and how many are under way to which endpoint:
+once none is under way to the one before, that one may be stopped and nobody notices.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+# These belong to one connection, not to the message (RFC 9110, section 7.6.1).
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade".split()
+)
+_CONNECT_SECONDS = 10.0
+
+
+class Forwarder:
+    """An ASGI application."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "alias.json"
+        self.read: tuple[int, int] | None = None
+        self.target = ""
+        self.under_way: Counter[str] = Counter()
+        # A connection for each request: one that is kept may be closed by the endpoint just when it is used again.
+        # No time limit for answers: the endpoint has its own.
+        self.client = httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, from its arrival to the last byte of its answer."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/.alias":
+            await JSONResponse({"target": self._target(), "under_way": +self.under_way})(scope, receive, send)
+            return
+        with self._to_target() as target:  # nothing is awaited between reading the target and counting the request
+            await self._forward(target, Request(scope, receive), send)
+
+    async def _forward(self, target: str, request: Request, send: Send) -> None:
+        """Until the answer is given, or the client is gone: then the endpoint's connection is closed as well."""
+        body = await request.body()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
+            try:
+                await self._answer(target, request, body, send)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                await _unreachable(error)(request.scope, request.receive, send)
+            tasks.cancel_scope.cancel()
+
+    async def _answer(self, target: str, request: Request, body: bytes, send: Send) -> None:
+        headers = [(name, value) for name, value in request.headers.raw if name not in _HOP_BY_HOP | {b"host"}]
+        url = httpx.URL(target, raw_path=_raw_path(request.scope))
+        async with self.client.stream(request.method, url, headers=headers, content=body) as answer:
+            response = StreamingResponse(answer.aiter_raw(), answer.status_code)
+            response.raw_headers = [pair for pair in answer.headers.raw if pair[0].lower() not in _HOP_BY_HOP]
+            await response(request.scope, request.receive, send)
+
+    def _target(self) -> str:
+        status = self.file.stat()
+        if self.read != (status.st_ino, status.st_mtime_ns):
+            self.target = json.loads(self.file.read_text(encoding="utf-8"))["target"]
+            self.read = (status.st_ino, status.st_mtime_ns)
+        return self.target
+
+    @contextmanager
+    def _to_target(self) -> Iterator[str]:
+        target = self._target()
+        self.under_way[target] += 1
+        try:
+            yield target
+        finally:
+            self.under_way[target] -= 1
+
+
+async def _cancel_when_gone(request: Request, scope: anyio.CancelScope) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+def _raw_path(scope: Scope) -> bytes:
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return path + b"?" + query if query else path
+
+
+def _unreachable(error: httpx.TransportError) -> Response:
+    message = f"the endpoint that serves cannot be reached ({error or type(error).__name__}); try again in a while"
+    body = {"error": {"message": message, "type": "service_unavailable", "code": 503}}
+    return JSONResponse(body, 503, {"Retry-After": "5"})
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        Forwarder(Path(sys.argv[1])),
+        host="127.0.0.1",
+        port=int(sys.argv[2]),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+    )

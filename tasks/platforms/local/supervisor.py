@@ -1,0 +1,85 @@
+"""Runs one command to its end or its deadline, whoever started it: `python -m finetune_flows.tasks.platforms.local.supervisor FOLDER`.
+
+FOLDER/process.json: command, environment, deadline (seconds since 1970; read again each second, so that it can be moved),
+grace (seconds between SIGTERM and SIGKILL). FOLDER/log.txt takes the output, FOLDER/exit.json the ending. FOLDER/lock is
+held for as long as this process or its child lives: whether something runs is a question to the kernel, not to a pid file.
+
+Only the standard library is imported: it starts in a few hundredths of a second and stays small.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+
+def supervise(folder: Path) -> None:
+    """Starts the command of process.json, waits, enforces the deadline and writes exit.json."""
+    plan = _read(folder)
+    (folder / "group").write_text(str(os.getpgid(0)), encoding="utf-8")
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    stop = _Stop()
+    with (folder / "log.txt").open("ab") as log:
+        child = subprocess.Popen(
+            plan["command"],
+            env=plan["environment"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock],  # an orphaned child still counts as running
+        )
+        _wait(child, folder, plan, stop)
+    _write_exit(folder, {"exit_code": child.returncode, "reason": stop.reason, "ended": time.time()})
+
+
+class _Stop:
+    """Why the command is being stopped, if it is."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        signal.signal(signal.SIGTERM, self._asked)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the flow's to handle
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        self.reason = self.reason or "stopped"
+
+
+def _wait(child: "subprocess.Popen[bytes]", folder: Path, plan: dict[str, Any], stop: _Stop) -> None:
+    kill_at: float | None = None
+    while child.poll() is None:
+        now = time.time()
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # without us the command would have no deadline: the last plan holds
+            plan = _read(folder)
+        if stop.reason is None and now > plan["deadline"]:
+            stop.reason = "deadline"
+        if stop.reason and kill_at is None:
+            child.terminate()
+            kill_at = now + plan["grace"]
+        if kill_at is not None and now > kill_at:
+            child.kill()
+        time.sleep(0.2)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "process.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _write_exit(folder: Path, ending: dict[str, Any]) -> None:
+    temporary = folder / "exit.json.new"
+    temporary.write_text(json.dumps(ending), encoding="utf-8")
+    os.replace(temporary, folder / "exit.json")
+
+
+if __name__ == "__main__":
+    supervise(Path(sys.argv[1]))

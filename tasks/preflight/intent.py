@@ -1,0 +1,80 @@
+"""What a run of a recipe is going to ask of SageMaker, before it does: for `plan` and for the preflight."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import Field
+
+from finetune_flows.tasks.aws.clients import Clients
+from finetune_flows.tasks.aws.validation import problems_of
+from finetune_flows.tasks.base.errors import FinetuneError, RecipeError
+from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.platforms.contract import EndpointSpec, TrainingJob
+from finetune_flows.tasks.platforms.sagemaker import images, requests, serving_requests
+from finetune_flows.tasks.preflight.findings import Finding
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
+
+_NOT_YET = "0" * 32  # stands for a digest that is only known once the thing is made
+
+
+class Intent(Frozen):
+    """One run: its job and its endpoints, in the order in which they are started."""
+
+    recipe: Recipe
+    section: SageMakerPlatform
+    job: TrainingJob
+    endpoints: list[EndpointSpec]
+
+
+class Request(Frozen):
+    """One call that creates something that may be billed."""
+
+    operation: str = Field(description="AWS's name, such as CreateTrainingJob.")
+    members: dict[str, Any]
+
+
+def intended_requests(intent: Intent, clients: Clients) -> tuple[list[Request], list[Finding]]:
+    """The requests that can be made up, and what is wrong with them or keeps the others from being made up."""
+    made: list[Request] = []
+    findings: list[Finding] = []
+    for what, build in (("training image", _training), ("serving image", _serving)):
+        try:
+            made += build(intent, clients)
+        except RecipeError as error:
+            findings += [Finding(what=what, found=problem, ok=False, advice="") for problem in error.problems]
+        except FinetuneError as error:
+            findings.append(Finding(what=what, found=str(error), ok=False))
+    for request in made:
+        findings += [
+            Finding(what=request.operation, found=problem, ok=False)
+            for problem in problems_of(request.operation, request.members)
+        ]
+    if not findings:
+        found = f"{len(made)} requests fit AWS's API model; images exist for {clients.region}"
+        findings.append(Finding(what="requests", found=found, ok=True))
+    return made, findings
+
+
+def _training(intent: Intent, clients: Clients) -> Iterator[Request]:
+    instance = intent.section.training_instances[0]
+    kinds = {"model": "base-model"} | ({"code": "code"} if intent.section.training_image is None else {})
+    names = dict.fromkeys([*intent.job.channels, *kinds])
+    channels = {name: f"{clients.home}/{kinds.get(name, name)}/{_NOT_YET}/" for name in names}
+    if requests.split_hyperparameters(intent.job.hyperparameters)[1]:
+        channels["settings"] = f"{clients.home}/settings/{_NOT_YET}/"
+    job = intent.job.model_copy(update={"name": f"{intent.job.name}-1"})
+    image = images.training_image(clients, instance)
+    yield Request(operation="CreateTrainingJob", members=requests.training_job(clients, job, channels, image, instance))
+
+
+def _serving(intent: Intent, clients: Clients) -> Iterator[Request]:
+    image = images.serving_image(clients)
+    base, *tuned = intent.endpoints
+    uris = {base.name: f"{clients.home}/base-model/{_NOT_YET}/"}
+    uris |= {spec.name: f"{clients.home}/jobs/{intent.job.name}-1/output/model/model/" for spec in tuned}
+    for spec in intent.endpoints:
+        plan = serving_requests.plan(clients, spec, uris[spec.name], image)
+        yield Request(operation="CreateModel", members=plan.model)
+        yield Request(operation="CreateEndpointConfig", members=plan.config)
+        yield Request(operation="CreateEndpoint", members=plan.endpoint)

@@ -1,0 +1,119 @@
+"""All that can be known to stand against a run before anything is uploaded, told at once, each with its remedy."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from finetune_flows.tasks.aws.clients import PLACEHOLDER_ACCOUNT, Clients
+from finetune_flows.tasks.aws.instances import Instance, gpus_that_serve, table
+from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.preflight.account import account_findings
+from finetune_flows.tasks.preflight.costs import Estimate, estimate, within_budget
+from finetune_flows.tasks.preflight.findings import Finding
+from finetune_flows.tasks.preflight.intent import Intent, Request, intended_requests
+from finetune_flows.tasks.preflight.memory import Memory, gpus_used, serving_memory, training_memory
+from finetune_flows.tasks.preflight.model_size import size_of
+from finetune_flows.tasks.preflight.prices import Prices
+from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform
+
+_EXAMPLE_REGION = "us-east-1"
+
+
+class Report(Frozen):
+    """What was found, what would be created, and what it can cost."""
+
+    recipe: Recipe = Field(description="Its job's runtime lowered, when the budget pays for less.")
+    region: str
+    findings: list[Finding]
+    requests: list[Request]
+    estimate: Estimate
+
+    def refuse(self) -> None:
+        """Raises RecipeError when anything stands against the run, with all that does."""
+        problems = [
+            f"{each.what}: {each.found}" + (f". Next: {each.advice}" if each.advice else "")
+            for each in self.findings
+            if not each.ok
+        ]
+        if problems:
+            raise RecipeError(f"{self.recipe.name} cannot run on SageMaker yet; nothing was uploaded", problems)
+
+
+def look_ahead(intent: Intent) -> Report:
+    """Asks AWS what it may; without credentials it says so and goes by what the package knows.
+
+    Raises:
+        EnvironmentProblem: boto3 is not installed, or the profile is unknown.
+    """
+    clients, no_region = _in_some_region(intent.section)
+    account = list(account_findings(intent, clients))
+    signed_in = account[0].ok
+    if not signed_in:
+        clients = Clients(clients.section, account=PLACEHOLDER_ACCOUNT)
+    prices = Prices(clients.region, clients.session if signed_in else None)
+    costs = estimate(intent.recipe, intent.section, prices)
+    recipe, too_dear = within_budget(intent.recipe, intent.section, costs)
+    affordable = _affordable(intent, recipe)
+    requests, about_requests = intended_requests(affordable, clients)
+    findings = [*no_region, *account, *about_requests, *_memory(intent), *_budget(affordable, too_dear)]
+    final = estimate(recipe, affordable.section, prices)
+    return Report(recipe=recipe, region=clients.region, findings=findings, requests=requests, estimate=final)
+
+
+def _in_some_region(section: SageMakerPlatform) -> tuple[Clients, list[Finding]]:
+    """With no region set, that of the examples; a run is refused, a plan can be shown all the same."""
+    clients = Clients(section)
+    region: str | None = clients.session.region_name  # its stub says that there always is one
+    if region is not None:
+        return clients, []
+    advice = "set platform.region, or AWS_REGION"
+    assumed = Finding(what="region", found=f"none is set; {_EXAMPLE_REGION} is assumed here", ok=False, advice=advice)
+    return Clients(section.model_copy(update={"region": _EXAMPLE_REGION})), [assumed]
+
+
+def _affordable(intent: Intent, recipe: Recipe) -> Intent:
+    """The same run with the runtime that the budget pays for."""
+    hours = recipe.platform.max_runtime_hours
+    section = intent.section.model_copy(update={"max_runtime_hours": hours})
+    job = intent.job.model_copy(update={"max_runtime_seconds": hours * 3600})
+    return intent.model_copy(update={"recipe": recipe, "section": section, "job": job})
+
+
+def _budget(intent: Intent, problems: list[str]) -> Iterator[Finding]:
+    yield from (Finding(what="budget", found=problem, ok=False) for problem in problems)
+    if intent.section.max_usd is not None and not problems:
+        found = (
+            f"within ${intent.section.max_usd:.2f}: the job may run for {intent.section.max_runtime_hours:.2f} hours"
+        )
+        yield Finding(what="budget", found=found, ok=True)
+
+
+def _memory(intent: Intent) -> Iterator[Finding]:
+    recipe, section = intent.recipe, intent.section
+    size = size_of(recipe.model)
+    if size is None:
+        yield Finding(
+            what="memory", found="not estimated: the model has no config.json here and no size in its name", ok=True
+        )
+        return
+    known = table().instances
+    for name in section.training_instances:
+        if name in known:
+            gpus = gpus_used(recipe.training, known[name]) * section.instance_count
+            yield _fits("training", name, known[name], training_memory(size, recipe.training, gpus), size.source)
+    if section.serving_instance in known:
+        instance = known[section.serving_instance]
+        need = serving_memory(size, recipe.serving, gpus_that_serve(section))
+        yield _fits("serving", section.serving_instance, instance, need, size.source)
+
+
+def _fits(what: str, name: str, instance: Instance, need: Memory, source: str) -> Finding:
+    """A GPU that is surely too small is a problem, one that may be is a note; a CPU's memory is told and not judged."""
+    if not instance.gpu:
+        found = f"{name} has no GPU and {instance.memory_gib:g} GiB; about {need.words()} are wanted"
+        return Finding(what=f"memory, {what}", found=found, ok=True)
+    verdict = need.verdict(instance.gpu_gib)
+    found = f"{verdict} on {name} ({instance.gpu}, {instance.gpu_gib:g} GiB): about {need.words()}, from {source}"
+    advice = "" if verdict == "fits" else "take a type with a larger GPU, or lower batch_size or max_length"
+    return Finding(what=f"memory, {what}", found=found, ok=verdict != "does not fit", advice=advice)

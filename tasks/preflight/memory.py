@@ -1,0 +1,97 @@
+"""What training and serving take of a GPU's memory, by formula, so that a type which is too small costs nothing.
+
+An estimate: what was measured with 7 billion parameters lies within 30 % of it (tests/platforms/test_sagemaker_memory.py).
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from finetune_flows.tasks.aws.instances import Instance
+from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.preflight.model_size import ModelSize
+from finetune_flows.tasks.recipe import ServingSection, TrainingSettings
+
+GIB = 2**30
+_NF4 = (
+    4.127 / 8
+)  # bytes a weight: 4 bits, and 0.127 for the double-quantised scales (QLoRA, Dettmers et al. 2023, section 3)
+_TRAINED = 16  # bytes a weight: 4 for it, 4 for its gradient, 8 for Adam's moments (ZeRO, Rajbhandari et al. 2020, section 3.1)
+_CONTEXT = 1.0 * GIB  # CUDA's own, and the workspaces of its libraries
+_FRAGMENTS = 1.1  # with what the allocator loses between activations
+_SERVED = 0.9  # share of the memory that vLLM takes (gpu_memory_utilization)
+_SURE = 0.75  # with less than this share of the estimate it does not fit
+_WEIGHTS, _ADAM = "weights", "what is trained"  # the parts that are known for certain
+Verdict = Literal["fits", "may not fit", "does not fit"]
+
+
+class Memory(Frozen):
+    """Bytes of one GPU, by what they are for."""
+
+    parts: dict[str, float]
+    available: float = Field(1.0, description="Share of the GPU that may be used.")
+
+    @property
+    def gib(self) -> float:
+        """What the GPU must have."""
+        return sum(self.parts.values()) / self.available / GIB
+
+    def verdict(self, gib: float) -> Verdict:
+        """Of a GPU with so many GiB."""
+        if self.gib <= gib:
+            return "fits"
+        certain = sum(self.parts[name] for name in (_WEIGHTS, _ADAM) if name in self.parts) / GIB
+        return "may not fit" if self.gib * _SURE <= gib and certain < gib * self.available else "does not fit"
+
+    def words(self) -> str:
+        """Such as `11.2 GiB (weights 3.6, activations 4.0, ...)`."""
+        return f"{self.gib:.1f} GiB ({', '.join(f'{name} {size / GIB:.1f}' for name, size in self.parts.items())})"
+
+
+def training_memory(size: ModelSize, training: TrainingSettings, gpus: int) -> Memory:
+    """Of each GPU, for `gpus` that train together.
+
+    Activations: each linear map keeps what goes in and what comes out, in 16 bits, and the norms and residuals keep 12
+    bytes for each hidden number. With checkpointing, only what goes into a layer is kept (2 bytes for each hidden
+    number), and one layer at a time is computed again. Measured on an H100, see benchmarks/gpu/README.md; attention
+    matrices are not kept by FlashAttention and SDPA, nor logits by TRL, which computes its loss in chunks.
+    """
+    shards = gpus if training.sharding == "fsdp" else 1
+    trained = size.parameters if training.method == "full" else training.lora_r * size.linear_width * size.layers
+    tokens = training.batch_size * training.max_length
+    layer = tokens * (2 * size.linear_width + 12 * size.hidden)
+    kept = layer * size.layers if training.gradient_checkpointing == "off" else 2 * tokens * size.hidden * size.layers
+    parts = {
+        _WEIGHTS: _base_weights(size, training) / shards,
+        _ADAM: trained * _TRAINED / shards,
+        "activations": (kept + layer) * _FRAGMENTS,
+        "CUDA": _CONTEXT,
+    }
+    return Memory(parts={name: value for name, value in parts.items() if value})
+
+
+def _base_weights(size: ModelSize, training: TrainingSettings) -> float:
+    if training.method == "full":
+        return 0  # they are what is trained
+    if training.method == "lora":
+        return 2 * size.parameters
+    return _NF4 * (size.parameters - size.embeddings) + 2 * size.embeddings
+
+
+def serving_memory(size: ModelSize, serving: ServingSection, gpus: int) -> Memory:
+    """Of each of `gpus` that share the model, with the key-value cache of one longest request.
+
+    Cache: 2 (keys and values) x layers x kv_width x 2 bytes for each token (PagedAttention, Kwon et al. 2023, section 3).
+    """
+    each = 4 if serving.dtype == "float32" else 2
+    parts = {
+        _WEIGHTS: each * size.parameters / gpus,
+        "cache": 2 * size.layers * size.kv_width * each * serving.max_model_length / gpus,
+        "CUDA": _CONTEXT,
+    }
+    return Memory(parts=parts, available=_SERVED)
+
+
+def gpus_used(training: TrainingSettings, instance: Instance) -> int:
+    """GPUs of one instance that the job uses."""
+    return min(training.processes, instance.gpu_count) or 1

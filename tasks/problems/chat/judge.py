@@ -1,0 +1,60 @@
+"""Answers rated by a language model: an opinion, on a scale from 0 (useless) to 1 (as good as the reference, or better)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from finetune_flows.tasks.base.errors import EnvironmentProblem, TryLater
+from finetune_flows.tasks.base.files import home
+from finetune_flows.tasks.base.values import step_key
+from finetune_flows.tasks.endpoints.answers import collect_answers
+from finetune_flows.tasks.endpoints.asking import CHAT, Access, TestRow, address_of
+from finetune_flows.tasks.problems.chat.section import Judge
+from finetune_flows.tasks.sections.stages import EvaluationSection
+
+JUDGE_VERSION = 1
+_RATING = re.compile(r'"rating"\s*:\s*"?(10|[1-9])(?!\d)')
+_MOST_UNREADABLE = 0.1
+_LONGEST_REPLY = 256  # tokens: some judges think aloud first
+
+
+def rate(judge: Judge, rows: Sequence[TestRow], answers: Mapping[str, str]) -> tuple[dict[str, float], int]:
+    """The rating of each row's answer by its id, from 0 to 1, and how many replies held none.
+
+    A row without an answer is not sent and rated 0, and so is an answer whose reply holds no rating. Replies are kept: one
+    that was interrupted asks only what is missing.
+
+    Raises:
+        TryLater: some answers were not rated; the next try sends only those.
+        EndpointFailed: the judge answers nothing.
+        EnvironmentProblem: its key is not set here, or more than one reply in ten holds no rating.
+    """
+    asked = [_question(judge, row, answers[row.id]) for row in rows if answers.get(row.id, "").strip()]
+    section = EvaluationSection(concurrency=judge.concurrency, max_new_tokens=_LONGEST_REPLY)
+    access = Access(model=judge.model, key_variable=judge.key_variable)
+    replies = collect_answers(address_of(judge.url), asked, section, _kept(judge, asked), None, CHAT, access)
+    failed = [reply.error for reply in replies if reply.error]
+    if failed:
+        raise TryLater(f"the judge at {judge.url} did not rate {len(failed)} of {len(asked)} answers: {failed[0]}")
+    found = {reply.id: _RATING.search(reply.text) for reply in replies}
+    unreadable = [reply.text for reply in replies if found[reply.id] is None]
+    if len(unreadable) > _MOST_UNREADABLE * len(asked):
+        words = f'{len(unreadable)} of {len(asked)} replies of the judge hold no {{"rating": 1 to 10}}'
+        raise EnvironmentProblem(f"{words}, such as {unreadable[0][:200]!r}. Change problem.judge")
+    rated = {id_: (int(match[1]) - 1) / 9 for id_, match in found.items() if match}
+    return {row.id: rated.get(row.id, 0.0) for row in rows}, len(unreadable)
+
+
+def _question(judge: Judge, row: TestRow, answer: str) -> TestRow:
+    said = "\n".join(f"[{message['role']}] {message['content']}" for message in row.prompt)
+    shown = f"# Conversation\n{said}\n\n# Reference answer\n{row.fields['answer']}\n\n# Answer to rate\n{answer}"
+    prompt = [{"role": "system", "content": judge.instruction}, {"role": "user", "content": shown}]
+    return TestRow(id=row.id, prompt=prompt, fields={})
+
+
+def _kept(judge: Judge, asked: Sequence[TestRow]) -> Path:
+    """Replies are kept by all that they depend on."""
+    settings = {"model": judge.model, "url": judge.url, "prompts": [row.prompt for row in asked]}
+    path = home() / "predictions" / f"judge-{step_key('judge', JUDGE_VERSION, settings)[:24]}" / "predictions.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

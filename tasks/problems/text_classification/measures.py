@@ -1,0 +1,135 @@
+"""Figures of a classifier over a set of rows, each with a 95 % interval.
+
+Shares of rows (accuracy, and precision and recall of one label) have Wilson's interval. F1 and all averages are no
+shares of rows: theirs is a bootstrap over rows, percentiles of RESAMPLES draws with a fixed seed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finetune_flows.tasks.base.statistics import Proportion
+from finetune_flows.tasks.problems.verdict import Estimate
+
+RESAMPLES = 2_000
+DRAWN_AT_ONCE = 100
+Average = Literal["macro", "micro", "weighted"]
+Matrix = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """True positives, false positives and false negatives of each label: [..., labels]."""
+
+    hits: NDArray[np.float64]
+    false_alarms: NDArray[np.float64]
+    misses: NDArray[np.float64]
+
+    def precision(self) -> NDArray[np.float64]:
+        """TP / (TP + FP); 0 where the label was never given."""
+        return _ratio(self.hits, self.hits + self.false_alarms)
+
+    def recall(self) -> NDArray[np.float64]:
+        """TP / (TP + FN); 0 where no row has the label."""
+        return _ratio(self.hits, self.hits + self.misses)
+
+    def f1(self) -> NDArray[np.float64]:
+        """2 TP / (2 TP + FP + FN); 0 where the label neither was given nor should have been."""
+        return _ratio(2 * self.hits, 2 * self.hits + self.false_alarms + self.misses)
+
+    def averaged(self, average: Average) -> NDArray[np.float64]:
+        """Precision, recall and F1, as scikit-learn averages them: [3, ...]."""
+        if average == "micro":
+            summed = Counts(*(each.sum(axis=-1, keepdims=True) for each in (self.hits, self.false_alarms, self.misses)))
+            return np.stack([summed.precision()[..., 0], summed.recall()[..., 0], summed.f1()[..., 0]])
+        each = np.stack([self.precision(), self.recall(), self.f1()])
+        if average == "macro":
+            mean: NDArray[np.float64] = each.mean(axis=-1)
+            return mean
+        support = self.hits + self.misses
+        return _ratio((each * support).sum(axis=-1), support.sum(axis=-1))
+
+
+def label_matrix(labels: Sequence[str], several: Sequence[Sequence[str]]) -> Matrix:
+    """[rows, labels]: which of the labels each row has."""
+    return np.array([[label in each for label in labels] for each in several], dtype=bool).reshape(-1, len(labels))
+
+
+def count(right: Matrix, chosen: Matrix, weights: NDArray[Any] | None = None) -> Counts:
+    """From [rows, labels] of what is right and what was chosen; `weights` [draws, rows] says how often a row was drawn."""
+    parts = (right & chosen, ~right & chosen, right & ~chosen)
+    if weights is None:
+        return Counts(*(part.sum(axis=0).astype(float) for part in parts))
+    return Counts(*(weights @ part.astype(float) for part in parts))
+
+
+def averages(right: Matrix, chosen: Matrix) -> dict[str, Estimate]:
+    """macro_precision, macro_recall, macro_f1, and the same for micro and weighted."""
+    found: dict[str, Estimate] = {}
+    kinds: tuple[Average, ...] = ("macro", "micro", "weighted")
+    drawn = {kind: np.concatenate([c.averaged(kind) for c in _draws(right, chosen)], axis=1) for kind in kinds}
+    whole = count(right, chosen)
+    for kind in kinds:
+        values = whole.averaged(kind)
+        for name, value, draws in zip(("precision", "recall", "f1"), values, drawn[kind], strict=True):
+            found[f"{kind}_{name}"] = _estimate(value, draws, len(right))
+    return found
+
+
+def by_label(labels: list[str], right: Matrix, chosen: Matrix) -> dict[str, dict[str, Any]]:
+    """Precision, recall, F1 and support of each label."""
+    whole = count(right, chosen)
+    drawn = np.concatenate([each.f1() for each in _draws(right, chosen)])
+    table = {}
+    for place, label in enumerate(labels):
+        hits, alarms, misses = (int(part[place]) for part in (whole.hits, whole.false_alarms, whole.misses))
+        table[label] = {
+            "precision": Proportion.of(hits, hits + alarms).model_dump(),
+            "recall": Proportion.of(hits, hits + misses).model_dump(),
+            "f1": _estimate(whole.f1()[place], drawn[:, place], len(right)).model_dump(),
+            "support": hits + misses,
+        }
+    return table
+
+
+def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int) -> dict[str, Any]:
+    """Expected calibration error: the mean distance of confidence and accuracy over equal steps, weighted by rows.
+
+    Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
+    """
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = np.bincount(places, minlength=bins)
+    said = _ratio(np.bincount(places, weights=confidence, minlength=bins), rows)
+    true = _ratio(np.bincount(places, weights=right.astype(float), minlength=bins), rows)
+    steps = [
+        {
+            "from": place / bins,
+            "rows": int(rows[place]),
+            "confidence": float(said[place]),
+            "accuracy": float(true[place]),
+        }
+        for place in range(bins)
+        if rows[place]
+    ]
+    return {"ece": float((np.abs(said - true) * rows).sum() / max(len(confidence), 1)), "bins": steps}
+
+
+def _draws(right: Matrix, chosen: Matrix) -> Iterator[Counts]:
+    """Counts over rows drawn with replacement, some draws at a time. Always the same draws."""
+    random, n = np.random.default_rng(0), len(right)
+    for _ in range(RESAMPLES // DRAWN_AT_ONCE):
+        yield count(right, chosen, random.multinomial(n, np.full(n, 1 / n), size=DRAWN_AT_ONCE))
+
+
+def _estimate(value: float, draws: NDArray[np.float64], n: int) -> Estimate:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(value=float(value), low=float(low), high=float(high), n=n)
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    """part / whole; 0 where there is nothing."""
+    ratio: NDArray[np.float64] = np.divide(part, whole, out=np.zeros_like(part, dtype=float), where=whole > 0)
+    return ratio

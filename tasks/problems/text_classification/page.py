@@ -1,0 +1,39 @@
+"""What was found of a classifier beside its scores, in Markdown: each label, what is taken for what, how sure it may be."""
+
+from typing import Any
+
+from finetune_flows.tasks.base.markdown import plain
+
+
+def details_page(details: dict[str, Any]) -> list[str]:
+    """Lines of the page; none when `details` (of Scores) are not a classifier's."""
+    if "by_label" not in details:
+        return []
+    lines = ["## By label", "", *_labels(details["by_label"]), ""]
+    if "confusion" in details:
+        lines += ["## What was taken for what", "", *_confusion(details["labels"], details["confusion"]), ""]
+    majority = details["majority"]
+    return [
+        *lines,
+        f"Expected calibration error: {details['calibration']['ece']:.3f}. Always saying "
+        f"{plain(majority['label'])} would be right in {majority['accuracy']['value']:.1%} of the rows.",
+        "",
+    ]
+
+
+def _labels(table: dict[str, dict[str, Any]]) -> list[str]:
+    lines = ["| label | rows | precision | recall | F1 |", "| --- | --- | --- | --- | --- |"]
+    for label, found in table.items():
+        cells = (_interval(found[name]) for name in ("precision", "recall", "f1"))
+        lines.append(f"| {plain(label)} | {found['support']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _interval(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def _confusion(labels: list[str], rows: list[list[int]]) -> list[str]:
+    names = [plain(label) for label in labels]
+    lines = [f"| right \\ said | {' | '.join(names)} |", f"| {'--- | ' * (len(names) + 1)}".rstrip()]
+    return lines + [f"| {name} | {' | '.join(map(str, row))} |" for name, row in zip(names, rows, strict=True)]

@@ -1,0 +1,51 @@
+"""Text-to-SQL, answers judged on databases that people have, where the recipe names them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+
+from finetune_flows.tasks.base.errors import TryLater
+from finetune_flows.tasks.endpoints.asking import TestRow
+from finetune_flows.tasks.problems.text_to_sql.section import RealDatabases
+from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
+from finetune_flows.tasks.sql.real_databases import MEMORY_BYTES, RealPair, check_databases, database_of
+from finetune_flows.tasks.sql.workers import SqlWorkers
+
+
+def check_real_databases(section: RealDatabases | None, rows: Sequence[TestRow]) -> None:
+    """Before anything is spent: opens every database of the rows and looks at what its role may do.
+
+    Raises EnvironmentProblem, naming each that is not there or whose role may do more than read.
+    """
+    if section:
+        check_databases(database_of(section, name) for name in dict.fromkeys(map(_name, rows)))
+
+
+@contextmanager
+def real_outcomes(
+    section: RealDatabases | None, rows: Sequence[TestRow], pairs: Sequence[SqlPair]
+) -> Iterator[Iterator[SqlOutcome | None]]:
+    """The outcome of each pair on its row's database, in order; None where the recipe names no databases.
+
+    The iterator raises TryLater when a database that was there no longer is.
+    """
+    if section is None:
+        yield repeat(None, len(pairs))
+        return
+    real = [
+        RealPair(pair.gold, pair.prediction, pair.dialect, database_of(section, _name(row)), pair.rules)
+        for row, pair in zip(rows, pairs, strict=True)
+    ]
+    variable = section.password_variable
+    with SqlWorkers(section.connections, memory_bytes=MEMORY_BYTES, password_variable=variable) as workers:
+        yield map(_reached, workers.judge_all(real))
+
+
+def _name(row: TestRow) -> str | None:
+    return row.fields.get("database")
+
+
+def _reached(outcome: SqlOutcome) -> SqlOutcome:
+    if outcome.obstacle == "no_database":
+        raise TryLater(f"{outcome.detail}. The answers are kept; run again when it can be reached")
+    return outcome

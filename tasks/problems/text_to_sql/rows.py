@@ -1,0 +1,153 @@
+"""Text-to-SQL, rows to examples: question and schema in, one query out.
+
+The answers are judged in text_to_sql_scores.py.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from finetune_flows.tasks.problems.example import BadRow, Example, Message, Reason, digest, normalise, read_texts
+from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+
+_QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""")
+_TABLE = re.compile(r"\bcreate\s+(?:\w+\s+){0,3}table\b", re.IGNORECASE)
+_DATABASE = re.compile(r"\w[\w.-]*")
+_QUERY = re.compile(r"[\s(]*(?:select|with)\b", re.IGNORECASE)
+
+
+def columns(problem: TextToSql) -> dict[str, str]:
+    """The column of each field that a row of the problem has."""
+    found = {"question": problem.question, "context": problem.context, "answer": problem.answer}
+    return found if problem.database is None else {**found, "database": problem.database}
+
+
+def read_row(problem: TextToSql, row: Mapping[str, object], special_tokens: Collection[str] = ()) -> Example:
+    """The example that a row holds.
+
+    Raises:
+        BadRow: a text is missing, blank, no string, too long, or holds control characters or tokens of the chat
+            template; the context has no table; the context or the answer does not parse in the problem's dialect;
+            the answer is not one query, or asks a table that the context lacks; the name of the database would do for
+            no file. All reasons of the row are named.
+    """
+    texts, reasons = read_texts(row, columns(problem), special_tokens)
+    tables: tuple[str, ...] = ()
+    if "context" in texts:
+        tables, found = _read_context(texts["context"], problem.dialect)
+        reasons += [found] if found else []
+    if "answer" in texts:
+        reasons += _answer_reasons(texts["answer"], problem.dialect, tables)
+    if not _DATABASE.fullmatch(texts.get("database", "any")):
+        reasons.append(Reason("not a name of a database", texts["database"][:80]))
+    if reasons:
+        raise BadRow(reasons)
+    return _example(problem, texts, tables)
+
+
+def shortened(problem: TextToSql, example: Example) -> Iterator[Example]:
+    """The example with less and less schema: first without the tables, then without the columns that the answer does not use.
+
+    This peeks at the answer, so the model sees which names matter; it is a way to learn from a row that would otherwise
+    be lost, and never done to a test row. The schema that is left is respelt by sqlglot (INTEGER may become INT).
+    """
+    answer = sqlglot.parse_one(example.fields["answer"], read=problem.dialect)
+    used = {normalise(identifier.name) for identifier in answer.find_all(exp.Identifier)}
+    created = [s for s in sqlglot.parse(example.fields["context"], read=problem.dialect) if isinstance(s, exp.Create)]
+    tables = [table for table in created if _name(table) in used]
+    yield _with_schema(problem, example, tables)
+    if not _takes_all_columns(answer):
+        for table in tables:
+            _drop_columns(table, used)
+        yield _with_schema(problem, example, tables)
+
+
+def messages(problem: TextToSql, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
+    """Prompt (the schema in the system message, the question as the user's) and completion (the answer)."""
+    # Not str.format: a schema or an instruction may hold braces.
+    system = problem.instruction.replace("{context}", fields["context"])
+    prompt = [{"role": "system", "content": system}, {"role": "user", "content": fields["question"]}]
+    return prompt, [{"role": "assistant", "content": fields["answer"]}]
+
+
+def _example(problem: TextToSql, fields: dict[str, str], tables: tuple[str, ...]) -> Example:
+    prompt, completion = messages(problem, fields)
+    asked = f"{normalise(fields['question'])}\n{normalise(fields['context']).rstrip('; ')}"
+    return Example(
+        digest(*fields.values()), prompt, completion, fields, asked, _normalise_sql(fields["answer"]), tables
+    )
+
+
+def _normalise_sql(sql: str) -> str:
+    """White space and case folded, but not inside quotes: 'Ann' and 'ann' are two answers."""
+    parts = _QUOTED.split(sql.strip().rstrip("; "))
+    return " ".join(part if odd % 2 else normalise(part) for odd, part in enumerate(parts)).strip()
+
+
+@lru_cache(maxsize=1024)
+def _read_context(context: str, dialect: str) -> tuple[tuple[str, ...], Reason | None]:
+    """The normalised names of the tables that a context defines. Cached: many questions are asked about one schema."""
+    statements = _parse(context, dialect) if _TABLE.search(context) else []
+    if isinstance(statements, str):
+        return (), Reason("context does not parse", statements)
+    tables = {_name(s) for s in statements if isinstance(s, exp.Create) and s.kind == "TABLE"}
+    return tuple(sorted(tables)), None if tables else Reason("no CREATE TABLE", context[:80])
+
+
+def _answer_reasons(answer: str, dialect: str, tables: tuple[str, ...]) -> list[Reason]:
+    if not _QUERY.match(answer):
+        return [Reason("answer is not a query", f"starts with {answer[:40]!r}")]
+    statements = _parse(answer, dialect)
+    if isinstance(statements, str):
+        return [Reason("answer does not parse", statements)]
+    if len(statements) > 1:
+        return [Reason("several statements", f"the answer holds {len(statements)}")]
+    if not isinstance(statements[0], exp.Query):  # WITH ... DELETE gets this far
+        return [Reason("answer is not a query", statements[0].key)]
+    unknown = _asked_tables(statements[0]) - set(tables) if tables else set()
+    return [Reason("table not in the context", ", ".join(sorted(unknown)))] if unknown else []
+
+
+def _asked_tables(query: exp.Query) -> set[str]:
+    """Tables that must exist: names made up inside the query (WITH) and table functions need not."""
+    tables = {normalise(table.name) for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)}
+    return tables - {normalise(cte.alias) for cte in query.find_all(exp.CTE)}
+
+
+def _parse(sql: str, dialect: str) -> list[exp.Expr] | str:
+    """The statements, or why there are none."""
+    try:
+        return [statement for statement in sqlglot.parse(sql, read=dialect) if statement]
+    except SqlglotError as error:
+        return str(error).split("\n")[0][:200]
+    except RecursionError:
+        return "nested too deeply"
+
+
+def _name(create: exp.Create) -> str:
+    table = create.find(exp.Table)
+    return normalise(table.name) if table else ""
+
+
+def _with_schema(problem: TextToSql, example: Example, tables: list[exp.Create]) -> Example:
+    fields = {**example.fields, "context": "; ".join(table.sql(dialect=problem.dialect) for table in tables)}
+    prompt, completion = messages(problem, fields)
+    return replace(example, prompt=prompt, completion=completion, fields=fields)
+
+
+def _takes_all_columns(answer: exp.Expr) -> bool:
+    """`*` that is not COUNT(*), or a NATURAL JOIN: which columns count cannot be seen in the query."""
+    stars = any(not isinstance(star.parent, exp.Count) for star in answer.find_all(exp.Star))
+    return stars or any(join.args.get("method") == "NATURAL" for join in answer.find_all(exp.Join))
+
+
+def _drop_columns(table: exp.Create, used: set[str]) -> None:
+    """Leaves the used columns, the first one where none is used; keys and other constraints of the table go."""
+    columns = [part for part in table.this.expressions if isinstance(part, exp.ColumnDef)]
+    kept = [column for column in columns if normalise(column.name) in used] or columns[:1]
+    table.this.set("expressions", kept)

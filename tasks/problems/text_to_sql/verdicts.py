@@ -1,0 +1,167 @@
+"""Text-to-SQL, answers to scores.
+
+exact_match            the answer, as the model gave it, is the gold query letter for letter (spaces around it aside)
+exact_match_extracted  the SQL taken out of the answer is
+ast_match              that SQL is the gold query but for its spelling (`sql/normalise.py` says what that is)
+valid_sql              that SQL runs on the schema; the rate of invalid SQL is what is left to 1
+execution              it gives the rows of the gold query, on every database made up for it
+execution_as_given     the same, and the answer is nothing but that SQL
+execution_caseless     the same as execution, blind to the case of ASCII letters in text
+execution_real         it gives the rows of the gold query on the row's real database, where the recipe names one
+
+A chat model that was not tuned wraps its SQL in words and code fences. That costs it `exact_match` and
+`execution_as_given` only, so that it does not look worse than it is. Rows whose gold query tells nothing (it does not
+run, finds nothing on any database, or its answer is an accident of row order) are not evaluable: `execution` is None
+there, and they are counted apart.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from importlib.metadata import version
+
+from finetune_flows.tasks.endpoints.asking import TestRow
+from finetune_flows.tasks.problems.contract import Judged
+from finetune_flows.tasks.problems.example import normalise
+from finetune_flows.tasks.problems.text_to_sql.extract import extract_sql, holds_query
+from finetune_flows.tasks.problems.text_to_sql.real import real_outcomes
+from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.verdict import Verdict
+from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
+from finetune_flows.tasks.sql.compare import Rules
+from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
+from finetune_flows.tasks.sql.query_features import SeenTables, question_length
+from finetune_flows.tasks.sql.workers import SqlWorkers
+
+_FAILURES = {
+    "no such table": "unknown table",
+    "no such column": "unknown column",
+    "ambiguous column": "ambiguous column",
+    "no such function": "unknown function",
+    "syntax error": "does not parse",
+    "incomplete input": "does not parse",
+    "unrecognized token": "does not parse",
+    "stopped after": "over a limit",
+    "returns more than": "over a limit",
+    "needs more than": "over a limit",
+    "killed": "over a limit",
+}
+"""By words of SQLite or the sandbox; whatever else it says, the query "does not run"."""
+
+
+def judge(
+    problem: TextToSql,
+    rows: Sequence[TestRow],
+    answers: Mapping[str, str],
+    seen: SeenTables | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Judged:
+    """Judges every row. `answers`: raw text by row id; a row without one is wrong.
+
+    `seen`: the tables of the training rows. `on_progress` is told how many rows are judged.
+
+    Raises:
+        EnvironmentProblem: no worker process can be started.
+        TryLater: a real database cannot be reached.
+    """
+    pairs = [_pair(problem, row, answers.get(row.id, "")) for row in rows]
+    judged = Judged()
+    with SqlWorkers() as workers, real_outcomes(problem.judging.real_databases, rows, pairs) as on_real:
+        for row, pair, outcome, real in zip(rows, pairs, workers.judge_all(pairs), on_real, strict=True):
+            text = answers.get(row.id, "")
+            verdict = _verdict(row, text, pair.prediction, outcome, real, seen)
+            judged.verdicts.append(verdict)
+            if outcome.execution is False:
+                judged.wrong.append(_wrong(row, text, verdict, outcome))
+            if on_progress:
+                on_progress(len(judged.verdicts))
+    return judged
+
+
+def judge_settings(problem: TextToSql) -> dict[str, str | int | bool]:
+    """What the verdicts depend on beside rows and answers."""
+    return {
+        **problem.judging.model_dump(exclude={"real_databases"}),
+        "sqlite": sqlite3.sqlite_version,
+        "sqlglot": version("sqlglot"),
+    }
+
+
+def _pair(problem: TextToSql, row: TestRow, text: str) -> SqlPair:
+    judging = problem.judging
+    return SqlPair(
+        context=row.fields["context"],
+        gold=row.fields["answer"],
+        prediction=extract_sql(text),
+        dialect=problem.dialect,
+        databases=judging.databases,
+        rules=Rules(judging.permute_columns, judging.keep_distinct, judging.as_sets),
+    )
+
+
+def _verdict(
+    row: TestRow, text: str, sql: str, outcome: SqlOutcome, real: SqlOutcome | None, seen: SeenTables | None
+) -> Verdict:
+    gold, context = row.fields["answer"].strip(), row.fields["context"]
+    bare = text.strip().rstrip("; \n") == sql
+    return Verdict(
+        id=row.id,
+        slices=_slices(row, outcome, seen),
+        group=sha256(normalise(context).encode()).hexdigest()[:12],
+        outcomes={
+            "exact_match": text.strip() == gold,
+            "exact_match_extracted": sql == gold.rstrip("; \n"),
+            "ast_match": outcome.ast_match,
+            "valid_sql": outcome.valid,
+            "execution": outcome.execution,
+            "execution_as_given": outcome.execution and bare,
+            "execution_caseless": outcome.caseless,
+            **({"execution_real": real.execution} if real else {}),
+        },
+        kind=_kind(sql, outcome),
+        differences=list(dict.fromkeys(difference["kind"] for difference in outcome.differences)),
+        evaluable=outcome.obstacle is None,
+        extracted=sql,
+        error=outcome.detail or outcome.error,
+    )
+
+
+def _slices(row: TestRow, outcome: SqlOutcome, seen: SeenTables | None) -> dict[str, str]:
+    slices = {"slice": row.slice} if row.slice is not None else {}
+    slices |= outcome.features
+    slices["question"] = question_length(row.fields["question"])
+    if seen:
+        slices["schema"] = seen.share(row.fields["context"])
+    return slices
+
+
+def _kind(sql: str, outcome: SqlOutcome) -> str:
+    """Right, why it cannot be told, or the most telling thing that is wrong."""
+    if outcome.obstacle:
+        return f"not evaluable: {outcome.obstacle.replace('_', ' ')}"
+    if outcome.execution:
+        return "right"
+    if outcome.caseless:
+        return "right but for case"
+    if not holds_query(sql):
+        return "no query" if sql else "no answer"
+    if not outcome.valid:
+        error = outcome.error or ""
+        return next((kind for words, kind in _FAILURES.items() if words in error), "does not run")
+    return outcome.differences[0]["kind"] if outcome.differences else "otherwise"
+
+
+def _wrong(row: TestRow, text: str, verdict: Verdict, outcome: SqlOutcome) -> WrongAnswer:
+    return WrongAnswer(
+        id=row.id,
+        question=row.fields["question"],
+        context=row.fields["context"],
+        gold=row.fields["answer"],
+        answer=text,
+        prediction=verdict.extracted or "",
+        kind=verdict.kind,
+        language="sql",
+        error=outcome.error,
+        differences=outcome.differences,
+        telling=outcome.telling,
+    )

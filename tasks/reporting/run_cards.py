@@ -1,0 +1,83 @@
+"""Cards for the Prefect UI, as Markdown: training, deployment, cost."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.platforms.contract import Endpoint
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDTH = 60
+
+
+def training_card(training: Mapping[str, Any], model: Reference) -> str:
+    """The loss curve, and what a person wants first of training.json."""
+    facts = {name: value for name, value in training.items() if isinstance(value, str | int | float)}
+    lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in facts.items()]
+    lines += [f"| {name}: {choice['value']} | {choice['because']} |" for name, choice in training["choices"].items()]
+    loss = _losses(training.get("losses", []), training.get("validation_losses", []))
+    return "\n".join(["# Training", "", *loss, "| | |", "| --- | --- |", *lines, "", f"Model: `{model.uri}`"])
+
+
+def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]]) -> list[str]:
+    if not losses:
+        return []
+    first, last = losses[0], losses[-1]
+    curve = sparkline([entry["loss"] for entry in losses])
+    lines = ["```", f"loss {first['loss']:.3f} {curve} {last['loss']:.3f}", "```"]
+    lines += ["", f"Steps {first['step']:,} to {last['step']:,}; nats per token of the answers.", ""]
+    if validation:
+        points = ", ".join(f"{entry['loss']:.3f} at step {entry['step']:,}" for entry in validation[-10:])
+        lines += [f"Validation: {points}.", ""]
+    return lines
+
+
+def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
+    """One sign for each value (for the mean of neighbours, where there are more than `width`): the higher, the larger."""
+    size = max(1, -(-len(values) // width))
+    parts = [values[start : start + size] for start in range(0, len(values), size)]
+    means = [sum(part) / len(part) for part in parts]
+    low, spread = min(means, default=0.0), max(means, default=0.0) - min(means, default=0.0)
+    return "".join(_BARS[round((mean - low) / spread * (len(_BARS) - 1)) if spread else 0] for mean in means)
+
+
+def deployment_card(endpoint: Endpoint, model: Reference, engine: str) -> str:
+    """Where the candidate serves, until when, and how to call it."""
+    asked = {"model": endpoint.name, "messages": [{"role": "user", "content": "..."}], "temperature": 0}
+    return f"""# Endpoint {endpoint.name}
+
+| | |
+| --- | --- |
+| address | `{endpoint.url}` |
+| engine | {engine} |
+| model | `{model.uri}`, sha256 `{model.digest[:16]}` |
+| stops by itself | {endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC |
+
+With the prompt that the model was trained on:
+
+```bash
+finetune endpoint call {endpoint.name} "..." --context "CREATE TABLE ..."
+```
+
+Or by OpenAI's protocol:
+
+```bash
+curl {endpoint.url}/v1/chat/completions -H 'Content-Type: application/json' -d '{json.dumps(asked)}'
+```
+
+The gate may still refuse it: then this endpoint is deleted.
+"""
+
+
+def cost_card(cost: Sequence[tuple[str, str, float]], page: str | None) -> str:
+    """Hours by step, and where the report is."""
+    rows = [f"| {what} | {on} | {hours:.3f} |" for what, on, hours in cost]
+    table = ["| what | on | hours |", "| --- | --- | --- |", *rows]
+    note = "Hours times the price of the machine are the cost. What was found made took its hours in an earlier run."
+    report = [f"Report: `{page}`, on the machine that ran it."] if page else []
+    return "\n".join(["# Cost", "", *table, "", note, "", *report])
+
+
+def _plain(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

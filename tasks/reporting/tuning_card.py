@@ -1,0 +1,99 @@
+"""The result of a search: a table for the UI, and a page with pictures by Optuna."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from finetune_flows.tasks.tuning.trials import TrialFacts, Tuned, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def tuning_card(tuned: Tuned) -> str:
+    """Markdown: the best trial, then all of them, the best first."""
+    names = list(tuned.trials[0].settings) if tuned.trials else []
+    lines = [
+        f"# {tuned.recipe}: {verdict(tuned)}",
+        "",
+        f"{tuned.hours:.2f} hours of training. {tuned.left_out}".strip(),
+        "",
+    ]
+    lines += [f"| trial | {tuned.metric} | " + " | ".join(names) + " | ending | minutes |"]
+    lines += ["| --- " * (len(names) + 4) + "|"]
+    for each in ranked(tuned):
+        values = " | ".join(short(each.settings[name]) for name in names)
+        lines.append(f"| {each.number} | {short(each.value)} | {values} | {each.ending} | {60 * each.hours:.1f} |")
+    if tuned.best_recipe:
+        lines += [
+            "",
+            f"Next: `finetune run {tuned.best_recipe}`. The validation rows chose it: its score on them flatters it.",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def verdict(tuned: Tuned) -> str:
+    """A sentence: which is the best, and how good."""
+    if tuned.best is None:
+        return "no training came to its end"
+    interval = f" (95 %: {tuned.interval.low:.3f} to {tuned.interval.high:.3f})" if tuned.interval else ""
+    return f"{tuned.metric} {short(tuned.best.value)}{interval} in trial {tuned.best.number} of {len(tuned.trials)}"
+
+
+def ranked(tuned: Tuned) -> list[TrialFacts]:
+    """The completed ones first, the best of them at the top."""
+    sign = -1 if tuned.higher_is_better else 1
+    return sorted(tuned.trials, key=lambda t: (t.ending != "completed", t.value is None, sign * (t.value or 0)))
+
+
+def tuning_page(tuned: Tuned, folder: Path) -> str:
+    """HTML that needs no network and no script. `folder`: of the search, where its study is."""
+    environment = Environment(
+        loader=PackageLoader("finetune_flows.tasks.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["short"] = short
+    pictures = _pictures(folder, tuned.metric) if sum(each.ending == "completed" for each in tuned.trials) > 1 else {}
+    page = environment.get_template("tuning.html")
+    return page.render(tuned=tuned, verdict=verdict(tuned), ranked=ranked(tuned), pictures=pictures)
+
+
+def _pictures(folder: Path, metric: str) -> dict[str, Markup]:
+    """How the best score came about, which settings go with good ones, and how much each matters."""
+    import optuna
+    from optuna.visualization import matplotlib as plots
+
+    from finetune_flows.tasks.tuning.study import open_study
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = open_study(folder)
+    drawn = {"history": plots.plot_optimization_history, "parallel": plots.plot_parallel_coordinate}
+    if len(study.best_params) > 1:
+        drawn["importance"] = plots.plot_param_importances
+    return {name: _svg(plot, study, metric) for name, plot in drawn.items()}
+
+
+def _svg(plot: Any, study: Any, metric: str) -> Markup:
+    import warnings
+
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none"}):
+        warnings.simplefilter("ignore")  # the plots are marked as experimental
+        axes: Axes = plot(study, target_name=metric)
+        axes.set_title("")
+        figure = axes.figure
+        figure.set_size_inches(8.6, 3.4)  # type: ignore[union-attr]
+        text = io.StringIO()
+        figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})  # type: ignore[union-attr]
+        pyplot.close("all")
+    return Markup(text.getvalue()[text.getvalue().index("<svg") :])

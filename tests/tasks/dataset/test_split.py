@@ -1,0 +1,139 @@
+"""Splits share no group and no question, come near their shares, and are always the same."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune_flows.tasks.base.errors import DatasetError
+from tests.tasks.dataset.dataset_rows import (
+    SPLITS,
+    build,
+    quarantined,
+    read_all,
+    read_split,
+    row,
+    sound_rows,
+    write_jsonl,
+)
+
+
+def tables(context: str) -> set[str]:
+    """An independent reading of the table names."""
+    return {part.split("(")[0].split()[-1].lower() for part in context.split(";")}
+
+
+def tables_by_split(out: Path) -> dict[str, set[str]]:
+    return {
+        split: set().union(*(tables(each["fields"]["context"]) for each in rows)) if rows else set()
+        for split, rows in read_all(out).items()
+    }
+
+
+def joined(left: str, right: str, number: int) -> dict[str, Any]:
+    return row(left, number, context=f"CREATE TABLE {left} (name TEXT, number INT); CREATE TABLE {right} (x TEXT)")
+
+
+def test_no_table_is_in_two_splits_and_the_shares_are_met(tmp_path: Path) -> None:
+    rows = sound_rows(tables=200, each=5)
+    rows += [joined(f"table_{n}", f"TABLE_{n + 1}", 100 + n) for n in range(0, 60, 3)]
+    audit = build(write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "out", test_share=0.2, validation_share=0.1)
+    for one, other in itertools.combinations(tables_by_split(tmp_path / "out").values(), 2):
+        assert one.isdisjoint(other)
+    assert audit.splits["test"] == pytest.approx(0.2 * len(rows), abs=6)
+    assert audit.splits["validation"] == pytest.approx(0.1 * len(rows), abs=6)
+    assert audit.leakage.groups == 180
+    assert (audit.leakage.shared_groups, audit.leakage.shared_questions) == (0, 0)
+
+
+def test_tables_that_hang_together_through_other_rows_stay_together(tmp_path: Path) -> None:
+    chain = [joined(f"link_{n}", f"link_{n + 1}", n) for n in range(30)]
+    build(write_jsonl(tmp_path / "rows.jsonl", [*chain, *sound_rows()]), tmp_path / "out")
+    found = [
+        each for rows in read_all(tmp_path / "out").values() for each in rows if "link" in each["fields"]["context"]
+    ]
+    assert {each["group"] for each in found} == {"link_0"}
+    assert len(found) == 30
+    # Larger than the share of the test: it is trained on.
+    assert sum("link" in each["fields"]["context"] for each in read_split(tmp_path / "out", "train")) == 30
+
+
+@pytest.mark.parametrize(("schemas", "each"), [(3, 40), (8, 25), (5, 1)])
+def test_few_schemas_still_fill_every_split(tmp_path: Path, schemas: int, each: int) -> None:
+    audit = build(write_jsonl(tmp_path / "rows.jsonl", sound_rows(schemas, each)), tmp_path / "out")
+    assert all(count > 0 for count in audit.splits.values())
+    assert audit.splits["train"] >= audit.splits["test"] >= each
+
+
+def test_without_validation_its_file_is_empty(tmp_path: Path) -> None:
+    audit = build(write_jsonl(tmp_path / "rows.jsonl", sound_rows()), tmp_path / "out", validation_share=0)
+    assert audit.splits == {"train": 80, "validation": 0, "test": 20}
+    assert read_split(tmp_path / "out", "validation") == []
+
+
+def test_the_split_is_frozen_by_the_seed(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", sound_rows())
+    for out, seed in (("one", 1), ("again", 1), ("two", 2)):
+        build(source, tmp_path / out, seed=seed)
+    for name in [f"{split}.parquet" for split in SPLITS] + ["audit.json", "quarantine.jsonl"]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert read_split(tmp_path / "one", "test") != read_split(tmp_path / "two", "test")
+
+
+def test_the_first_rows_of_a_split_are_a_sample_of_it(tmp_path: Path) -> None:
+    build(write_jsonl(tmp_path / "rows.jsonl", sound_rows(100, 20)), tmp_path / "out")
+    first = read_split(tmp_path / "out", "test")[:40]
+    assert len({each["group"] for each in first}) > 10
+
+
+def test_one_database_cannot_be_split_by_tables(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", sound_rows(tables=1, each=50))
+    with pytest.raises(DatasetError, match=r"they hang together through their tables \(table_0, .*dataset.test_source"):
+        build(source, tmp_path / "out")
+
+
+def test_one_database_with_a_test_of_its_own_is_split_by_question(tmp_path: Path) -> None:
+    rows = sound_rows(tables=1, each=60)
+    source, test = write_jsonl(tmp_path / "rows.jsonl", rows[:55]), write_jsonl(tmp_path / "test.jsonl", rows[40:])
+    audit = build(source, tmp_path / "out", test_source=str(test), validation_share=0.1)
+    assert audit.splits == {"train": 36, "validation": 4, "test": 20}
+    assert audit.leakage.kept_apart == "questions"
+    assert audit.leakage.dropped_from_train == 15
+    asked = {split: {each["fields"]["question"] for each in rows} for split, rows in read_all(tmp_path / "out").items()}
+    assert all(one.isdisjoint(other) for one, other in itertools.combinations(asked.values(), 2))
+    dropped = [line for line in quarantined(tmp_path / "out") if line["reasons"][0]["kind"] == "asked in the test"]
+    assert dropped[0]["line"] == 41
+    assert dropped[0]["reasons"][0]["detail"] == "see test_source:test.jsonl:1"
+
+
+def test_with_a_test_source_train_loses_what_the_test_asks_in_other_words_of_case(tmp_path: Path) -> None:
+    test = [row("table_0", 1, question="WHO has  the number 1?", answer="SELECT 'another answer'"), row("table_9", 99)]
+    source = write_jsonl(tmp_path / "rows.jsonl", sound_rows())
+    audit = build(source, tmp_path / "out", test_source=str(write_jsonl(tmp_path / "test.jsonl", test)))
+    assert audit.leakage.dropped_from_train == 1
+    assert audit.splits["test"] == 2
+    assert audit.splits["train"] + audit.splits["validation"] == 99
+    assert audit.leakage.kept_apart == "tables"
+    assert audit.leakage.shared_groups > 0  # table_9 may be in both: the test was given
+    assert audit.leakage.shared_questions == 0
+
+
+def test_a_source_that_is_its_own_test_leaves_nothing_to_train_on(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", sound_rows())
+    with pytest.raises(DatasetError, match="too few usable rows are left"):
+        build(source, tmp_path / "out", test_source=str(source))
+
+
+def test_rows_are_drawn_by_seed(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", [*sound_rows(), *sound_rows()])
+    audit = build(source, tmp_path / "out", max_rows=40)
+    assert (audit.rows, audit.usable, audit.not_drawn, audit.exact_duplicates) == (200, 40, 60, 100)
+    build(source, tmp_path / "other", max_rows=40, seed=1)
+    ids = [{each["id"] for rows in read_all(tmp_path / out).values() for each in rows} for out in ("out", "other")]
+    assert ids[0] != ids[1]
+
+
+def test_a_slice_column_that_no_row_has_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"'kinds', the dataset\.slice_column"):
+        build(write_jsonl(tmp_path / "rows.jsonl", sound_rows()), tmp_path / "out", slice_column="kinds")

@@ -1,0 +1,57 @@
+"""An asynchronous endpoint is asked like any other: question and answer go through S3 and leave nothing there."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from finetune_flows.tasks.endpoints.connect import async_client, sync_client
+from finetune_flows.tasks.platforms.contract import EndpointSpec
+from tests.support.sagemaker.emulator import BUCKET, Emulator
+from tests.tasks.platforms.sagemaker.platform_jobs import labels, runner, use_quick_programs
+
+SERVING = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
+SCALED = {"asynchronous": True, "autoscaling": {"min_instances": 0, "max_instances": 2}}
+
+
+@pytest.fixture
+def url(emulator: Emulator, tmp_path: Path) -> str:
+    use_quick_programs(emulator)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    spec = EndpointSpec(
+        name="r-d1",
+        model=tmp_path / "model",
+        model_digest="d1",
+        environment=SERVING,
+        startup_seconds=60,
+        labels=labels(),
+    )
+    return runner(tmp_path, **SCALED).start_endpoint(spec).url
+
+
+def test_questions_go_through_s3_and_leave_nothing_there(emulator: Emulator, url: str) -> None:
+    async def ask_three() -> list[int]:
+        async with async_client(url, 30, connections=3) as client:
+            replies = await asyncio.gather(*(client.post("/v1/chat/completions", json={"n": n}) for n in range(3)))
+        return [reply.json()["asked"]["n"] for reply in replies]
+
+    assert asyncio.run(ask_three()) == [0, 1, 2]
+    with sync_client(url, 30) as client:
+        assert client.post("/v1/chat/completions", json={"fail": 500}).status_code == 500
+        assert client.post("/tokenize", json={}).status_code == 404
+    assert emulator.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="finetune/requests").get("KeyCount") == 0
+
+
+def test_it_scales_to_nothing_and_wakes_on_the_first_question(emulator: Emulator, url: str, tmp_path: Path) -> None:
+    scaling = emulator.client("application-autoscaling")
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 2)
+    policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    assert {each["PolicyName"] for each in policies} == {"r-d1-load", "r-d1-wake"}
+    (alarm,) = emulator.client("cloudwatch").describe_alarms(AlarmNames=["r-d1-wake"])["MetricAlarms"]
+    assert alarm["MetricName"] == "HasBacklogWithoutCapacity"
+
+    runner(tmp_path, **SCALED).delete_endpoint("r-d1")
+    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+    assert emulator.client("cloudwatch").describe_alarms(AlarmNames=["r-d1-wake"])["MetricAlarms"] == []

@@ -1,0 +1,44 @@
+"""Cards in the Prefect UI, and what happens when they cannot be shown."""
+
+from datetime import UTC, datetime
+
+import pytest
+from markdown_it import MarkdownIt
+
+from finetune_flows.tasks.platforms.contract import Endpoint, Labels
+from finetune_flows.tasks.reporting.facts import RunFacts
+from finetune_flows.tasks.reporting.page import cost_of
+from finetune_flows.tasks.reporting.run_cards import cost_card, deployment_card, sparkline, training_card
+
+RENDER = MarkdownIt("commonmark").enable("table").render
+
+
+def test_the_loss_curve_falls_where_the_loss_does() -> None:
+    assert sparkline([8, 7, 6, 5, 4, 3, 2, 1]) == "█▇▆▅▄▃▂▁"
+    assert sparkline([1.0, 1.0]) == "▁▁"
+    assert sparkline([]) == ""
+    assert len(sparkline(list(range(1000)), width=60)) <= 60
+
+
+def test_the_training_card_has_the_curve_and_why_it_was_trained_so(facts: RunFacts) -> None:
+    card = training_card(facts.training(), facts.model)
+    assert "loss 2.000 █" in card
+    assert "Validation: 0.400 at step 20." in card
+    html = RENDER(card)
+    assert "<td>it trains fastest here</td>" in html
+    assert "<td>20</td>" in html
+
+
+def test_the_deployment_card_says_how_to_call_it_and_when_it_ends(facts: RunFacts) -> None:
+    labels = Labels(recipe="demo", step_key="k", flow_run="r", expires_at=datetime(2026, 11, 23, 1, 5, tzinfo=UTC))
+    endpoint = Endpoint(name="demo-1", url="http://127.0.0.1:8080", model_digest="m", labels=labels)
+    card = deployment_card(endpoint, facts.model, "transformers")
+    for words in ("2026-11-23 01:05 UTC", "finetune endpoint call demo-1", "http://127.0.0.1:8080/v1/chat/completions"):
+        assert words in card
+
+
+@pytest.mark.parametrize("page", ["runs/1/report.html", None])
+def test_the_cost_card_names_the_report_where_there_is_one(facts: RunFacts, page: str | None) -> None:
+    card = cost_card(cost_of(facts), page)
+    assert "<td>1.000</td>" in RENDER(card)
+    assert ("Report:" in card) == (page is not None)
