@@ -5,14 +5,14 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.runtime import flow_run
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.runs import end_run, start_run
 from finetune_flows.tasks.base.errors import GateRefused
 from finetune_flows.tasks.base.files import write_json
-from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.deploy import candidate_endpoint
 from finetune_flows.tasks.evaluate import evaluate_base, evaluate_candidate
 from finetune_flows.tasks.evaluation.files import read_evaluation
@@ -26,10 +26,8 @@ from finetune_flows.tasks.track import track_run
 from finetune_flows.tasks.train import check_start, train_model
 
 
-class Outcome(BaseModel):
+class Outcome(Frozen):
     """What a run of `finetune` made, and what became of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str
     metric: str = Field(description="The score that the gate looked at.")

@@ -1,19 +1,18 @@
 """Look at what serves: latency, errors and load since the last look, drift, and an event when a limit is broken."""
 
 from prefect import flow
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks import monitor as stage
 from finetune_flows.tasks import report
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.monitoring.window import Window, breaches
 from finetune_flows.tasks.platforms.contract import Endpoint
 from finetune_flows.tasks.recipe import Recipe
 
 
-class Looked(BaseModel):
+class Looked(Frozen):
     """What was seen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     windows: list[Window] = Field(description="One for each endpoint of the recipe.")
     broken: dict[str, list[str]] = Field(description="The limits that are broken, by endpoint.")

@@ -1,9 +1,10 @@
 """Train again when there are new rows, on the same test, and let the new model serve only when it holds its own."""
 
 from prefect import flow
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.flows.finetune import Outcome, finetune
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.prepare import freeze_test, new_rows, prepare_dataset, stage_base_model
 from finetune_flows.tasks.progress import log
@@ -11,10 +12,8 @@ from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.train import training_key
 
 
-class Retrained(BaseModel):
+class Retrained(Frozen):
     """What came of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str
     new_rows: int | None = Field(description="Training rows that the champion has not seen; None without a champion.")

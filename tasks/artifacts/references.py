@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from finetune_flows.tasks.base.values import Frozen
 
 Kind = Literal["base-model", "dataset", "model", "evaluation"]
 
 
-class Reference(BaseModel):
+class Reference(Frozen):
     """One artefact in the store."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind
     uri: str = Field(description="Folder that holds the artefact.")

@@ -12,18 +12,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import ArtifactDamaged
+from finetune_flows.tasks.base.values import Frozen
 
 REMOTE = "remote.json"
 
 
-class RemoteFiles(BaseModel):
+class RemoteFiles(Frozen):
     """What remote.json says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: str = Field(pattern=r"^s3://[^/]+/.+/$", description="Prefix that the names of the files begin with.")
     region: str

@@ -5,17 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from finetune_flows.tasks.base.files import home, write_json
-from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.recipe import Recipe, dump_recipe, load_recipe
 
 
-class Run(BaseModel):
+class Run(Frozen):
     """One line of `finetune runs`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     recipe: str

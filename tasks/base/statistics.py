@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from finetune_flows.tasks.base.values import Frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,10 +16,8 @@ RESAMPLES = 5_000
 FEWEST_GROUPS = 10
 
 
-class Proportion(BaseModel):
+class Proportion(Frozen):
     """A share of rows with its 95 % Wilson score interval. With n = 0 nothing is known: the interval is 0 to 1."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     successes: int = Field(ge=0)
     n: int = Field(ge=0)
@@ -40,14 +40,12 @@ class Proportion(BaseModel):
         return cls.of(sum(known), len(known))
 
 
-class Bootstrap(BaseModel):
+class Bootstrap(Frozen):
     """The interval (95 % unless told otherwise) of a paired difference by resampling: percentiles over `resamples` draws of whole groups.
 
     The exact test and Newcombe's interval take the rows for independent. Rows about one schema are not: a model that
     misreads it fails in all of them. So whole groups are drawn; where there are fewer than 10, single rows.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     low: float = Field(ge=-1, le=1)
     high: float = Field(ge=-1, le=1)
@@ -56,10 +54,8 @@ class Bootstrap(BaseModel):
     resamples: int = Field(ge=0)
 
 
-class Comparison(BaseModel):
+class Comparison(Frozen):
     """Two models on the same n rows: how many both got right, only one, or neither."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     n: int = Field(ge=0)
     both: int = Field(ge=0)

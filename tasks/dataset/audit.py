@@ -4,8 +4,9 @@ import sqlite3
 from collections.abc import Mapping
 from itertools import combinations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.dataset.split import SPLITS, Split, shared
 from finetune_flows.tasks.sections.stages import DatasetSection
 
@@ -15,11 +16,7 @@ _QUARANTINED = """
 """
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Lengths(_Frozen):
+class Lengths(Frozen):
     """Tokens of prompt and answer together, over the rows that are used."""
 
     median: int
@@ -31,7 +28,7 @@ class Lengths(_Frozen):
     """Training and validation rows whose schema was cut down to fit."""
 
 
-class Leakage(_Frozen):
+class Leakage(Frozen):
     """What training and test have in common, counted in the finished split."""
 
     kept_apart: str
@@ -49,7 +46,7 @@ class Leakage(_Frozen):
     """Rows of the source that ask what a row of the test source asks, or, with test_groups_apart, are in its groups."""
 
 
-class DatasetAudit(_Frozen):
+class DatasetAudit(Frozen):
     """rows = usable + not_drawn + quarantined + exact, normalised and near duplicates + leakage.dropped_from_train."""
 
     sources: dict[str, str]
@@ -62,7 +59,7 @@ class DatasetAudit(_Frozen):
     splits: dict[Split, int]
     quarantined: int
     quarantined_share: float
-    steps: dict[str, int] = {}
+    steps: dict[str, int] = Field(default_factory=dict)
     """Rows that each step of dataset.steps changed, the quarantined among them."""
     reasons: dict[str, int]
     """Quarantined rows by reason, the most frequent first. A row with two reasons counts for both."""

@@ -12,9 +12,10 @@ from typing import IO
 
 import httpx
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.asking import CHAT, OURS, Access, Form, TestRow
 from finetune_flows.tasks.endpoints.connect import async_client
 from finetune_flows.tasks.sections.stages import EvaluationSection
@@ -25,10 +26,8 @@ TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 REFUSED_STATUS = frozenset({401, 403})  # who asks without the right key once does so each time
 
 
-class Answer(BaseModel):
+class Answer(Frozen):
     """What the endpoint said to one row, or why it said nothing (`error`; the text is empty then)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     text: str = ""

@@ -3,19 +3,19 @@
 import os
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
 TEMPERATURE = 0.0
 
 
-class TestRow(BaseModel):
+class TestRow(Frozen):
     """One row of test.parquet: the messages that are sent, and the fields that the answer is judged by."""
 
     __test__ = False  # not a test class, whatever pytest thinks
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     prompt: list[dict[str, str]]
@@ -23,10 +23,8 @@ class TestRow(BaseModel):
     slice: str | None = None
 
 
-class Reply(BaseModel):
+class Reply(Frozen):
     """What an endpoint said."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
     prompt_tokens: int = Field(0, ge=0)
@@ -34,10 +32,8 @@ class Reply(BaseModel):
     finish_reason: str | None = None
 
 
-class Access(BaseModel):
+class Access(Frozen):
     """What a server that is not ours wants to know: which of its models is meant, and a key."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: str | None = None
     key_variable: str | None = Field(

@@ -2,17 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.evaluation.paired import POWER
 
 Outcome = Literal["passed", "refused", "cannot tell"]
 
 
-class Condition(BaseModel):
+class Condition(Frozen):
     """One condition: what came of it, and a sentence with what was seen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="The field of the recipe's gate section that sets it.")
     outcome: Outcome

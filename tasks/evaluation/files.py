@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.files import write_json
 from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.answers import Answer
 from finetune_flows.tasks.evaluation.gate_scores import Measured
 from finetune_flows.tasks.evaluation.scores import Scores, compare
@@ -59,10 +60,8 @@ def read_wrong_answers(evaluation: Reference) -> list[WrongAnswer]:
         return [WrongAnswer.model_validate_json(line) for line in lines]
 
 
-class Evaluation(BaseModel):
+class Evaluation(Frozen):
     """All that was measured of the models, in one document."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: Scores
     tuned: Scores

@@ -8,9 +8,10 @@ of a single condition (an intersection-union test): nothing needs to be correcte
 import math
 from collections.abc import Callable, Iterator
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.evaluation.conditions import Condition, Outcome, would_tell
 from finetune_flows.tasks.evaluation.gate_scores import Measured, score_conditions
 from finetune_flows.tasks.evaluation.paired import (
@@ -24,10 +25,8 @@ from finetune_flows.tasks.evaluation.scores import compare, paired
 from finetune_flows.tasks.sections.stages import GateSection
 
 
-class Decision(BaseModel):
+class Decision(Frozen):
     """What the gate decided, and why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     metric: str
     outcome: Outcome

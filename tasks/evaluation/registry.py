@@ -7,19 +7,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import RegistryError
 from finetune_flows.tasks.base.files import home, locked, write_json
-from finetune_flows.tasks.base.values import now
+from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.evaluation.gate import Decision
 
 
-class Entry(BaseModel):
+class Entry(Frozen):
     """One decision on one candidate, and all that is needed to serve it again."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     decided_at: datetime
     recipe: dict[str, Any] = Field(description="The recipe as it was resolved.")
@@ -35,10 +33,8 @@ class Entry(BaseModel):
         return self.model_copy(update={"decided_at": other.decided_at}) == other
 
 
-class Switch(BaseModel):
+class Switch(Frozen):
     """One change of the model that serves, or a person's refusal of one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: datetime
     action: Literal["promoted", "rolled back", "rejected"]
@@ -46,10 +42,8 @@ class Switch(BaseModel):
     reason: str
 
 
-class Record(BaseModel):
+class Record(Frozen):
     """All that is known of one recipe name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     champion: Entry | None = None
     before: list[Entry] = Field(

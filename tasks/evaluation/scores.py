@@ -5,38 +5,33 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.answers import Answer
 from finetune_flows.tasks.endpoints.asking import TEMPERATURE
 from finetune_flows.tasks.problems.verdict import Estimate, Verdict
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
 
-class Decoding(BaseModel):
+class Decoding(Frozen):
     """How the answers were generated."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: float
     max_new_tokens: int
 
 
-class Latency(BaseModel):
+class Latency(Frozen):
     """Seconds from request to answer, over the rows that were answered."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mean: float
     p50: float
     p95: float
 
 
-class Scores(BaseModel):
+class Scores(Frozen):
     """One evaluation: n rows asked, metrics with 95 % intervals, and what the figures hold for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     n: int
     not_evaluable: int = Field(description="Rows that the execution metrics leave out.")

@@ -4,18 +4,16 @@ from datetime import UTC, datetime
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
-from pydantic import BaseModel, ConfigDict
 
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.monitoring.window import Window
 
 _NOBODY_WAITS = {"/ping", "/health", "/metrics"}  # health checks and looks such as ours
 _FAILED = 400
 
 
-class Counters(BaseModel):
+class Counters(Frozen):
     """What one server counted from its start to a moment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     started_at: datetime
     taken_at: datetime

@@ -7,7 +7,9 @@ that tells the two apart, judged on texts that it did not learn from; its area u
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from finetune_flows.tasks.base.values import Frozen
 
 FOLDS = 5
 SEED = 20
@@ -15,10 +17,8 @@ SURE = 0.01
 """p-value above which a difference counts as chance."""
 
 
-class Drift(BaseModel):
+class Drift(Frozen):
     """What was compared, and how different it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompts: int = Field(description="Different captured prompts.")
     length: float = Field(description="Kolmogorov-Smirnov distance of the lengths in characters, 0 to 1.")

@@ -2,16 +2,15 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.monitoring.drift import SURE, Drift
 from finetune_flows.tasks.sections.stages import MonitoringSection
 
 
-class Window(BaseModel):
+class Window(Frozen):
     """One endpoint, from one look to the next. Latencies in seconds; None where nothing was measured."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     endpoint: str
     since: datetime

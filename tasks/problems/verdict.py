@@ -1,21 +1,19 @@
 """What becomes of one answer, and of a score that is no share of rows."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from finetune_flows.tasks.base.values import Frozen
 
 
-class Labels(BaseModel):
+class Labels(Frozen):
     """Of a classifier's row."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     right: list[str]
     chosen: list[str]
 
 
-class Verdict(BaseModel):
+class Verdict(Frozen):
     """What the judge says of one answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     slices: dict[str, str] = Field(default_factory=dict, description="By name of a division: the part the row is in.")
@@ -32,10 +30,8 @@ class Verdict(BaseModel):
     error: str | None = Field(None, description="Why the answer, or the right answer of the row, does not run.")
 
 
-class Estimate(BaseModel):
+class Estimate(Frozen):
     """A score that is no share of rows, with its 95 % bootstrap interval over n rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float
     low: float

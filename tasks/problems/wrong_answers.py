@@ -4,17 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from finetune_flows.tasks.base.markdown import block, code, plain
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.sql.telling import Telling
 from finetune_flows.tasks.sql.wording import Difference
 
 
-class WrongAnswer(BaseModel):
+class WrongAnswer(Frozen):
     """One line of wrong_answers.jsonl. The fields after `kind` are those of problems that have them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     question: str
@@ -25,7 +24,7 @@ class WrongAnswer(BaseModel):
     language: Literal["", "sql"] = ""
     context: str = ""
     error: str | None = None
-    differences: list[Difference] = []
+    differences: list[Difference] = Field(default_factory=list)
     telling: Telling | None = None
 
 

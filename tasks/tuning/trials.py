@@ -2,18 +2,17 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from finetune_flows.tasks.base.statistics import Proportion
+from finetune_flows.tasks.base.values import Frozen
 
 Setting = int | float | str
 Ending = Literal["completed", "stopped early", "failed", "unfinished"]
 
 
-class TrialFacts(BaseModel):
+class TrialFacts(Frozen):
     """One training: with what settings, and what came of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int
     settings: dict[str, Setting] = Field(description="By field of the training section.")
@@ -23,10 +22,8 @@ class TrialFacts(BaseModel):
     why: str = Field("", description="Of a failed one.")
 
 
-class Tuned(BaseModel):
+class Tuned(Frozen):
     """What a search found."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str
     metric: str = Field(description="What was compared: a score on the validation rows. The test is never asked.")

@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.asking import Reply, TestRow
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
@@ -13,10 +12,8 @@ ALL_LABELS = 100_000
 MULTI_LABEL_THRESHOLD = 0.5
 
 
-class Labelled(BaseModel):
+class Labelled(Frozen):
     """What was said of one text; the text of an answer is this as JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     scores: dict[str, float]
     chosen: list[str]
