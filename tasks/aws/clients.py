@@ -7,6 +7,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from finetune_flows.tasks.aws.errors import NEEDS_BOTO3
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
@@ -30,9 +31,7 @@ class Clients:
             import boto3
             from botocore.exceptions import ProfileNotFound
         except ImportError as error:
-            raise EnvironmentProblem(
-                "platform sagemaker needs boto3: pip install 'finetune-flows[sagemaker]'"
-            ) from error
+            raise EnvironmentProblem(NEEDS_BOTO3) from error
         try:
             region = self.section.region or os.environ.get("AWS_REGION")  # which the AWS CLI reads, and boto3 does not
             return boto3.Session(profile_name=self.section.profile, region_name=region)

@@ -8,13 +8,17 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import botocore.session
-import regex
-from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
-from botocore.validate import ParamValidator
-
+from finetune_flows.tasks.aws.errors import NEEDS_BOTO3
 from finetune_flows.tasks.aws.rules import broken_rules
-from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
+
+try:
+    import botocore.session
+    import regex
+    from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
+    from botocore.validate import ParamValidator
+except ImportError as error:  # of the optional extra; nothing here can be done without it
+    raise EnvironmentProblem(NEEDS_BOTO3) from error
 
 
 def problems_of(operation: str, request: Mapping[str, Any]) -> list[str]:
