@@ -4,6 +4,7 @@ Credentials, region and endpoints come from boto3's usual places (AWS_PROFILE, A
 """
 
 import os
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,16 @@ class Clients:
         role = self.section.role
         partition = self.session.get_partition_for_region(self.region)
         return role if role.startswith("arn:") else f"arn:{partition}:iam::{self.account}:role/{role}"
+
+    @property
+    def role_name(self) -> str:
+        """Name of the execution role."""
+        return self.section.role.split("/")[-1]
+
+    @property
+    def stack(self) -> str:
+        """Name of the CloudFormation stack of `setup aws`: one for each role, so that no recipe takes another's away."""
+        return re.sub("[^A-Za-z0-9]+", "-", self.role_name) + "-setup"
 
     @property
     def credentials(self) -> Any:

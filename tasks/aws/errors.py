@@ -45,8 +45,11 @@ def words_of(error: "ClientError") -> str:
 
 
 def is_missing(error: "ClientError") -> bool:
-    """Whether the thing is not there. SageMaker says so by ValidationException and a sentence."""
-    by_sentence = code_of(error) == "ValidationException" and _MISSING_WORDS.search(words_of(error)) is not None
+    """Whether the thing is not there. SageMaker and CloudFormation say so by a failed validation and a sentence."""
+    by_sentence = (
+        code_of(error) in ("ValidationException", "ValidationError")
+        and _MISSING_WORDS.search(words_of(error)) is not None
+    )
     return code_of(error) in _MISSING or by_sentence
 
 

@@ -17,6 +17,13 @@ TRUST: Policy = {
 """Who may take the execution role: SageMaker alone."""
 
 
+def trusts_sagemaker(role: dict[str, Any]) -> bool:
+    """Whether SageMaker may take this role (an answer of GetRole)."""
+    statements = role["AssumeRolePolicyDocument"]["Statement"]
+    services = [each.get("Principal", {}).get("Service", []) for each in statements if each.get("Effect") == "Allow"]
+    return any("sagemaker.amazonaws.com" in ([each] if isinstance(each, str) else each) for each in services)
+
+
 class Statement(Frozen):
     """One permission and what it is for."""
 
@@ -35,6 +42,39 @@ class Statement(Frozen):
 def document(statements: list[Statement]) -> Policy:
     """A policy of these statements."""
     return {"Version": "2012-10-17", "Statement": [statement.to_json() for statement in statements]}
+
+
+def difference(present: Policy, wanted: Policy) -> str:
+    """What a change of a policy adds and takes away: nobody widens a role without having read it."""
+    before, after = _grants(present), _grants(wanted)
+    words = [f"adds {', '.join(sorted(after - before))}"] if after - before else []
+    words += [f"takes away {', '.join(sorted(before - after))}"] if before - after else []
+    return "; ".join(words) or "the same permissions under other conditions"
+
+
+def _grants(policy: Policy) -> set[str]:
+    """`action on resource`, for each pair."""
+    grants = set()
+    for statement in policy["Statement"]:
+        actions, resources = (
+            [each] if isinstance(each, str) else each for each in (statement["Action"], statement["Resource"])
+        )
+        grants |= {f"{action} on {resource}" for action in actions for resource in resources}
+    return grants
+
+
+def only_tls(clients: Clients) -> Policy:
+    """A bucket's policy: it refuses requests that are not encrypted on their way."""
+    bucket = arn(clients, "s3", clients.bucket)
+    refused = {
+        "Sid": "OnlyTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, f"{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [refused]}
 
 
 def use_key(clients: Clients) -> list[Statement]:
