@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def aws(
     recipe: Annotated[
-        Path | None, typer.Argument(help="Recipe whose platform section counts; default: its defaults.")
+        Path | None,
+        typer.Argument(help="Recipe with the platform section to set up for; default: the section's defaults."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Make what is missing without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the changes, as JSON.")] = False,

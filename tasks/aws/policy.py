@@ -1,6 +1,7 @@
-"""IAM policies, as statements that each have a reason: docs/aws.md shows them, and a test holds the two together.
+"""IAM policies, as statements that each give their reason. docs/aws.md lists them; a test compares the two.
 
-What jobs and endpoints may do is in policy_execution, what whoever starts them may do in policy_caller.
+policy_execution has what jobs and endpoints may do, policy_caller what whoever starts them needs, policy_setup what
+whoever sets up the account needs.
 """
 
 from typing import Any
@@ -9,19 +10,6 @@ from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.base.values import Frozen
 
 Policy = dict[str, Any]
-
-TRUST: Policy = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
-"""Who may take the execution role: SageMaker alone."""
-
-
-def trusts_sagemaker(role: dict[str, Any]) -> bool:
-    """Whether SageMaker may take this role (an answer of GetRole)."""
-    statements = role["AssumeRolePolicyDocument"]["Statement"]
-    services = [each.get("Principal", {}).get("Service", []) for each in statements if each.get("Effect") == "Allow"]
-    return any("sagemaker.amazonaws.com" in ([each] if isinstance(each, str) else each) for each in services)
 
 
 class Statement(Frozen):
@@ -46,14 +34,18 @@ def document(statements: list[Statement]) -> Policy:
 
 def difference(present: Policy, wanted: Policy) -> str:
     """What a change of a policy adds and takes away: nobody widens a role without having read it."""
-    before, after = _grants(present), _grants(wanted)
-    words = [f"adds {', '.join(sorted(after - before))}"] if after - before else []
-    words += [f"takes away {', '.join(sorted(before - after))}"] if before - after else []
+    more, fewer = lacking(present, wanted), lacking(wanted, present)
+    words = [f"adds {', '.join(more)}"] if more else []
+    words += [f"takes away {', '.join(fewer)}"] if fewer else []
     return "; ".join(words) or "the same permissions under other conditions"
 
 
+def lacking(present: Policy, wanted: Policy) -> list[str]:
+    """`action on resource` for each permission of `wanted` that `present` does not name."""
+    return sorted(_grants(wanted) - _grants(present))
+
+
 def _grants(policy: Policy) -> set[str]:
-    """`action on resource`, for each pair."""
     grants = set()
     for statement in policy["Statement"]:
         actions, resources = (

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from finetune_flows.tasks.aws import policy
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.errors import aws_errors, code_of, is_missing
+from finetune_flows.tasks.aws.policy import Policy, difference, document, lacking
+from finetune_flows.tasks.aws.policy_execution import execution_statements, trusts_sagemaker
 from finetune_flows.tasks.aws.stack import Change, Proposal, members, proposed
 from finetune_flows.tasks.aws.template import ABOUT, LOG_GROUP, POLICY_NAME, Part, template
 from finetune_flows.tasks.base.values import Frozen
@@ -90,9 +91,18 @@ def _role(clients: Clients, ours: set[str]) -> Found:
         return Found(part="role", name=name, state="differs", says=says)
     if found is None or name in ours:
         return _own(clients, "role", name, exists=found is not None, ours=ours)
-    trusted = policy.trusts_sagemaker(found["Role"])
-    says = "used as it is" if trusted else "SageMaker may not take it: add sagemaker.amazonaws.com to its trust policy"
-    return Found(part="role", name=name, state="not ours", says=says)
+    return Found(part="role", name=name, state="not ours", says=_role_advice(clients, found["Role"]))
+
+
+def _role_advice(clients: Clients, role: dict[str, Any]) -> str:
+    """What a role that the stack does not hold lacks. Of another's policies only ours can be compared, by its name."""
+    if not trusts_sagemaker(role):
+        return "SageMaker may not take it: add sagemaker.amazonaws.com to its trust policy"
+    present = _present_policy(clients)
+    missing = lacking(present, _wanted_policy(clients)) if present else []
+    if not missing:
+        return "used as it is"
+    return f"used as it is; it lacks {', '.join(missing)}. Next: set platform.role to a new name, then run this again"
 
 
 def _log_group(clients: Clients, ours: set[str]) -> Found:
@@ -123,12 +133,19 @@ def _explained(clients: Clients, change: Change) -> Change:
         return change.model_copy(update={"says": ABOUT[change.resource]})
     if (change.resource, change.action) != ("RolePolicy", "Modify"):
         return change
-    wanted = template(clients)["Resources"]["RolePolicy"]["Properties"]["PolicyDocument"]
+    present = _present_policy(clients)
+    says = difference(present, _wanted_policy(clients)) if present else change.says
+    return change.model_copy(update={"says": says})
+
+
+def _wanted_policy(clients: Clients) -> Policy:
+    return document(execution_statements(clients))
+
+
+def _present_policy(clients: Clients) -> Policy | None:
     iam = clients.client("iam")
-    present = _ask(lambda: iam.get_role_policy(RoleName=clients.role_name, PolicyName=POLICY_NAME))
-    if present is None:
-        return change
-    return change.model_copy(update={"says": policy.difference(present["PolicyDocument"], wanted)})
+    found = _ask(lambda: iam.get_role_policy(RoleName=clients.role_name, PolicyName=POLICY_NAME))
+    return found and found["PolicyDocument"]
 
 
 def _ask(question: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:

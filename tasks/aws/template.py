@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from typing import Any, Literal
 
-from finetune_flows.tasks.aws import policy
 from finetune_flows.tasks.aws.clients import Clients
-from finetune_flows.tasks.aws.policy_execution import execution_statements
+from finetune_flows.tasks.aws.policy import document, only_tls
+from finetune_flows.tasks.aws.policy_execution import TRUST, execution_statements
 
 Part = Literal["bucket", "role", "log group"]
 Resources = dict[str, dict[str, Any]]
@@ -68,7 +68,7 @@ def _bucket(clients: Clients) -> Resources:
         "BucketPolicy": {
             "Type": "AWS::S3::BucketPolicy",
             **_KEPT,
-            "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": policy.only_tls(clients)},
+            "Properties": {"Bucket": {"Ref": "Bucket"}, "PolicyDocument": only_tls(clients)},
         },
     }
 
@@ -92,12 +92,12 @@ def _role(clients: Clients) -> Resources:
     role = {
         "RoleName": clients.role_name,
         "Description": "Execution role of finetune-flows: training jobs and endpoints on SageMaker",
-        "AssumeRolePolicyDocument": policy.TRUST,
+        "AssumeRolePolicyDocument": TRUST,
         "Tags": _TAGS,
     }
     permissions = {
         "PolicyName": POLICY_NAME,
-        "PolicyDocument": policy.document(execution_statements(clients)),
+        "PolicyDocument": document(execution_statements(clients)),
         "Roles": [{"Ref": "Role"}],
     }
     return {

@@ -1,7 +1,7 @@
-"""Every request is checked against AWS's own API model before it goes out, and all its problems are told at once.
+"""Checks every request against AWS's own API model before it is sent, and reports all its problems together.
 
-botocore checks types, required members and minima; enums, maxima and patterns stand in its model but only the service
-checks them, one at a time and after the upload. They are checked here, with the rules that the model lacks (rules.py).
+botocore checks types, required members and minima. Its model also has enums, maxima and patterns, but only the service
+checks those, one at a time and after the upload. This module checks them, and the rules that the model lacks (rules.py).
 """
 
 from collections.abc import Iterator, Mapping

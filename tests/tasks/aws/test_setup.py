@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from finetune_flows.flows.cli import app
 from finetune_flows.tasks.aws import policy
 from finetune_flows.tasks.aws.clients import Clients
-from finetune_flows.tasks.aws.policy_execution import execution_statements
+from finetune_flows.tasks.aws.policy_execution import TRUST, execution_statements
 from finetune_flows.tasks.aws.setup import look, planned
 from finetune_flows.tasks.aws.template import LOG_GROUP, template
 from finetune_flows.tasks.base.errors import EnvironmentProblem, TryLater
@@ -67,7 +67,7 @@ def test_an_empty_account_gets_a_bucket_a_role_and_a_log_group() -> None:
     assert json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"]) == policy.only_tls(account)
     role = iam.get_role(RoleName="finetune-flows")["Role"]
     assert role["Arn"] == account.role_arn
-    assert role["AssumeRolePolicyDocument"] == policy.TRUST
+    assert role["AssumeRolePolicyDocument"] == TRUST
     granted = iam.get_role_policy(RoleName="finetune-flows", PolicyName="finetune-flows")["PolicyDocument"]
     assert granted == policy.document(execution_statements(account))
     groups = account.client("logs").describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]
@@ -221,6 +221,16 @@ def test_a_recipe_that_needs_more_shows_what_its_role_would_get_in_addition() ->
     with planned(clients()) as plan:
         less = {change.resource: change.says for change in plan.changes}["RolePolicy"]
     assert less.startswith("takes away ec2:")
+
+
+def test_the_role_of_another_regions_stack_is_not_changed_and_what_it_lacks_is_named() -> None:
+    set_up(clients())
+    account = clients(region="eu-west-2")
+    with planned(account) as plan:
+        bucket, role, logs = plan.found
+    assert (bucket.state, role.state, logs.state) == ("missing", "not ours", "missing")
+    assert f"s3:GetObject on arn:aws:s3:::{account.bucket}/finetune/*" in role.says
+    assert "set platform.role to a new name" in role.says
 
 
 def test_two_roles_have_a_stack_each_and_neither_takes_the_others_away() -> None:
