@@ -11,7 +11,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from finetune_flows.flows.cli import app
 
-PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md")), *sorted(Path("examples").glob("*/README.md"))]
+PAGES = sorted(
+    {path for name in ("*.md", "docs/*.md", "[!.]*/README.md", "*/*/README.md") for path in Path().glob(name)}
+)
+OF_NOW = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which names what is gone
 CLI = typer.main.get_command(app)
 
 
@@ -65,6 +68,13 @@ def test_every_command_on_a_page_can_be_typed(page: Path) -> None:
 def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", OF_NOW, ids=str)
+def test_every_file_and_folder_named_on_a_page_exists(page: Path) -> None:
+    folders = "benchmarks|containers|docs|examples|findings|flows|recipes|scripts|tasks|tests|training"
+    for name in re.findall(rf"`((?:{folders})/[\w./*-]*)`", page.read_text(encoding="utf-8")):
+        assert list(Path().glob(name)), f"{page} names {name}"
 
 
 def test_the_recipes_named_in_the_readme_are_those_that_ship() -> None:
