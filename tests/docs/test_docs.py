@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +77,14 @@ def test_every_file_and_folder_named_on_a_page_exists(page: Path) -> None:
     folders = "benchmarks|containers|docs|examples|findings|flows|recipes|scripts|tasks|tests|training"
     for name in re.findall(rf"`((?:{folders})/[\w./*-]*)`", page.read_text(encoding="utf-8")):
         assert list(Path().glob(name)), f"{page} names {name}"
+
+
+def test_the_python_of_the_readme_prints_what_it_says() -> None:
+    code = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), re.DOTALL)
+    for block in code:
+        expected = re.findall(r"^print\(.*\)    # (.*)$", block, re.MULTILINE)
+        result = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False)
+        assert result.stdout.splitlines() == expected, result.stderr
 
 
 def test_the_recipes_named_in_the_readme_are_those_that_ship() -> None:
