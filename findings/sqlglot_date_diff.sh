@@ -26,7 +26,7 @@ changed = False
 for expression, expected in CASES.items():
     query = f"SELECT {expression}"
     (transpiled,) = sqlglot.transpile(query, read="duckdb", write="sqlite")
-    seen = (duckdb.sql(query).fetchone()[0], sqlite3.connect(":memory:").execute(transpiled).fetchone()[0])
+    seen = (duckdb.connect().execute(query).fetchone()[0], sqlite3.connect(":memory:").execute(transpiled).fetchone()[0])
     print(f"{query}\n  -> {transpiled}\n  DuckDB {seen[0]}, SQLite {seen[1]}")
     changed |= seen != expected
 raise SystemExit("The behaviour has changed." if changed else 0)

@@ -2,9 +2,9 @@
 # transformers 5.23.0 saves a tokenizer that transformers 4.57.6 cannot load.
 #
 # Version 5 writes "tokenizer_class": "TokenizersBackend" for a fast tokenizer that was made from a tokenizers object; version
-# 4 wrote "PreTrainedTokenizerFast". Version 4 has no class of the new name and refuses the folder, although tokenizer.json
-# beside it has not changed. In the other direction it works. So a model that version 5 fine-tuned fails in a server that
-# still has version 4.
+# 4 wrote "PreTrainedTokenizerFast". Version 4 has no class of the new name and refuses the folder, although the format of
+# tokenizer.json has not changed. Version 5 reads what version 4 saved. So a model that was fine-tuned with version 5 fails
+# in a server that still uses version 4.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
