@@ -62,8 +62,9 @@ def draw() -> None:
     kept = shown(arrows())
     place = _places(kept)
     top, side = max(y for _, y in place.values()), max(abs(x) for x, _ in place.values())
-    figure, axes = pyplot.subplots(figsize=(6.5 * side, 0.9 * top))
-    axes.set(xlim=(-side - 0.4, side + 0.4), ylim=(-0.3, top + 0.3))
+    figure, axes = pyplot.subplots(figsize=(6.5 * side, 0.9 * top), dpi=110)
+    figure.subplots_adjust(left=0, bottom=0, right=1, top=1)
+    axes.set(xlim=(-side - 0.3, side + 0.3), ylim=(-0.3, top + 0.3))
     axes.set_axis_off()
     boxes = {}
     for box, (x, y) in place.items():
@@ -75,7 +76,7 @@ def draw() -> None:
         style = {"color": "#dc2626" if up else "#64748b", "connectionstyle": _bend(place[here], place[there])}
         ends = {"patchA": boxes[here].get_bbox_patch(), "patchB": boxes[there].get_bbox_patch()}
         axes.annotate("", place[there], place[here], arrowprops={"arrowstyle": "-|>", **style, **ends}, zorder=1)
-    figure.savefig(PICTURE, dpi=110, bbox_inches="tight", metadata={"Description": json.dumps(sorted(kept))})
+    figure.savefig(PICTURE, dpi="figure", metadata={"Description": json.dumps(sorted(kept))})
 
 
 def _ours(path: Path) -> Iterator[tuple[str, ...]]:
