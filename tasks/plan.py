@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
-from pydantic import BaseModel, ConfigDict
 
 from finetune_flows.tasks.artifacts import base_model
 from finetune_flows.tasks.artifacts.references import Kind, Reference
 from finetune_flows.tasks.artifacts.store import Store
 from finetune_flows.tasks.base.errors import FinetuneError
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.deploy import endpoint_name, endpoint_spec
 from finetune_flows.tasks.evaluate import scores_key
 from finetune_flows.tasks.prepare import dataset_key
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 STEPS = ("base model", "dataset", "evaluation of the base model", "tuned model", "evaluation of the tuned model")
 
 
-class Made(BaseModel):
+class Made(Frozen):
     """What earlier runs have made, as far as one can tell without making the rest."""
-
-    model_config = ConfigDict(frozen=True)
 
     references: dict[str, Reference]
     unknown: str = ""
