@@ -56,7 +56,7 @@ def find_made(recipe: Recipe) -> Made:
             if model:
                 look(STEPS[4], "evaluation", scores_key(recipe, model, dataset))
     except (FinetuneError, OSError) as error:  # the hub is not reached, or the rows are not here
-        return Made(references=found, unknown=str(error).splitlines()[0])
+        return Made(references=found, unknown=" ".join(str(error).split()))
     return Made(references=found)
 
 

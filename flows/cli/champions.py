@@ -28,7 +28,7 @@ def promote(
 
     alias = promote_flow(recipe, model, anyway, reason=reason)
     if alias is not None:
-        out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
+        out.print(f"{alias.url} leads to {alias.endpoint}")
 
 
 def retrain(
@@ -58,7 +58,7 @@ def retrain(
     elif done.outcome is not None:
         show_outcome(done.outcome)
     else:
-        out.print(f"Nothing to do: {done.skipped}", highlight=False)
+        out.print(f"Nothing to do: {done.skipped}")
     raise typer.Exit(3 if done.outcome and not done.outcome.promoted else 0)
 
 
@@ -71,7 +71,7 @@ def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -
     from finetune_flows.flows.promote import rollback as rollback_flow
 
     alias = rollback_flow(recipe, reason)
-    out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
+    out.print(f"{alias.url} leads to {alias.endpoint}")
 
 
 def history(recipe: Recipe, as_json: Json = False) -> None:
@@ -93,7 +93,5 @@ def history(recipe: Recipe, as_json: Json = False) -> None:
         table.add_row(f"{when:%Y-%m-%d %H:%M}", digest, entry.decision.outcome, why)
     out.print(table if record.history else f"Nothing of {recipe} was judged yet.")
     for switch in record.switches:
-        out.print(
-            f"{switch.at.astimezone():%Y-%m-%d %H:%M}  {switch.action}: {switch.model[:8]}  ({switch.reason})",
-            highlight=False,
-        )
+        when = switch.at.astimezone()
+        out.print(f"{when:%Y-%m-%d %H:%M}  {switch.action}: {switch.model[:8]}  ({switch.reason})")

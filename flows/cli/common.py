@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
+
+from finetune_flows.tasks.base.terminal import console
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show Prefect's log, and a trace when something fails.")]
@@ -19,8 +20,13 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; may be repeated."),
 ]
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+out = console(soft_wrap=True)
+err = console(stderr=True, soft_wrap=True)
+
+
+def group(help_text: str) -> typer.Typer:
+    """Commands under one name. Help and usage errors are plain text: typer's other modes read markup in them."""
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=help_text)
 
 
 def set_up_logging(debug: bool) -> None:
@@ -52,7 +58,7 @@ def guarded(command: Callable[[], Any]) -> None:
     except FinetuneError as error:
         if os.environ.get("FINETUNE_DEBUG"):
             raise
-        err.print(f"finetune: {error}", style="bold red", markup=False, highlight=False)
+        err.print(f"finetune: {error}", style="bold red")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         err.print("finetune: interrupted; the same command carries on where it stopped")

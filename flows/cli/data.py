@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, group, out, print_json, set_up_logging
 
-app = typer.Typer(no_args_is_help=True, help="Look at rows before anything is spent on them.")
+app = group("Look at rows before anything is spent on them.")
 
 
 @app.callback()
@@ -52,5 +52,5 @@ def check(
     if as_json:
         print_json(audit.model_dump(mode="json"))
     else:
-        out.print(dataset_card(audit), markup=False, highlight=False)
-        out.print(f"\nFiles  {output}/", highlight=False)
+        out.print(dataset_card(audit))
+        out.print(f"\nFiles  {output}/")

@@ -45,7 +45,7 @@ def plan(
     if as_json:
         print_json(_content(loaded.platform.kind, made, report))
     else:
-        _show(loaded.platform.kind, made, report)
+        show_plan(loaded.platform.kind, made, report)
     raise typer.Exit(2 if report and not all(finding.ok for finding in report.findings) else 0)
 
 
@@ -66,10 +66,11 @@ def _content(kind: str, made: "Made", report: "Report | None") -> dict[str, Any]
     return content
 
 
-def _show(kind: str, made: "Made", report: "Report | None") -> None:
+def show_plan(kind: str, made: "Made", report: "Report | None") -> None:
+    """The steps and, on SageMaker, findings, requests and costs."""
     out.print(_steps(kind, made))
     if made.unknown:
-        out.print(f"What is made already could not be seen: {made.unknown}", markup=False, highlight=False)
+        out.print(f"What is made already could not be seen: {made.unknown}")
     if report is None:
         out.print("It costs nothing but this machine's time.")
         return
@@ -79,7 +80,6 @@ def _show(kind: str, made: "Made", report: "Report | None") -> None:
     out.print(
         "Only instances are counted. An endpoint that `finetune sweep` is not there to delete costs on after its expiry.\n"
         "The requests in full: the same command with --json.",
-        markup=False,
     )
 
 

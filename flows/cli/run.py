@@ -75,7 +75,7 @@ def evaluate(
         print_json(scores.model_dump(mode="json"))
         return
     out.print(_scores_table({"endpoint": scores}))
-    out.print(f"Wrong answers  {evaluation.uri}/wrong_answers.md", highlight=False)
+    out.print(f"Wrong answers  {evaluation.uri}/wrong_answers.md")
 
 
 def show_outcome(outcome: "Outcome") -> None:
@@ -89,24 +89,24 @@ def show_outcome(outcome: "Outcome") -> None:
     out.print(_scores_table({base.who: base, tuned.who: tuned}))
     metric = outcome.metric
     comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
-    out.print(f"Gain in {metric}: {gain(comparison)}\n", highlight=False)
+    out.print(f"Gain in {metric}: {gain(comparison)}\n")
     said = "Promoted:" if outcome.promoted else f"{outcome.decision.capitalize()}:"
     out.print(said, style="bold green" if outcome.promoted else "bold yellow")
     for reason in outcome.reasons:
-        out.print(f"  {reason}", highlight=False)
-    out.print(f"\nModel          {outcome.model.uri}", highlight=False)
-    out.print(f"Wrong answers  {outcome.evaluation.uri}/wrong_answers.md", highlight=False)
+        out.print(f"  {reason}")
+    out.print(f"\nModel          {outcome.model.uri}")
+    out.print(f"Wrong answers  {outcome.evaluation.uri}/wrong_answers.md")
     if outcome.report:
-        out.print(f"Report         {outcome.report}", highlight=False)
+        out.print(f"Report         {outcome.report}")
     if outcome.endpoint is None:
         out.print("Next           read the wrong answers, then change the recipe and run it again")
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
-    out.print(f"Address        {outcome.address} (the same for every champion, until {until:%H:%M})", highlight=False)
-    out.print(f"Endpoint       {outcome.endpoint.name}", highlight=False)
+    out.print(f"Address        {outcome.address} (the same for every champion, until {until:%H:%M})")
+    out.print(f"Endpoint       {outcome.endpoint.name}")
     recipe = latest_recipe(outcome.recipe)
     example = problem_of(recipe.problem).example if recipe else '"Hello"'
-    out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}", highlight=False)
+    out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}")
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:

@@ -48,15 +48,13 @@ def aws(
             {"steps": [step.model_dump() for step in steps], "caller_policy": document(caller_statements(clients))}
         )
     else:
-        out.print(_table(steps))
+        out.print(steps_table(steps))
     if dry_run or not due or not _confirmed(yes, as_json, len(due)):
         return
     for step in due:
         carry_out(clients, step)
     if not as_json:
-        out.print(
-            "Done. Next: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker", highlight=False
-        )
+        out.print("Done. Next: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker")
 
 
 def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":
@@ -87,7 +85,8 @@ def _confirmed(yes: bool, as_json: bool, requests: int) -> bool:
     return typer.confirm(f"Send these {requests} requests?")
 
 
-def _table(steps: "list[Step]") -> Table:
+def steps_table(steps: "list[Step]") -> Table:
+    """What is there, and the request that would make what is missing."""
     table = Table("what", "is", "request", "which would")
     for step in steps:
         table.add_row(step.what, step.state, f"{step.service} {step.operation}".strip(), step.says)

@@ -1,6 +1,6 @@
 """The table of a look, as markdown."""
 
-from finetune_flows.tasks.base.markdown import table
+from finetune_flows.tasks.base.markdown import code, plain, table
 from finetune_flows.tasks.monitoring.window import Window
 
 _HEAD = ("endpoint", "since (UTC)", "requests", "errors", "p50", "p95", "p99", "tokens/s", "waiting", "use")
@@ -12,7 +12,9 @@ def monitoring_card(recipe: str, windows: list[Window], broken: dict[str, list[s
     if not windows:
         return f"# {recipe}: no endpoint runs\n"
     lines = [f"# {recipe}: {'a limit is broken' if broken else 'within its limits'}", ""]
-    lines += [f"- `{endpoint}`: {sentence}" for endpoint, sentences in broken.items() for sentence in sentences]
+    lines += [
+        f"- {code(endpoint)}: {plain(sentence)}" for endpoint, sentences in broken.items() for sentence in sentences
+    ]
     return "\n".join([*lines, "", *table(_HEAD, map(_row, windows)), "", *_prompts(windows)])
 
 
@@ -25,7 +27,7 @@ def _prompts(windows: list[Window]) -> list[str]:
             f"{drift.prompts:,}",
             f"{drift.length:.2f}",
             "" if drift.vocabulary is None else f"{drift.vocabulary:.2f}",
-            " ".join(f"`{word}`" for word in drift.words),
+            " ".join(map(code, drift.words)),
         )
         for endpoint, drift in seen
     ]
@@ -35,7 +37,7 @@ def _prompts(windows: list[Window]) -> list[str]:
 def _row(window: Window) -> list[str]:
     since = f"{window.since:%m-%d %H:%M}"
     if window.problem:
-        return [window.endpoint, since, window.problem, *[""] * 7]
+        return [window.endpoint, since, plain(window.problem), *[""] * 7]
     latencies = map(_seconds, (window.p50, window.p95, window.p99))
     speed = "" if window.tokens_per_second is None else f"{window.tokens_per_second:.1f}"
     waiting = "" if window.waiting is None else f"{window.waiting:.0f}"
