@@ -8,10 +8,11 @@ from prefect import task
 from finetune_flows.tasks.artifacts import base_model
 from finetune_flows.tasks.artifacts.references import Kind, Reference
 from finetune_flows.tasks.artifacts.store import Store
-from finetune_flows.tasks.base.errors import FinetuneError
+from finetune_flows.tasks.base.errors import FinetuneError, RecipeError
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.deploy import endpoint_name, endpoint_spec
 from finetune_flows.tasks.evaluate import scores_key
+from finetune_flows.tasks.preflight.sources import SOURCE_CHECKS
 from finetune_flows.tasks.prepare import dataset_key
 from finetune_flows.tasks.progress import log
 from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform
@@ -85,6 +86,9 @@ def preflight(recipe: Recipe) -> Recipe:
     Raises:
         RecipeError: something stands against it; all that does is told, each with its remedy. Nothing was uploaded.
     """
+    missing = [problem for check in SOURCE_CHECKS for problem in check(recipe)]
+    if missing:
+        raise RecipeError(recipe.name, missing)
     if not isinstance(recipe.platform, SageMakerPlatform):
         return recipe  # here whatever is lacking shows at no cost
     from finetune_flows.tasks.preflight.look_ahead import look_ahead

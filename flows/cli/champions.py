@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why. It is kept with the decision.")]
@@ -50,9 +50,8 @@ def retrain(
     set_up_logging(debug)
     from finetune_flows.flows.cli.run import show_outcome
     from finetune_flows.flows.retrain import retrain as retrain_flow
-    from finetune_flows.tasks.recipe import load_recipe
 
-    done = retrain_flow(load_recipe(recipe, overrides or []), min_new_rows, continue_champion)
+    done = retrain_flow(read_recipe(recipe, overrides), min_new_rows, continue_champion)
     if as_json:
         print_json(done.model_dump(mode="json"))
     elif done.outcome is not None:

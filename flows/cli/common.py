@@ -6,12 +6,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.logging import RichHandler
 
 from finetune_flows.tasks.base.terminal import console
+
+if TYPE_CHECKING:
+    from finetune_flows.tasks.recipe import Recipe
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show Prefect's log, and a trace when something fails.")]
@@ -40,6 +44,19 @@ def set_up_logging(debug: bool) -> None:
     logger = logging.getLogger("finetune")
     logger.addHandler(handler)
     logger.propagate = False  # Prefect's console handler on the root logger would say it again
+
+
+def read_recipe(path: Path, overrides: list[str] | None, platform: str | None = None) -> "Recipe":
+    """The recipe to run, on `platform` instead of its own where one is given.
+
+    Raises:
+        RecipeError: with all that is wrong with it, sources that are not there among them.
+    """
+    from finetune_flows.tasks.preflight.sources import SOURCE_CHECKS
+    from finetune_flows.tasks.recipe import load_recipe
+
+    chosen = [f"platform.kind={platform}"] if platform else []
+    return load_recipe(path, [*chosen, *(overrides or [])], SOURCE_CHECKS)
 
 
 def print_json(value: Any) -> None:

@@ -36,7 +36,6 @@ def check(
     set_up_logging(debug)
     from finetune_flows.tasks.dataset.build import build_dataset
     from finetune_flows.tasks.recipe import parse_recipe
-    from finetune_flows.tasks.recipe.load import override
     from finetune_flows.tasks.reporting.dataset_card import dataset_card
 
     columns = {"question": question, "context": context, "answer": answer, "dialect": dialect}
@@ -46,7 +45,7 @@ def check(
         "dataset": {"source": source},
         "model": {"source": "none"},
     }
-    recipe = parse_recipe(override(content, overrides or [], "data check"), "data check")
+    recipe = parse_recipe(content, "data check", overrides or [])
     output.mkdir(parents=True, exist_ok=True)
     audit = build_dataset(recipe.dataset, recipe.problem, None, output)
     if as_json:

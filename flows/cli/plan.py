@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Json, Overrides, out, print_json
+from finetune_flows.flows.cli.common import Json, Overrides, out, print_json, read_recipe
 from finetune_flows.flows.cli.run import RecipeFile
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def plan(
     Exit codes: 0 it can run, 2 something stands against it.
     """
     from finetune_flows.tasks.plan import find_made, intent_of
-    from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe
+    from finetune_flows.tasks.recipe import SageMakerPlatform
 
-    chosen = [f"platform.kind={platform}"] if platform else []
-    loaded = load_recipe(recipe, [*chosen, *(overrides or [])])
+    loaded = read_recipe(recipe, overrides, platform)
     made = find_made(loaded)
     report = None
     if isinstance(loaded.platform, SageMakerPlatform):

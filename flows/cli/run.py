@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
 
 if TYPE_CHECKING:
     from finetune_flows.flows.finetune import Outcome
@@ -35,10 +35,8 @@ def run(
     """
     set_up_logging(debug)
     from finetune_flows.flows.finetune import finetune
-    from finetune_flows.tasks.recipe import load_recipe
 
-    chosen = [f"platform.kind={platform}"] if platform else []
-    outcome = finetune(load_recipe(recipe, [*chosen, *(overrides or [])]), continue_from)
+    outcome = finetune(read_recipe(recipe, overrides, platform), continue_from)
     if as_json:
         print_json(outcome.model_dump(mode="json"))
     else:
@@ -67,9 +65,8 @@ def evaluate(
     set_up_logging(debug)
     from finetune_flows.flows.evaluate import evaluate as evaluate_flow
     from finetune_flows.tasks.evaluation.files import read_scores
-    from finetune_flows.tasks.recipe import load_recipe
 
-    evaluation = evaluate_flow(load_recipe(recipe, overrides or []), endpoint, model, key_variable)
+    evaluation = evaluate_flow(read_recipe(recipe, overrides), endpoint, model, key_variable)
     scores = read_scores(evaluation)
     if as_json:
         print_json(scores.model_dump(mode="json"))

@@ -60,7 +60,6 @@ def aws(
 def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":
     """The recipe's section, or one of defaults and overrides."""
     from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe, parse_recipe
-    from finetune_flows.tasks.recipe.load import override
 
     kind = "platform.kind=sagemaker"
     if recipe:
@@ -72,7 +71,7 @@ def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":
             "dataset": {"source": "none"},
             "model": {"source": "none"},
         }
-        platform = parse_recipe(override(content, [kind, *overrides], "setup aws"), "setup aws").platform
+        platform = parse_recipe(content, "setup aws", [kind, *overrides]).platform
     assert isinstance(platform, SageMakerPlatform)
     return platform
 

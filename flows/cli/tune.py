@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.tuning.trials import Tuned
@@ -29,10 +29,8 @@ def tune(
     """
     set_up_logging(debug)
     from finetune_flows.flows.tune import tune as tune_flow
-    from finetune_flows.tasks.recipe import load_recipe
 
-    chosen = [f"platform.kind={platform}"] if platform else []
-    tuned = tune_flow(load_recipe(recipe, [*chosen, *(overrides or [])]))
+    tuned = tune_flow(read_recipe(recipe, overrides, platform))
     if as_json:
         print_json(tuned.model_dump(mode="json"))
     else:

@@ -167,8 +167,9 @@ def test_a_look_at_endpoints_shows_what_is_wrong(text: str) -> None:
 def test_doctor_and_plan_say_what_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://[/old]:4200/api")
     missing = tmp_path / "[old]" / "model"
-    told = printed_before_exit(lambda: plan(Path("recipes/demo.yaml"), overrides=[f"model.source={missing}"]))
-    assert str(missing) in told
+    with common.err.capture() as captured, pytest.raises(SystemExit):
+        common.guarded(lambda: plan(Path("recipes/demo.yaml"), overrides=[f"model.source={missing}"]))
+    assert f"model.source: {missing}: there is no such file" in captured.get()
     assert "http://[/old]:4200/api" in printed_before_exit(upkeep.doctor)
 
 
