@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
 from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.dataset.audit import DatasetAudit
 from finetune_flows.tasks.evaluation.files import read_evaluation, read_scores, read_wrong_answers
 from finetune_flows.tasks.evaluation.registry import Entry
@@ -23,7 +24,7 @@ from finetune_flows.tasks.reporting.facts import RunFacts
 from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
 from finetune_flows.tasks.reporting.run_cards import cost_card, deployment_card, training_card
 from finetune_flows.tasks.reporting.tuning_card import tuning_card, tuning_page
-from finetune_flows.tasks.reporting.words import gain, percent, table_row
+from finetune_flows.tasks.reporting.words import gain, percent
 from finetune_flows.tasks.tuning.trials import Tuned
 
 WRONG_ANSWERS_SHOWN = 20
@@ -130,8 +131,8 @@ def approval_question(recipe: str, entry: Entry) -> str:
         "",
     ]
     lines += [f"- {reason}" for reason in decision.reasons]
-    lines += ["", table_row("model", [decision.metric]), table_row("---", ["---"])]
-    lines += [table_row("base", [percent(decision.base)]), table_row("tuned", [percent(decision.tuned)]), ""]
+    rows = [("base", percent(decision.base)), ("tuned", percent(decision.tuned))]
+    lines += ["", *table(["model", decision.metric], rows), ""]
     lines += [f"Gain: {gain(decision.comparison)}.", ""]
     ui = get_current_settings().ui_url
     if ui:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from finetune_flows.flows.cli.common import Json, Overrides, out, print_json
@@ -45,7 +44,7 @@ def aws(
     shown_as_json = dry_run or as_json
     with planned(clients) as set_up:
         if not shown_as_json:
-            _show(clients.stack, set_up)
+            show(clients.stack, set_up)
         outputs = {}
         if set_up.changes and not dry_run and _confirmed(yes, as_json):
             outputs = set_up.apply()
@@ -53,16 +52,13 @@ def aws(
             print_json(_content(clients, set_up, outputs))
         elif outputs:
             for name, value in outputs.items():
-                out.print(f"{name}: {value}", markup=False, highlight=False)
-            out.print(
-                "Done. Next: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker", highlight=False
-            )
+                out.print(f"{name}: {value}")
+            out.print("Done. Next: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker")
 
 
 def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":
     """The recipe's section, or one of defaults and overrides."""
     from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe, parse_recipe
-    from finetune_flows.tasks.recipe.load import override
 
     kind = "platform.kind=sagemaker"
     if recipe:
@@ -74,7 +70,7 @@ def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":
             "dataset": {"source": "none"},
             "model": {"source": "none"},
         }
-        platform = parse_recipe(override(content, [kind, *overrides], "setup aws"), "setup aws").platform
+        platform = parse_recipe(content, "setup aws", [kind, *overrides]).platform
     assert isinstance(platform, SageMakerPlatform)
     return platform
 
@@ -85,17 +81,18 @@ def _confirmed(yes: bool, as_json: bool) -> bool:
     return typer.confirm("Apply these changes?")
 
 
-def _show(stack: str, set_up: "SetUp") -> None:
+def show(stack: str, set_up: "SetUp") -> None:
+    """What is there, and what the stack would change."""
     parts = Table("what", "is", "note")
     for found in set_up.found:
-        parts.add_row(f"{found.part} {escape(found.name)}", found.state, escape(found.says))
+        parts.add_row(f"{found.part} {found.name}", found.state, found.says)
     out.print(parts)
     if not set_up.changes:
-        out.print(f"Stack {stack}: nothing changes.", markup=False, highlight=False)
+        out.print(f"Stack {stack}: nothing changes.")
         return
     changes = Table("change", "in the template", "type", "what it does", title=f"Changes of stack {stack}")
     for change in set_up.changes:
-        changes.add_row(change.action, change.resource, change.kind, escape(change.says))
+        changes.add_row(change.action, change.resource, change.kind, change.says)
     out.print(changes)
 
 

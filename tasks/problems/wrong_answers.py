@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Literal
 
 from pydantic import Field
 
-from finetune_flows.tasks.base.markdown import block, code, plain
+from finetune_flows.tasks.base.markdown import block, code, plain, table
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.sql.telling import Telling
 from finetune_flows.tasks.sql.wording import Difference
@@ -35,12 +36,7 @@ def wrong_answers_page(wrong: Sequence[WrongAnswer], judged: int, most: int | No
     if not wrong:
         return "\n".join([*lines, "None.", ""])
     counts = Counter(answer.kind for answer in wrong).most_common()
-    lines += [
-        "| what is wrong | answers |",
-        "| --- | --- |",
-        *(f"| {plain(kind)} | {count} |" for kind, count in counts),
-        "",
-    ]
+    lines += [*table(["what is wrong", "answers"], [(plain(kind), str(count)) for kind, count in counts]), ""]
     if len(shown) < len(wrong):
         lines += [f"The first {len(shown)} of them; wrong_answers.md, beside the scores, has all.", ""]
     for number, answer in enumerate(shown, start=1):
@@ -73,11 +69,9 @@ def _words(difference: Difference) -> str:
 
 def _returned(telling: Telling) -> Iterator[str]:
     yield from (f"Returned on made-up database {telling['database']}, rows of only one of both first", "")
-    yield f"| right query: {_count(telling['gold_rows'])} | answer: {_count(telling['prediction_rows'])} |"
-    yield "| --- | --- |"
-    gold, prediction = ([code(row) for row in telling[side]] for side in ("gold", "prediction"))
-    for place in range(max(len(gold), len(prediction))):
-        yield f"| {''.join(gold[place : place + 1])} | {''.join(prediction[place : place + 1])} |"
+    head = [f"right query: {_count(telling['gold_rows'])}", f"answer: {_count(telling['prediction_rows'])}"]
+    sides = ([code(row) for row in telling[side]] for side in ("gold", "prediction"))
+    yield from table(head, zip_longest(*sides, fillvalue=""))
     if telling["error"]:
         yield from ("", f"The answer fails on it: {code(telling['error'])}")
     yield ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from finetune_flows.tasks.base.markdown import block, code, plain
+from finetune_flows.tasks.base.markdown import block, code, plain, table
 from finetune_flows.tasks.base.statistics import Proportion
 from finetune_flows.tasks.problems.verdict import Estimate
 from finetune_flows.tasks.recipe import Recipe, TextToSql, dump_recipe
@@ -42,7 +42,8 @@ def model_card(facts: RunFacts) -> str:
         use=_USES[recipe.problem.kind].format(dialect=_dialect(recipe)),
         limit=_LIMITS[recipe.problem.kind],
         labels=[plain(str(label)) for label in facts.tuned.details.get("labels", [])],
-        score=_score,
+        scores_table="\n".join(_scores(facts)),
+        settings_table="\n".join(_settings(facts.training())),
         code=code,
         plain=plain,
         recipe_text=block(dump_recipe(recipe), "yaml", most=100_000),
@@ -83,6 +84,28 @@ def _results(facts: RunFacts, task: str) -> list[EvalResult]:
         for name, score in scores.items()
         if score.n
     ]
+
+
+def _scores(facts: RunFacts) -> list[str]:
+    """A column for each model that was asked."""
+    models = [facts.base, facts.tuned, *([facts.champion] if facts.champion else [])]
+    kinds = ([each.metrics for each in models], [each.estimates for each in models])
+    rows = [
+        [name, str(tuned.n), *(_score(found.get(name)) for found in scores)]
+        for scores in kinds
+        for name, tuned in scores[1].items()
+    ]
+    return table(["metric", "n", facts.base.who, "this model", "champion before"][: 2 + len(models)], rows)
+
+
+def _settings(training: dict[str, Any]) -> list[str]:
+    """As the recipe says, then what was left to the program to choose."""
+    rows = [(name, code(str(value))) for name, value in training["settings"].items()]
+    rows += [
+        (f"{name}, as chosen", f"{code(str(choice['value']))} ({plain(str(choice['because']))})")
+        for name, choice in training["choices"].items()
+    ]
+    return table(["setting", "value"], rows)
 
 
 def _score(score: Proportion | Estimate | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.platforms.contract import Endpoint
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -14,10 +15,10 @@ _WIDTH = 60
 def training_card(training: Mapping[str, Any], model: Reference) -> str:
     """The loss curve, and what a person wants first of training.json."""
     facts = {name: value for name, value in training.items() if isinstance(value, str | int | float)}
-    lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in facts.items()]
-    lines += [f"| {name}: {choice['value']} | {choice['because']} |" for name, choice in training["choices"].items()]
+    rows = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
+    rows += [(f"{name}: {choice['value']}", choice["because"]) for name, choice in training["choices"].items()]
     loss = _losses(training.get("losses", []), training.get("validation_losses", []))
-    return "\n".join(["# Training", "", *loss, "| | |", "| --- | --- |", *lines, "", f"Model: `{model.uri}`"])
+    return "\n".join(["# Training", "", *loss, *table(["", ""], rows), "", f"Model: `{model.uri}`"])
 
 
 def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]]) -> list[str]:
@@ -45,14 +46,16 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
 def deployment_card(endpoint: Endpoint, model: Reference, engine: str) -> str:
     """Where the candidate serves, until when, and how to call it."""
     asked = {"model": endpoint.name, "messages": [{"role": "user", "content": "..."}], "temperature": 0}
+    rows = [
+        ("address", f"`{endpoint.url}`"),
+        ("engine", engine),
+        ("model", f"`{model.uri}`, sha256 `{model.digest[:16]}`"),
+        ("stops by itself", f"{endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC"),
+    ]
+    facts = "\n".join(table(["", ""], rows))
     return f"""# Endpoint {endpoint.name}
 
-| | |
-| --- | --- |
-| address | `{endpoint.url}` |
-| engine | {engine} |
-| model | `{model.uri}`, sha256 `{model.digest[:16]}` |
-| stops by itself | {endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC |
+{facts}
 
 With the prompt that the model was trained on:
 
@@ -72,11 +75,10 @@ The gate may still refuse it: then this endpoint is deleted.
 
 def cost_card(cost: Sequence[tuple[str, str, float]], page: str | None) -> str:
     """Hours by step, and where the report is."""
-    rows = [f"| {what} | {on} | {hours:.3f} |" for what, on, hours in cost]
-    table = ["| what | on | hours |", "| --- | --- | --- |", *rows]
+    rows = [(what, on, f"{hours:.3f}") for what, on, hours in cost]
     note = "Hours times the price of the machine are the cost. What was found made took its hours in an earlier run."
     report = [f"Report: `{page}`, on the machine that ran it."] if page else []
-    return "\n".join(["# Cost", "", *table, "", note, "", *report])
+    return "\n".join(["# Cost", "", *table(["what", "on", "hours"], rows), "", note, "", *report])
 
 
 def _plain(value: object) -> str:

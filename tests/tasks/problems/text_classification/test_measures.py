@@ -129,3 +129,13 @@ def test_the_linear_baseline_learns_from_the_training_rows(tmp_path) -> None:  #
     rows = [row("The film and the plot are lovely", "positive"), row("The cast and the plot are dull", "negative")]
     said = linear_answers(folder / "train.parquet", rows, multi_label=False)
     assert [read_labelled(said[each.id]).chosen for each in rows] == [["positive"], ["negative"]]
+
+
+def test_calibration_is_taken_in_as_many_steps_as_the_recipe_says() -> None:
+    rows = [row("1", "bad"), row("2", "good")]
+    answers = {"1": answer(["bad"], bad=0.9, good=0.1), "2": answer(["bad"], bad=0.6, good=0.4)}
+    for bins in (2, 4):
+        section = TextClassification.model_validate({"judging": {"calibration_bins": bins}})
+        calibrated = judge_labels(["bad", "good"], section, rows, answers).details["calibration"]
+        # In two steps both confidences, 0.9 and 0.6, are in one: |0.75 - 0.5|. In four each is alone: (0.1 + 0.6) / 2.
+        assert calibrated["ece"] == pytest.approx({2: 0.25, 4: 0.35}[bins])

@@ -90,3 +90,8 @@ def test_a_label_that_no_training_row_has_is_told(tmp_path: Path) -> None:
         build(tmp_path, labelled_rows(40), TextClassification(labels=("negative", "neutral", "positive")))
     with pytest.raises(DatasetError, match="nothing is to be told apart"):
         build(tmp_path / "..", [{**row, "label": "same"} for row in labelled_rows(40)], TextClassification())
+
+
+def test_labels_in_one_text_are_parted_at_the_separator_of_the_recipe() -> None:
+    assert read("sci-fi, space|drama", multi_label=True, separator="|") == ["drama", "sci-fi, space"]
+    assert read("sci-fi, space|drama", multi_label=True) == ["sci-fi", "space|drama"]
