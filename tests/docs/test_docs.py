@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def commands_of(
 
 def parse(line: str) -> None:
     """Raises a usage error when `finetune ...` is not a command line that we understand."""
-    command, arguments = CLI, shlex.split(line, comments=True)[1:]
+    command, arguments = CLI, list(takewhile(lambda word: word not in (">", "|"), shlex.split(line, comments=True)))[1:]
     context = typer.Context(CLI)
     while isinstance(command, TyperGroup):
         _, found, arguments = command.resolve_command(context, arguments)
