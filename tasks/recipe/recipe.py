@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from finetune_flows.tasks.problems.sections import Problem
+from finetune_flows.tasks.problems import AnyProblem
 from finetune_flows.tasks.sections.platforms import Platform, ProcessPlatform
 from finetune_flows.tasks.sections.section import Section
 from finetune_flows.tasks.sections.stages import (
@@ -27,7 +27,7 @@ class Recipe(Section):
         pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
         description="Short name: lower case, digits, hyphens, 40 at most. Jobs, endpoints and the champion carry it.",
     )
-    problem: Problem
+    problem: AnyProblem
     dataset: DatasetSection
     model: ModelSection
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
@@ -81,8 +81,9 @@ class Recipe(Section):
                 name for name in ("length_drift", "vocabulary_drift") if getattr(self.monitoring, name) is not None
             ]
             broken += [f"monitoring.{name} needs prompts to look at: set serving.capture above 0" for name in limits]
-        broken += self.problem.mistakes(self.metric)
-        broken += self.problem.unknown_scores(self.gate.scores)
+        if self.gate.max_invalid_sql is not None and self.problem.language != "sql":
+            broken.append(f"gate.max_invalid_sql: {self.problem.kind} has no SQL to look at; leave it out")
+        broken += self.problem.mistakes(self.metric, self.gate)
         broken += self.tuning.mistakes(self.training)
         if broken:
             raise ValueError("; ".join(broken))

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from finetune_flows.tasks.base.statistics import Comparison, Proportion
-from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion
 
 
 def percent(score: Proportion | None) -> str:

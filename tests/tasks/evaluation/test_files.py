@@ -14,7 +14,7 @@ from finetune_flows.tasks.artifacts.store import Store
 from finetune_flows.tasks.dataset.build import build_dataset
 from finetune_flows.tasks.evaluate import score_endpoint
 from finetune_flows.tasks.evaluation.files import read_evaluation, read_scores, read_verdicts, read_wrong_answers
-from finetune_flows.tasks.recipe import Recipe, parse_recipe
+from finetune_flows.tasks.recipe import Recipe, TextToSql, parse_recipe
 from finetune_flows.tasks.reporting.evaluation_card import evaluation_report
 
 NAMES = ["ship", "port", "crew", "cargo", "route", "storm", "fleet", "dock", "pilot", "chart", "sail", "mast"]
@@ -103,7 +103,7 @@ def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, da
     measured = read_evaluation(evaluation, evaluation)
     assert measured.comparisons["execution"].n == measured.tuned.n
     assert measured.comparisons["execution"].difference == 0
-    page = evaluation_report("execution", measured)
+    page = evaluation_report(TextToSql(), "execution", measured)
     for words in (
         "**execution**",
         "exact_match_extracted",
@@ -113,7 +113,7 @@ def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, da
     ):
         assert words in page
     assert "champion" not in page
-    beside = evaluation_report("execution", read_evaluation(evaluation, evaluation, evaluation))
+    beside = evaluation_report(TextToSql(), "execution", read_evaluation(evaluation, evaluation, evaluation))
     assert "| metric | endpoint | tuned model | champion |" in beside
     assert "Gain in execution beside the champion: +0.0 points" in beside
     assert "execution by tables" not in page, "a division of one part divides nothing"

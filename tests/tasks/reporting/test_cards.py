@@ -32,7 +32,7 @@ def test_the_training_card_has_the_curve_and_why_it_was_trained_so(facts: RunFac
 def test_the_deployment_card_says_how_to_call_it_and_when_it_ends(facts: RunFacts) -> None:
     labels = Labels(recipe="demo", step_key="k", flow_run="r", expires_at=datetime(2026, 11, 23, 1, 5, tzinfo=UTC))
     endpoint = Endpoint(name="demo-1", url="http://127.0.0.1:8080", model_digest="m", labels=labels)
-    card = deployment_card(endpoint, facts.model, "transformers")
+    card = deployment_card(facts.recipe, endpoint, facts.model)
     for words in ("2026-11-23 01:05 UTC", "finetune endpoint call demo-1", "http://127.0.0.1:8080/v1/chat/completions"):
         assert words in card
 
