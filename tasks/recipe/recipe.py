@@ -1,5 +1,6 @@
 """The recipe: everything that determines one fine-tuning."""
 
+from collections.abc import Iterator
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -46,45 +47,46 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
-        """Rules that need two sections. All that are broken are told at once."""
-        broken = []
-        if self.dataset.max_tokens > self.training.max_length:
-            broken.append(
-                f"dataset.max_tokens ({self.dataset.max_tokens}) is above training.max_length "
-                f"({self.training.max_length}): longer rows would lose their answer"
-            )
-        texts, answers = self.problem.growth
-        longest = texts * self.dataset.max_tokens + (
-            answers * self.evaluation.max_new_tokens if self.problem.generates else 0
-        )
-        if longest > self.serving.max_model_length:
-            levers = " with what problem.answering adds" if self.problem.growth != (1, 1) else ""
-            broken.append(
-                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{levers}) do not fit into "
-                f"serving.max_model_length ({self.serving.max_model_length})"
-            )
-        if not (self.problem.generates or isinstance(self.platform, ProcessPlatform)):
-            engine = self.platform.serving_engine
-            if engine != "finetune-flows":
-                broken.append(
-                    f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
-                    "finetune-flows, on SageMaker with platform.serving_image"
-                )
-        if not self.problem.input_columns:
-            asked = [name for name in ("steps", "languages") if getattr(self.dataset, name)]
-            broken += [
-                f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
-                for name in asked
-            ]
-        if not self.serving.capture:
-            limits = [
-                name for name in ("length_drift", "vocabulary_drift") if getattr(self.monitoring, name) is not None
-            ]
-            broken += [f"monitoring.{name} needs prompts to look at: set serving.capture above 0" for name in limits]
-        if self.gate.max_invalid_sql is not None and self.problem.language != "sql":
-            broken.append(f"gate.max_invalid_sql: {self.problem.kind} has no SQL to look at; leave it out")
+        """Rules that need two sections. All that are broken are reported together."""
+        broken = [*self._too_long(), *self._unfit_for_the_problem(), *self._unwatched()]
         broken += self.problem.mistakes(self.metric, self.gate)
         broken += self.tuning.mistakes(self.training)
         if broken:
             raise ValueError("; ".join(broken))
         return self
+
+    def _too_long(self) -> Iterator[str]:
+        if self.dataset.max_tokens > self.training.max_length:
+            yield (
+                f"dataset.max_tokens ({self.dataset.max_tokens}) is above training.max_length "
+                f"({self.training.max_length}): longer rows would lose their answer"
+            )
+        texts, answers = self.problem.growth
+        longest = texts * self.dataset.max_tokens
+        longest += answers * self.evaluation.max_new_tokens if self.problem.generates else 0
+        if longest > self.serving.max_model_length:
+            levers = " with what problem.answering adds" if self.problem.growth != (1, 1) else ""
+            yield (
+                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{levers}) do not fit into "
+                f"serving.max_model_length ({self.serving.max_model_length})"
+            )
+
+    def _unfit_for_the_problem(self) -> Iterator[str]:
+        if not (self.problem.generates or isinstance(self.platform, ProcessPlatform)):
+            engine = self.platform.serving_engine
+            if engine != "finetune-flows":
+                yield (
+                    f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
+                    "finetune-flows, on SageMaker with platform.serving_image"
+                )
+        if not self.problem.input_columns:
+            for name in ("steps", "languages"):
+                if getattr(self.dataset, name):
+                    yield f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
+        if self.gate.max_invalid_sql is not None and self.problem.language != "sql":
+            yield f"gate.max_invalid_sql: {self.problem.kind} has no SQL to look at; leave it out"
+
+    def _unwatched(self) -> Iterator[str]:
+        for name in ("length_drift", "vocabulary_drift"):
+            if getattr(self.monitoring, name) is not None and not self.serving.capture:
+                yield f"monitoring.{name} needs prompts to look at: set serving.capture above 0"
