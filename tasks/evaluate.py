@@ -72,8 +72,8 @@ def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, end
 @task(name="score-endpoint", **RETRIES)
 def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference, access: Access = OURS) -> Reference:
     """Scores of whatever is behind `url`. Never cached: it may be another model tomorrow."""
-    exam = EndpointExam(recipe, dataset, url, model, access)
-    scored = exam.score(_ask(exam, url, "endpoint", access), "endpoint")
+    exam = EndpointExam(recipe, dataset, url, model, access=access)
+    scored = exam.score(_ask(exam, url, "endpoint"), "endpoint")
     store, asked = Store(), {"answers": exam.answers_key, "at": now().isoformat()}
     once = step_key("evaluate-endpoint", SCORES_VERSION, asked, [])
     with store.write("evaluation", once) as draft:
@@ -113,6 +113,6 @@ def _passing_endpoint(exam: ModelExam, weights: Path, role: str) -> Iterator[End
         platform_of(exam.recipe.platform).delete_endpoint(name)
 
 
-def _ask(exam: Exam, url: str, who: str, access: Access = OURS) -> list[Answer]:
+def _ask(exam: Exam, url: str, who: str) -> list[Answer]:
     with progress(f"ask the {who}", f"{who.split()[0]}-evaluation-progress") as update:
-        return exam.ask(url, lambda done, total: update(done, total), access)
+        return exam.ask(url, lambda done, total: update(done, total))

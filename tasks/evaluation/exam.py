@@ -4,7 +4,7 @@ import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Exam(ABC):
 
     recipe: Recipe
     dataset: Reference
+    access: Access = field(default=OURS, kw_only=True)
 
     @property
     @abstractmethod
@@ -81,14 +82,14 @@ class Exam(ABC):
         except _NotKept:
             return None
 
-    def ask(self, url: str, on_progress: Progress, access: Access = OURS) -> list[Answer]:
+    def ask(self, url: str, on_progress: Progress) -> list[Answer]:
         """Every row's answer; where the problem asks again, the last one. What is kept is not asked for again.
 
         Raises:
             EnvironmentProblem: judging lacks something, so that nobody is asked.
             TryLater: some rows got no answer. The next try asks only those.
         """
-        server = Server(url, self.problem.form, access)
+        server = Server(url, self.problem.form, self.access)
 
         def ask(rows: Sequence[TestRow], file: Path) -> list[Answer]:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +181,6 @@ class EndpointExam(Exam):
 
     url: str
     model: str
-    access: Access = OURS
 
     @property
     def model_digest(self) -> str:

@@ -94,12 +94,12 @@ class _Case:
             yield self._above("max_loss", -gate.max_loss, self.champion, "the champion")
         yield from score_conditions(self.problem, gate, self.tuned, self.base, self.champion)
         if gate.max_latency_seconds is not None and scores.latency:
-            p95, limit = scores.latency.p95, gate.max_latency_seconds
-            yield _limit("max_latency_seconds", p95, limit, "the p95 latency", "{:.2f} s".format)
+            p95, most = scores.latency.p95, gate.max_latency_seconds
+            yield _limit("max_latency_seconds", p95, most, "the p95 latency", "{:.2f} s".format)
         if gate.max_error_rate is not None:
             yield _limit("max_error_rate", scores.error_rate, gate.max_error_rate, "the error rate", "{:.1%}".format)
-        for name, value, limit, what in self.problem.limits(gate, scores.metrics):
-            yield _limit(name, value, limit, what, "{:.1%}".format)
+        for limit in self.problem.limits(gate, scores.metrics):
+            yield _limit(*limit, "{:.1%}".format)
 
     def _above(self, name: str, bound: float, other: Measured, whom: str) -> Condition:
         """Is the tuned model better than the other by more than `bound`?

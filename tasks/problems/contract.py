@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Texts
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from finetune_flows.tasks.base.statistics import Estimate, Proportion, Statistic, mean_of
 from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
@@ -33,6 +33,15 @@ class Judged:
     """Scores that are no share of rows, such as F1."""
     details: dict[str, Any] = field(default_factory=dict)
     """What else was found, as JSON holds it: tables, a confusion matrix."""
+
+
+class Limit(NamedTuple):
+    """A limit of the gate that is for one problem alone: the gate's field, what was measured, its limit, and its name."""
+
+    field: str
+    measured: float
+    limit: float
+    what: str
 
 
 class Problem(Section):
@@ -153,8 +162,8 @@ class Problem(Section):
         """How one of `estimates` follows from verdicts and details: the mean of what the rows add to it."""
         return mean_of([verdict.values[name] for verdict in verdicts])
 
-    def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[tuple[str, float, float, str]]:
-        """Limits of the gate that are for this problem alone: the gate's field, what was measured, its limit, and a name."""
+    def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[Limit]:
+        """Shares that the gate limits for this problem alone. `metrics`: what the tuned model scored."""
         return iter(())
 
     def details_page(self, details: Mapping[str, Any]) -> list[str]:

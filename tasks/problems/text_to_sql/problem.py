@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from finetune_flows.tasks.base.statistics import Proportion
 from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
-from finetune_flows.tasks.problems.contract import Judged, Problem, Progress
+from finetune_flows.tasks.problems.contract import Judged, Limit, Problem, Progress
 from finetune_flows.tasks.problems.example import Example, Message, digest, normalise
 from finetune_flows.tasks.problems.text_to_sql.settings import SqlAnswering, SqlJudging
 from finetune_flows.tasks.sections.stages import GateSection
@@ -165,10 +165,11 @@ class TextToSql(Problem):
         versions = {"sqlite": sqlite3.sqlite_version, "sqlglot": version("sqlglot")}
         return {**self.judging.model_dump(exclude={"real_databases"}), **versions}
 
-    def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[tuple[str, float, float, str]]:
+    def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[Limit]:
         """The share of queries that do not run."""
         if gate.max_invalid_sql is not None:
-            yield "max_invalid_sql", 1 - metrics["valid_sql"].value, gate.max_invalid_sql, "the share of invalid SQL"
+            invalid = 1 - metrics["valid_sql"].value
+            yield Limit("max_invalid_sql", invalid, gate.max_invalid_sql, "the share of invalid SQL")
 
     def mistakes(self, metric: str, gate: GateSection) -> Iterator[str]:
         """Those of all problems, and real databases without what they need."""
