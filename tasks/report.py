@@ -18,6 +18,7 @@ from finetune_flows.tasks.monitoring.window import Window
 from finetune_flows.tasks.platforms.contract import Endpoint
 from finetune_flows.tasks.problems.wrong_answers import wrong_answers_page
 from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.dataset_card import dataset_card
 from finetune_flows.tasks.reporting.evaluation_card import endpoint_report, evaluation_report
 from finetune_flows.tasks.reporting.facts import RunFacts
@@ -57,9 +58,13 @@ def publish_training(model: Reference) -> None:
     _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model))
 
 
-def publish_evaluation(metric: str, base: Reference, evaluation: Reference, champion: Reference | None) -> None:
+def publish_evaluation(recipe: Recipe, base: Reference, evaluation: Reference, champion: Reference | None) -> None:
     """The scores of the models, side by side, and some answers that the tuned model got wrong."""
-    _publish("evaluation-report", lambda: evaluation_report(metric, read_evaluation(base, evaluation, champion)))
+
+    def page() -> str:
+        return evaluation_report(recipe.problem, recipe.metric, read_evaluation(base, evaluation, champion))
+
+    _publish("evaluation-report", page)
     _publish("wrong-answers", lambda: _wrong_answers(evaluation))
 
 
@@ -90,9 +95,9 @@ def publish_decision(recipe: str, decision: str, reasons: list[str]) -> None:
     _publish("gate-decision", lambda: f"# {recipe}: {verdict}\n\n" + "".join(f"- {reason}\n" for reason in reasons))
 
 
-def publish_deployment(endpoint: Endpoint, model: Reference, engine: str) -> None:
+def publish_deployment(recipe: Recipe, endpoint: Endpoint, model: Reference) -> None:
     """Where the candidate serves."""
-    _publish("deployment", lambda: deployment_card(endpoint, model, engine))
+    _publish("deployment", lambda: deployment_card(recipe, endpoint, model))
 
 
 def save_report(folder: Path, facts: RunFacts) -> Path | None:

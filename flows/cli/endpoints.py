@@ -77,9 +77,7 @@ def call(
 
 def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
     """The prompt that the model was trained on, where a context is given; else the bare question."""
-    from finetune_flows.tasks.problems import problem_of
-
-    problem = problem_of(recipe.problem) if recipe else None
+    problem = recipe.problem if recipe else None
     if problem is None or not context or "context" not in problem.columns():
         return [{"role": "user", "content": question}]
     prompt, _ = problem.messages({"question": question, "context": context, "answer": ""})

@@ -79,7 +79,6 @@ def show_outcome(outcome: "Outcome") -> None:
     """The table, where things are, and the next command."""
     from finetune_flows.tasks.artifacts.runs import latest_recipe
     from finetune_flows.tasks.evaluation.files import compare_evaluations, read_scores
-    from finetune_flows.tasks.problems import problem_of
     from finetune_flows.tasks.reporting.words import gain
 
     base, tuned = read_scores(outcome.base_evaluation), read_scores(outcome.evaluation)
@@ -102,7 +101,7 @@ def show_outcome(outcome: "Outcome") -> None:
     out.print(f"Address        {outcome.address} (the same for every champion, until {until:%H:%M})")
     out.print(f"Endpoint       {outcome.endpoint.name}")
     recipe = latest_recipe(outcome.recipe)
-    example = problem_of(recipe.problem).example if recipe else '"Hello"'
+    example = recipe.problem.example if recipe else '"Hello"'
     out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}")
 
 

@@ -1,16 +1,33 @@
-"""The wrong answers for a person to read: what was asked, what differs and, of SQL, what both queries return."""
+"""The wrong answers for a person to read: what was asked, what differs and, of code, what both answers return."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import Literal
 
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads Python's own only from 3.12
 
 from finetune_flows.tasks.base.markdown import block, code, plain, table
 from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.sql.telling import Telling
-from finetune_flows.tasks.sql.wording import Difference
+
+
+class Difference(TypedDict):
+    """One way in which an answer differs from the right one. `gold` and `prediction`: the parts, empty where one has none."""
+
+    kind: str
+    gold: str
+    prediction: str
+
+
+class Telling(TypedDict):
+    """What the right answer and the given one return on a database that tells them apart, as lines, differing ones first."""
+
+    database: int
+    gold: list[str]
+    gold_rows: int
+    prediction: list[str]
+    prediction_rows: int
+    error: str | None
 
 
 class WrongAnswer(Frozen):
@@ -22,10 +39,10 @@ class WrongAnswer(Frozen):
     answer: str
     prediction: str
     kind: str
-    language: Literal["", "sql"] = ""
+    language: str = Field("", description="Of code: sql.")
     context: str = ""
     error: str | None = None
-    differences: list[Difference] = Field(default_factory=list)
+    differences: Sequence[Difference] = Field(default_factory=list)
     telling: Telling | None = None
 
 

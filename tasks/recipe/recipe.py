@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from finetune_flows.tasks.problems.sections import Problem
+from finetune_flows.tasks.problems import AnyProblem
 from finetune_flows.tasks.sections.platforms import Platform, ProcessPlatform
 from finetune_flows.tasks.sections.section import Section, rule
 from finetune_flows.tasks.sections.stages import (
@@ -27,7 +27,7 @@ class Recipe(Section):
         pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
         description="Short name: lower case, digits, hyphens, 40 at most. Jobs, endpoints and the champion carry it.",
     )
-    problem: Problem
+    problem: AnyProblem
     dataset: DatasetSection
     model: ModelSection
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
@@ -55,9 +55,8 @@ class Recipe(Section):
     @rule
     def _requests_fit_into_the_server(self) -> Iterator[str]:
         texts, answers = self.problem.growth
-        longest = texts * self.dataset.max_tokens + (
-            answers * self.evaluation.max_new_tokens if self.problem.generates else 0
-        )
+        longest = texts * self.dataset.max_tokens
+        longest += answers * self.evaluation.max_new_tokens if self.problem.generates else 0
         if longest > self.serving.max_model_length:
             levers = " with what problem.answering adds" if self.problem.growth != (1, 1) else ""
             yield (
@@ -83,6 +82,11 @@ class Recipe(Section):
                     yield f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
 
     @rule
+    def _there_is_sql_to_look_at(self) -> Iterator[str]:
+        if self.gate.max_invalid_sql is not None and self.problem.language != "sql":
+            yield f"gate.max_invalid_sql: {self.problem.kind} has no SQL to look at; leave it out"
+
+    @rule
     def _there_are_prompts_to_watch(self) -> Iterator[str]:
         if not self.serving.capture:
             for name in ("length_drift", "vocabulary_drift"):
@@ -91,11 +95,7 @@ class Recipe(Section):
 
     @rule
     def _the_problem_has_what_is_judged(self) -> Iterator[str]:
-        yield from self.problem.mistakes(self.metric)
-
-    @rule
-    def _the_gate_asks_for_known_scores(self) -> Iterator[str]:
-        yield from self.problem.unknown_scores(self.gate.scores)
+        yield from self.problem.mistakes(self.metric, self.gate)
 
     @rule
     def _what_is_searched_can_be_set(self) -> Iterator[str]:

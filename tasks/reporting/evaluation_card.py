@@ -6,11 +6,11 @@ from finetune_flows.tasks.base.markdown import plain, table
 from finetune_flows.tasks.base.statistics import Comparison
 from finetune_flows.tasks.evaluation.files import Evaluation
 from finetune_flows.tasks.evaluation.scores import Scores
-from finetune_flows.tasks.problems.text_classification.page import details_page
+from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.reporting.words import estimated, gain, percent, resampled
 
 
-def evaluation_report(metric: str, evaluation: Evaluation) -> str:
+def evaluation_report(problem: Problem, metric: str, evaluation: Evaluation) -> str:
     """Markdown: every metric of each model with its 95 % interval, what is wrong with the answers, then the slices."""
     base, tuned, champion = evaluation.base, evaluation.tuned, evaluation.champion
     models = [base, tuned, champion] if champion else [base, tuned]
@@ -20,7 +20,7 @@ def evaluation_report(metric: str, evaluation: Evaluation) -> str:
         lines += _gain(metric, "the champion", evaluation.champion_comparisons[metric])
     if tuned.not_evaluable:
         lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
-    lines += details_page(tuned.details)
+    lines += problem.details_page(tuned.details)
     lines += ["## Verdicts", "", *_counts("verdict", models, [each.kinds for each in models]), ""]
     lines += [
         "## Differences of wrong answers",

@@ -7,6 +7,7 @@ from typing import Any
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.recipe import Recipe
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
@@ -43,15 +44,16 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     return "".join(_BARS[round((mean - low) / spread * (len(_BARS) - 1)) if spread else 0] for mean in means)
 
 
-def deployment_card(endpoint: Endpoint, model: Reference, engine: str) -> str:
+def deployment_card(recipe: Recipe, endpoint: Endpoint, model: Reference) -> str:
     """Where the candidate serves, until when, and how to call it."""
-    asked = {"model": endpoint.name, "messages": [{"role": "user", "content": "..."}], "temperature": 0}
     rows = [
         ("address", f"`{endpoint.url}`"),
-        ("engine", engine),
+        ("engine", recipe.serving.engine),
         ("model", f"`{model.uri}`, sha256 `{model.digest[:16]}`"),
         ("stops by itself", f"{endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC"),
     ]
+    facts = "\n".join(table(["", ""], rows))
+    form, call = recipe.problem.form, f"finetune endpoint call {endpoint.name} {recipe.problem.example}"
     facts = "\n".join(table(["", ""], rows))
     return f"""# Endpoint {endpoint.name}
 
@@ -60,13 +62,13 @@ def deployment_card(endpoint: Endpoint, model: Reference, engine: str) -> str:
 With the prompt that the model was trained on:
 
 ```bash
-finetune endpoint call {endpoint.name} "..." --context "CREATE TABLE ..."
+{call}
 ```
 
-Or by OpenAI's protocol:
+Or by {form.protocol}:
 
 ```bash
-curl {endpoint.url}/v1/chat/completions -H 'Content-Type: application/json' -d '{json.dumps(asked)}'
+curl {endpoint.url}{form.route} -H 'Content-Type: application/json' -d '{json.dumps(form.sample(endpoint.name))}'
 ```
 
 The gate may still refuse it: then this endpoint is deleted.

@@ -1,7 +1,6 @@
 """Scores in words: how they are written in tables, cards and on the command line."""
 
-from finetune_flows.tasks.base.statistics import Comparison, Proportion
-from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion
 
 
 def percent(score: Proportion | None) -> str:

@@ -1,14 +1,13 @@
 """What was found of a classifier beside its scores, in Markdown: each label, what is taken for what, how sure it may be."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from finetune_flows.tasks.base.markdown import plain, table
 
 
-def details_page(details: dict[str, Any]) -> list[str]:
-    """Lines of the page; none when `details` (of Scores) are not a classifier's."""
-    if "by_label" not in details:
-        return []
+def details_page(details: Mapping[str, Any]) -> list[str]:
+    """Lines of the page."""
     lines = ["## By label", "", *_labels(details["by_label"]), ""]
     if "confusion" in details:
         lines += ["## What was taken for what", "", *_confusion(details["labels"], details["confusion"]), ""]
