@@ -25,7 +25,7 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.endpoints.answers import Answer
 from finetune_flows.tasks.evaluation.registry import Registry
-from finetune_flows.tasks.evaluation.scores import summarise
+from finetune_flows.tasks.evaluation.scores import About, summarise
 from finetune_flows.tasks.monitoring.window import Window
 from finetune_flows.tasks.plan import Made
 from finetune_flows.tasks.preflight.costs import Cost, Estimate
@@ -33,6 +33,7 @@ from finetune_flows.tasks.preflight.findings import Finding
 from finetune_flows.tasks.preflight.intent import Request
 from finetune_flows.tasks.preflight.look_ahead import Report
 from finetune_flows.tasks.preflight.prices import Price
+from finetune_flows.tasks.problems.contract import Judged
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.recipe import load_recipe
 from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
@@ -78,7 +79,7 @@ def evaluation(who: str) -> Reference:
     made = reference(home() / "evaluation", "evaluation")
     verdict = Verdict(id="1", slices={}, group="1", outcomes={"execution": True}, kind="right")
     answer = Answer(id="1", text="x", asked_at=1, latency_seconds=1)
-    scores = summarise([verdict], [answer], RECIPE.evaluation, {}, dataset_digest="dd", model_digest="d" * 64, who=who)
+    scores = summarise(Judged([verdict]), [answer], About(dataset_digest="dd", model_digest="d" * 64, who=who))
     (made.path / "scores.json").write_text(scores.model_dump_json(), encoding="utf-8")
     (made.path / "verdicts.jsonl").write_text(verdict.model_dump_json() + "\n", encoding="utf-8")
     return made
