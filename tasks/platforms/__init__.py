@@ -19,7 +19,7 @@ def platform_of(section: PlatformSection) -> Platform:
         from finetune_flows.tasks.platforms.sagemaker import SageMakerRunner
 
         return SageMakerRunner(section)
-    return ProcessRunner(python=section.python, serving_python=section.serving_python)
+    return ProcessRunner(section)
 
 
 def platforms_in_use() -> list[Platform]:

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.sections.stages import ServingSection
 
 Status = Literal["absent", "running", "completed", "stopped", "failed"]
 ReadLine = Callable[[str], None]
@@ -55,9 +56,13 @@ class EndpointSpec(Frozen):
     name: str = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
     model: Path = Field(description="Folder of the model: safetensors, config, tokenizer with chat template.")
     model_digest: str
-    environment: dict[str, str]
-    startup_seconds: float = Field(gt=0)
+    serving: ServingSection = Field(description="The recipe's own settings. What an engine gets of them: engines.py.")
     labels: Labels
+
+    @property
+    def startup_seconds(self) -> float:
+        """The server must be healthy within these."""
+        return self.serving.startup_minutes * 60
 
 
 class Endpoint(Frozen):

@@ -11,6 +11,7 @@ from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels
 from finetune_flows.tasks.platforms.docker import DockerRunner
 from finetune_flows.tasks.platforms.docker.containers import write_deadline
+from finetune_flows.tasks.sections.stages import ServingSection
 
 pytestmark = pytest.mark.docker
 
@@ -28,8 +29,7 @@ def spec(tmp_path: Path) -> EndpointSpec:
         name="r-1",
         model=model,
         model_digest="d1",
-        environment={"SERVING_DTYPE": "float32"},
-        startup_seconds=60,
+        serving=ServingSection(dtype="float32", startup_minutes=1),
         labels=labels(),
     )
 

@@ -15,7 +15,7 @@ from tests.support.sagemaker.docker_containers import remove_all
 from tests.support.sagemaker.emulator import NOTHING, Emulator
 from tests.support.sagemaker.images import Image
 from tests.tasks.platforms.sagemaker.conftest import aws, emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, a_job, labels, runner
+from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, a_job, labels, runner
 
 pytestmark = pytest.mark.docker
 __all__ = ["aws", "emulator"]
@@ -63,10 +63,7 @@ def test_an_endpoint_is_a_container_behind_port_8080(emulator: Emulator, tmp_pat
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    settings = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
-    spec = EndpointSpec(
-        name="r-1", model=model, model_digest="d", environment=settings, startup_seconds=60, labels=labels()
-    )
+    spec = EndpointSpec(name="r-1", model=model, model_digest="d", serving=SERVING, labels=labels())
     platform = runner(tmp_path)
     endpoint = platform.start_endpoint(spec)
     with sync_client(endpoint.url, 30) as client:

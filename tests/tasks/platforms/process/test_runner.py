@@ -13,6 +13,7 @@ from finetune_flows.tasks.base.errors import EndpointFailed, JobFailed
 from finetune_flows.tasks.platforms.attempts import run_job
 from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels, TrainingJob
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.sections.stages import ServingSection
 from tests.support.tiny_model import build_tiny_model, write_tiny_dataset
 
 SETTINGS = {"method": "full", "max_steps": "2", "batch_size": "2", "max_length": "256"}
@@ -31,7 +32,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessRunner]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    runner = ProcessRunner(tmp_path / "home")
+    runner = ProcessRunner(root=tmp_path / "home")
     yield runner
     for endpoint in runner.endpoints():
         runner.delete_endpoint(endpoint.name)
@@ -55,7 +56,7 @@ def job(model: Path, dataset: Path, **settings: str) -> TrainingJob:
 
 
 def spec(model: Path, **changes: object) -> EndpointSpec:
-    plain = {"name": "r-1", "model": model, "model_digest": "d1", "environment": {}, "startup_seconds": 120}
+    plain = {"name": "r-1", "model": model, "model_digest": "d1", "serving": ServingSection(startup_minutes=2)}
     return EndpointSpec.model_validate(plain | {"labels": labels()} | changes)
 
 
@@ -109,7 +110,7 @@ def test_a_job_that_is_stopped_is_not_taken_for_completed(runner: ProcessRunner,
 def test_an_endpoint_answers_is_found_again_and_is_deleted(runner: ProcessRunner, model: Path) -> None:
     endpoint = runner.start_endpoint(spec(model))
     assert httpx.get(f"{endpoint.url}/ping").status_code == 200
-    assert ProcessRunner(runner.root).endpoints() == [endpoint]
+    assert ProcessRunner(root=runner.root).endpoints() == [endpoint]
 
     later = runner.start_endpoint(spec(model, labels=labels(1200)))
     assert later.url == endpoint.url

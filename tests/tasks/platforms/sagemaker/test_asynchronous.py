@@ -8,9 +8,8 @@ import pytest
 from finetune_flows.tasks.endpoints.connect import async_client, sync_client
 from finetune_flows.tasks.platforms.contract import EndpointSpec
 from tests.support.sagemaker.emulator import BUCKET, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import labels, runner, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, labels, runner, use_quick_programs
 
-SERVING = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
 SCALED = {"asynchronous": True, "autoscaling": {"min_instances": 0, "max_instances": 2}}
 
 
@@ -23,8 +22,7 @@ def url(emulator: Emulator, tmp_path: Path) -> str:
         name="r-d1",
         model=tmp_path / "model",
         model_digest="d1",
-        environment=SERVING,
-        startup_seconds=60,
+        serving=SERVING,
         labels=labels(),
     )
     return runner(tmp_path, **SCALED).start_endpoint(spec).url

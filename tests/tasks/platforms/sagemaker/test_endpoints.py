@@ -16,9 +16,7 @@ from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem,
 from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
 from tests.support.sagemaker.emulator import NOTHING, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import labels, runner, section, use_quick_programs
-
-ENVIRONMENT = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
+from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, labels, runner, section, use_quick_programs
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +33,7 @@ def spec(tmp_path: Path) -> EndpointSpec:
         name="r-1",
         model=model,
         model_digest="d1",
-        environment=ENVIRONMENT,
-        startup_seconds=60,
+        serving=SERVING,
         labels=labels(),
     )
 
