@@ -46,12 +46,17 @@ def deploy_candidate(recipe: Recipe, model: Reference) -> Endpoint:
         EndpointFailed: it did not become healthy, or does not answer as its model did. Nothing of it is left running.
     """
     serving = running_endpoint(recipe, model)
-    name = serving.name if serving else endpoint_name(recipe, model)
+    return start_checked(recipe, serving.name if serving else endpoint_name(recipe, model), model)
+
+
+def start_checked(recipe: Recipe, name: str, model: Reference) -> Endpoint:
+    """The endpoint `name` with a tuned model that was seen to answer as its trainer did. Raises EndpointFailed."""
     endpoint = start_endpoint(recipe, name, model.path / "model", model)
     try:
-        log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, model.path / "probes.json"))
+        connection = platform_of(recipe.platform).connection(endpoint)
+        log.info("endpoint %s: %s", name, check_parity(connection, name, model.path / "probes.json"))
     except BaseException:
-        withdraw(recipe.platform, recipe.name, endpoint.name)
+        withdraw(recipe.platform, recipe.name, name)
         raise
     return endpoint
 

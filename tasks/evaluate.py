@@ -17,6 +17,7 @@ from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.deploy import endpoint_name, running_endpoint, start_endpoint
 from finetune_flows.tasks.endpoints.answers import Answer, collect_answers, digest_of_test, is_answered, read_test_rows
 from finetune_flows.tasks.endpoints.asking import OURS, Access, TestRow
+from finetune_flows.tasks.endpoints.connect import Connection, Http
 from finetune_flows.tasks.evaluation.files import Scored, write_evaluation, write_lines
 from finetune_flows.tasks.evaluation.scores import summarise
 from finetune_flows.tasks.platforms import platform_of
@@ -29,8 +30,8 @@ from finetune_flows.tasks.retrying import RETRIES
 ANSWERS_VERSION = 2
 SCORES_VERSION = 5
 
-Source = str | Mapping[str, str]
-"""Where answers come from: the URL of an endpoint, or what was said by row id."""
+Source = Connection | Mapping[str, str]
+"""Where answers come from: an endpoint, or what was said by row id."""
 
 
 def answers_key(recipe: Recipe, model: Reference, dataset: Reference) -> str:
@@ -86,7 +87,7 @@ def evaluate_champion(recipe: Recipe, model: Reference, dataset: Reference) -> R
     verify(model)
     running = running_endpoint(recipe, model)
     if running is not None:
-        return _evaluate(recipe, model, dataset, running.url, "champion")
+        return _evaluate(recipe, model, dataset, platform_of(recipe.platform).connection(running), "champion")
     return _evaluate_on_its_own(recipe, model, model.path / "model", dataset, "champion", "champion")
 
 
@@ -96,20 +97,21 @@ def _evaluate_on_its_own(
     """On an endpoint that lives no longer than the questions take, or on none, where all are answered."""
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
     if is_answered(rows, _predictions(recipe, model, dataset)):
-        return _evaluate(recipe, model, dataset, "", who)
-    name = endpoint_name(recipe, model, role)
+        return _evaluate(recipe, model, dataset, Http(""), who)
+    name, platform = endpoint_name(recipe, model, role), platform_of(recipe.platform)
     try:
         endpoint = start_endpoint(recipe, name, folder, model)
-        return _evaluate(recipe, model, dataset, endpoint.url, who)
+        return _evaluate(recipe, model, dataset, platform.connection(endpoint), who)
     finally:
-        platform_of(recipe.platform).delete_endpoint(name)
+        platform.delete_endpoint(name)
 
 
 @task(name="evaluate-candidate", **cached_by(_candidate_key), **RETRIES)
 def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint) -> Reference:
     """Scores of the tuned model behind `endpoint`."""
     found = Store().find("evaluation", scores_key(recipe, model, dataset))
-    return found or _evaluate(recipe, model, dataset, endpoint.url, "tuned model")
+    connection = platform_of(recipe.platform).connection(endpoint)
+    return found or _evaluate(recipe, model, dataset, connection, "tuned model")
 
 
 def _evaluate(recipe: Recipe, model: Reference, dataset: Reference, source: Source, who: str) -> Reference:
@@ -127,12 +129,14 @@ def _predictions(recipe: Recipe, model: Reference, dataset: Reference) -> Path:
 
 
 @task(name="score-endpoint", **RETRIES)
-def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference, access: Access = OURS) -> Reference:
-    """Scores of whatever is behind `url`. Never cached: it may be another model tomorrow."""
-    asked = {"url": url, "model": model} | ({"named": access.model} if access.model else {})
+def score_endpoint(
+    recipe: Recipe, connection: Connection, model: str, dataset: Reference, access: Access = OURS
+) -> Reference:
+    """Scores of whatever is behind `connection`. Never cached: it may be another model tomorrow."""
+    asked = {"url": connection.url, "model": model} | ({"named": access.model} if access.model else {})
     key = step_key("foreign-answers", ANSWERS_VERSION, asked, [dataset.digest])
     predictions = home() / "predictions" / key[:24] / "predictions.jsonl"
-    scored = _score(recipe, url, model, dataset, predictions, "endpoint", access)
+    scored = _score(recipe, connection, model, dataset, predictions, "endpoint", access)
     store, once = Store(), step_key("evaluate-endpoint", SCORES_VERSION, {"answers": key, "at": now().isoformat()}, [])
     with store.write("evaluation", once) as draft:
         draft.parents.append(dataset.digest)
@@ -153,10 +157,10 @@ def _score(
     rows = read_test_rows(dataset.path / "test.parquet", recipe.evaluation.rows)
     problem = problem_of(recipe.problem)
     problem.check(rows)
-    if isinstance(source, str):
-        answers = _ask_all(recipe, source, problem.asked(rows, dataset.path), predictions, who, access)
-    else:
+    if isinstance(source, Mapping):
         answers = _take(source, predictions)
+    else:
+        answers = _ask_all(recipe, source, problem.asked(rows, dataset.path), predictions, who, access)
     judged = problem.judge(rows, {answer.id: answer.text for answer in answers}, dataset.path)
     digests = {"dataset_digest": dataset.digest, "model_digest": model_digest}
     scores = summarise(
@@ -169,22 +173,24 @@ def _score(
         details=judged.details,
         **digests,
     )
-    if not isinstance(source, str):
+    if isinstance(source, Mapping):
         scores = scores.model_copy(update={"latency": None, "requests_per_second": None})
     return Scored(answers, judged, scores)
 
 
-def _ask_all(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str, access: Access) -> list[Answer]:
+def _ask_all(
+    recipe: Recipe, connection: Connection, rows: Sequence[TestRow], path: Path, who: str, access: Access
+) -> list[Answer]:
     """Every row's answer; where the problem asks again, the last one. The rounds are kept in files of their own."""
     problem = problem_of(recipe.problem)
-    answers = {answer.id: answer for answer in _ask(recipe, url, rows, path, who, access)}
+    answers = {answer.id: answer for answer in _ask(recipe, connection, rows, path, who, access)}
     for round_ in itertools.count(1):
         texts = {id_: answer.text for id_, answer in answers.items()}
         again = problem.asked_again(rows, texts, round_)
         if not again:
             return list(answers.values())
         file = path.with_name(f"round-{round_}.jsonl")
-        answers |= {answer.id: answer for answer in _ask(recipe, url, again, file, who, access)}
+        answers |= {answer.id: answer for answer in _ask(recipe, connection, again, file, who, access)}
     raise AssertionError("rounds are counted for ever")
 
 
@@ -196,7 +202,9 @@ def _take(said: Mapping[str, str], path: Path) -> list[Answer]:
     return answers
 
 
-def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str, access: Access) -> list[Answer]:
+def _ask(
+    recipe: Recipe, connection: Connection, rows: Sequence[TestRow], path: Path, who: str, access: Access
+) -> list[Answer]:
     """Every answer; those already in `path` are not asked for again.
 
     Raises:
@@ -206,9 +214,9 @@ def _ask(recipe: Recipe, url: str, rows: Sequence[TestRow], path: Path, who: str
     form = problem_of(recipe.problem).form
     with progress(f"ask the {who}", f"{who.split()[0]}-evaluation-progress") as update:
         answers = collect_answers(
-            url, rows, recipe.evaluation, path, lambda done, total: update(done, total), form, access
+            connection, rows, recipe.evaluation, path, lambda done, total: update(done, total), form, access
         )
     failed = [answer for answer in answers if answer.error]
     if failed:
-        raise TryLater(f"{len(failed)} of {len(rows)} questions to {url} got no answer: {failed[0].error}")
+        raise TryLater(f"{len(failed)} of {len(rows)} questions to {connection.url} got no answer: {failed[0].error}")
     return answers

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.asking import CHAT, OURS, Access, Form, TestRow
-from finetune_flows.tasks.endpoints.connect import async_client
+from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
 TRIES = 6
@@ -62,7 +62,7 @@ def read_test_rows(path: Path, rows: int) -> list[TestRow]:
 
 
 def collect_answers(
-    url: str,
+    connection: Connection,
     rows: Sequence[TestRow],
     section: EvaluationSection,
     path: Path,
@@ -70,7 +70,7 @@ def collect_answers(
     form: Form = CHAT,
     access: Access = OURS,
 ) -> list[Answer]:
-    """Ask `url`, in the given form, for every row that `path` holds no answer to; returns the answers in row order.
+    """Ask an endpoint, in the given form, for every row that `path` holds no answer to; returns the answers in row order.
 
     Each answer is appended to `path` (JSON lines) when it arrives, so an interrupted run loses none, and the next one
     asks only what is missing: rows without an answer and rows whose request failed. `on_progress(done, total)`.
@@ -85,7 +85,7 @@ def collect_answers(
     if missing:
         with path.open("a", encoding="utf-8") as file:
             run = _Run(
-                url, form, access, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows))
+                connection, form, access, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows))
             )
             kept.update(asyncio.run(run.ask_all(missing)))
     return [kept[row.id] for row in rows]
@@ -134,14 +134,14 @@ class _Run:
 
     def __init__(
         self,
-        url: str,
+        connection: Connection,
         form: Form,
         access: Access,
         section: EvaluationSection,
         file: IO[str],
         on_answer: Callable[[int], None],
     ) -> None:
-        self.url, self.form, self.section, self.file, self.on_answer = url.rstrip("/"), form, section, file, on_answer
+        self.connection, self.form, self.section, self.file, self.on_answer = connection, form, section, file, on_answer
         self.model, self.key = access.model, access.key()
         self.answers: dict[str, Answer] = {}
         self.failures = 0
@@ -151,21 +151,16 @@ class _Run:
         """Answers by row id."""
         waiting = iter(rows)
         concurrency = min(self.section.concurrency, len(rows))
-        async with (
-            async_client(
-                self.url,
-                httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds)),
-                concurrency,
-                self.key,
-            ) as client,
-            asyncio.TaskGroup() as group,
-        ):
+        limit = httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds))
+        async with self.connection.async_client(limit, concurrency) as client, asyncio.TaskGroup() as group:
+            if self.key:
+                client.headers["Authorization"] = f"Bearer {self.key}"
             for _ in range(concurrency):
                 group.create_task(self._ask_in_turn(client, waiting))
         if self._is_gone():
             last = next(reversed(self.answers.values()))
             raise EndpointFailed(
-                f"{self.url} answered none of {self.failures} requests: {last.error}. Look at the endpoint's log; "
+                f"{self.connection.url} answered none of {self.failures} requests: {last.error}. Look at the endpoint's log; "
                 "the next run goes on where this one stopped."
             )
         return self.answers

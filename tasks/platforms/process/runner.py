@@ -3,18 +3,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from finetune_flows.tasks.platforms.contract import JudgedModel, TrainingJob
+from finetune_flows.tasks.platforms.contract import TrainingJob
 from finetune_flows.tasks.platforms.local import detached
-from finetune_flows.tasks.platforms.local.aliases import LocalAliases
+from finetune_flows.tasks.platforms.local.machine import ThisMachine
 from finetune_flows.tasks.platforms.process.endpoints import ProcessEndpoints
 from finetune_flows.tasks.platforms.process.jobs import ProcessJobs
 
 
-class ProcessRunner(ProcessJobs, ProcessEndpoints, LocalAliases):
+class ProcessRunner(ProcessJobs, ProcessEndpoints, ThisMachine):
     """Implements `contract.Platform` with detached processes below one folder."""
-
-    def enter_model(self, judged: JudgedModel) -> None:
-        """Processes have no registry but our own."""
 
     def sweep(self, now: datetime) -> list[str]:
         """Stops endpoints and jobs past their expiry, and removes what dead ones left."""

@@ -14,8 +14,7 @@ from finetune_flows.tasks.platforms.contract import JobState, ReadLine, Status, 
 from finetune_flows.tasks.platforms.local.staging import stage
 from finetune_flows.tasks.platforms.sagemaker import data, images, requests
 from finetune_flows.tasks.platforms.sagemaker.logs import JOBS, LogFollower
-from finetune_flows.tasks.platforms.sagemaker.place import Place
-from finetune_flows.tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.platforms.sagemaker.place import Place, polls
 
 log = logging.getLogger("finetune.sagemaker")
 ENTRY = PACKAGE / "containers" / "training" / "entry.py"

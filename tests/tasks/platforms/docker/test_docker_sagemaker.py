@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from finetune_flows.tasks.base.errors import JobFailed
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.platforms.attempts import run_job
 from finetune_flows.tasks.platforms.contract import EndpointSpec
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from tests.support.sagemaker.docker_containers import remove_all
 from tests.support.sagemaker.emulator import NOTHING, Emulator
 from tests.support.sagemaker.images import Image
@@ -66,7 +66,7 @@ def test_an_endpoint_is_a_container_behind_port_8080(emulator: Emulator, tmp_pat
     spec = EndpointSpec(name="r-1", model=model, model_digest="d", serving=SERVING, labels=labels())
     platform = runner(tmp_path)
     endpoint = platform.start_endpoint(spec)
-    with sync_client(endpoint.url, 30) as client:
+    with SageMakerConnection(endpoint.url).client(30) as client:
         assert client.post("/v1/chat/completions", json={"question": 1}).json() == {"question": 1}
     assert platform.delete_endpoint("r-1")
     assert emulator.holds() == NOTHING

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem, TryLater
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from tests.support.sagemaker.emulator import NOTHING, Emulator
 from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, labels, runner, section, use_quick_programs
 
@@ -48,7 +48,7 @@ def changed(spec: EndpointSpec, digest: str = "d2") -> EndpointSpec:
 
 
 def ask(endpoint: Endpoint, **body: object) -> httpx.Response:
-    with sync_client(endpoint.url, 30) as client:
+    with SageMakerConnection(endpoint.url).client(30) as client:
         return client.post("/v1/chat/completions", json=body)
 
 
