@@ -26,8 +26,9 @@ class ProcessEndpoints(Place):
         folder = self._endpoint(spec.name)
         running = self.read_endpoint(folder)
         if running is not None and running.model_digest == spec.model_digest:
-            renewed = running.model_copy(update={"labels": spec.labels})
-            detached.extend(folder, spec.labels.expires_at.timestamp())
+            labels = max(running.labels, spec.labels, key=lambda each: each.expires_at)  # it expires no sooner
+            renewed = running.model_copy(update={"labels": labels})
+            detached.extend(folder, labels.expires_at.timestamp())
             write_json(folder / "endpoint.json", renewed.model_dump(mode="json"))
             return self._healthy(renewed, folder, spec.startup_seconds)
         self.delete_endpoint(spec.name)

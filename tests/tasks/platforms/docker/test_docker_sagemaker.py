@@ -14,11 +14,9 @@ from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnectio
 from tests.support.sagemaker.docker_containers import remove_all
 from tests.support.sagemaker.emulator import NOTHING, Emulator
 from tests.support.sagemaker.images import Image
-from tests.tasks.platforms.sagemaker.conftest import aws, emulator
 from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, a_job, labels, runner
 
 pytestmark = pytest.mark.docker
-__all__ = ["aws", "emulator"]
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +65,6 @@ def test_an_endpoint_is_a_container_behind_port_8080(emulator: Emulator, tmp_pat
     platform = runner(tmp_path)
     endpoint = platform.start_endpoint(spec)
     with SageMakerConnection(endpoint.url).client(30) as client:
-        assert client.post("/v1/chat/completions", json={"question": 1}).json() == {"question": 1}
+        assert client.post("/v1/chat/completions", json={"question": 1}).json()["asked"] == {"question": 1}
     assert platform.delete_endpoint("r-1")
     assert emulator.holds() == NOTHING
