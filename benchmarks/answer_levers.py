@@ -18,6 +18,7 @@ from benchmarks.serving_workload import served
 from finetune_flows.tasks.base.statistics import Proportion
 from finetune_flows.tasks.endpoints.answers import Answer, collect_answers, read_test_rows
 from finetune_flows.tasks.endpoints.asking import CHAT, Form, Server, TestRow
+from finetune_flows.tasks.endpoints.connect import Http
 from finetune_flows.tasks.evaluation.scores import compare
 from finetune_flows.tasks.problems.text_to_sql.asking import GrammarForm, to_repair, with_examples
 from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
@@ -66,7 +67,7 @@ class Bench:
         """The answers; those that failed are empty."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "answers.jsonl"
-            return collect_answers(Server(self.url, lever.form), rows, self.section, path) if rows else []
+            return collect_answers(Server(Http(self.url), lever.form), rows, self.section, path) if rows else []
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def main() -> None:
         docker = DockerRunner(DockerPlatform(base_image=arguments.base_image), root / "docker")
         find_image(docker.client, "training", None, arguments.base_image)
         job = small_job(build_tiny_model(root / "model"), write_tiny_dataset(root / "rows", 40))
-        platforms: dict[str, Platform] = {"process": ProcessRunner(root / "process"), "docker": docker}
+        platforms: dict[str, Platform] = {"process": ProcessRunner(root=root / "process"), "docker": docker}
         measured: dict[str, list[tuple[float, float]]] = {name: [] for name in platforms}
         for number in range(arguments.rounds):
             for name in list(platforms)[:: -1 if number % 2 else 1]:

@@ -8,6 +8,7 @@ from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.endpoints.asking import Access, address_of
+from finetune_flows.tasks.endpoints.connect import Connection, Http
 from finetune_flows.tasks.evaluate import score_endpoint
 from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms import platforms_in_use
@@ -31,9 +32,9 @@ def evaluate(
     access = _access(endpoint, model, key_variable)
     base = stage_base_model(recipe.model, recipe.platform)
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
-    url, behind = _resolve(recipe, endpoint)
-    evaluation = score_endpoint(recipe, url, behind, dataset, access)
-    report.publish_scores(url, evaluation)
+    connection, behind = _resolve(recipe, endpoint)
+    evaluation = score_endpoint(recipe, connection, behind, dataset, access)
+    report.publish_scores(connection.url, evaluation)
     return evaluation
 
 
@@ -50,15 +51,15 @@ def _is_url(endpoint: str | None) -> bool:
     return endpoint is not None and endpoint.startswith(("http://", "https://"))
 
 
-def _resolve(recipe: Recipe, endpoint: str | None) -> tuple[str, str]:
-    """URL, and what is known of the model behind it."""
+def _resolve(recipe: Recipe, endpoint: str | None) -> tuple[Connection, str]:
+    """How it is asked, and what is known of the model behind it."""
     if endpoint and _is_url(endpoint):
-        return address_of(endpoint), endpoint
+        return Http(address_of(endpoint)), endpoint
     champion = Registry().read(recipe.name).champion
     if endpoint is None and champion is None:
         raise EndpointFailed(f"{recipe.name} has no champion yet: name an endpoint, or run the recipe first")
-    found, _ = find_endpoint(endpoint or champion.endpoint)  # type: ignore[union-attr]
-    return found.url, found.model_digest
+    found, platform = find_endpoint(endpoint or champion.endpoint)  # type: ignore[union-attr]
+    return platform.connection(found), found.model_digest
 
 
 def find_endpoint(name: str) -> tuple[Endpoint, Platform]:

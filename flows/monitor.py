@@ -8,7 +8,7 @@ from finetune_flows.tasks import report
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.monitoring.window import Window, breaches
 from finetune_flows.tasks.platforms.contract import Endpoint
-from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.recipe import Platform, Recipe
 
 
 class Looked(Frozen):
@@ -27,9 +27,9 @@ def monitor(recipe: Recipe) -> Looked:
     """
     endpoints = stage.endpoints_of(recipe.name)
     if recipe.monitoring.alarms:
-        for endpoint in endpoints:
-            stage.watch(endpoint, recipe.monitoring)
-    windows = [_look(endpoint, recipe) for endpoint in endpoints]
+        for platform, endpoint in endpoints:
+            stage.watch(platform, endpoint, recipe.monitoring)
+    windows = [_look(platform, endpoint, recipe) for platform, endpoint in endpoints]
     found = {window.endpoint: breaches(window, recipe.monitoring) for window in windows}
     broken = {endpoint: sentences for endpoint, sentences in found.items() if sentences}
     for window in windows:
@@ -39,8 +39,8 @@ def monitor(recipe: Recipe) -> Looked:
     return Looked(windows=windows, broken=broken)
 
 
-def _look(endpoint: Endpoint, recipe: Recipe) -> Window:
-    window = stage.look_at(endpoint)
+def _look(platform: Platform, endpoint: Endpoint, recipe: Recipe) -> Window:
+    window = stage.look_at(platform, endpoint)
     if not recipe.serving.capture:
         return window
-    return window.model_copy(update={"drift": stage.drift_at(endpoint)})
+    return window.model_copy(update={"drift": stage.drift_at(platform, endpoint)})

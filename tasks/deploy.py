@@ -13,7 +13,7 @@ from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
 from finetune_flows.tasks.progress import log
-from finetune_flows.tasks.recipe import Platform, Recipe, ServingSection
+from finetune_flows.tasks.recipe import Platform, Recipe
 from finetune_flows.tasks.retrying import RETRIES
 from finetune_flows.tasks.train import labels
 
@@ -46,12 +46,17 @@ def deploy_candidate(recipe: Recipe, model: Reference) -> Endpoint:
         EndpointFailed: it did not become healthy, or does not answer as its model did. Nothing of it is left running.
     """
     serving = running_endpoint(recipe, model)
-    name = serving.name if serving else endpoint_name(recipe, model)
+    return start_checked(recipe, serving.name if serving else endpoint_name(recipe, model), model)
+
+
+def start_checked(recipe: Recipe, name: str, model: Reference) -> Endpoint:
+    """The endpoint `name` with a tuned model that was seen to answer as its trainer did. Raises EndpointFailed."""
     endpoint = start_endpoint(recipe, name, model.path / "model", model)
     try:
-        log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, model.path / "probes.json"))
+        connection = platform_of(recipe.platform).connection(endpoint)
+        log.info("endpoint %s: %s", name, check_parity(connection, name, model.path / "probes.json"))
     except BaseException:
-        withdraw(recipe.platform, recipe.name, endpoint.name)
+        withdraw(recipe.platform, recipe.name, name)
         raise
     return endpoint
 
@@ -75,8 +80,7 @@ def endpoint_spec(recipe: Recipe, name: str, folder: Path, model: Reference) -> 
         name=name,
         model=folder,
         model_digest=model.digest,
-        environment=environment_of(recipe.serving),
-        startup_seconds=recipe.serving.startup_minutes * 60,
+        serving=recipe.serving,
         labels=labels(recipe, model.step_key, timedelta(hours=recipe.serving.expires_after_hours)),
     )
 
@@ -95,18 +99,3 @@ def withdraw(platform: Platform, recipe: str, name: str) -> None:
 def endpoint_name(recipe: Recipe, model: Reference, role: str = "") -> str:
     """`<recipe>-<model digest, 8>`: the same model always has the same endpoint."""
     return "-".join(filter(None, [recipe.name, role, model.digest[:8]]))
-
-
-def environment_of(serving: ServingSection) -> dict[str, str]:
-    """The server's settings, as its environment."""
-    settings = (
-        "engine",
-        "dtype",
-        "max_batch_size",
-        "max_queue",
-        "request_seconds",
-        "prefix_megabytes",
-        "max_model_length",
-    )
-    capture = {"SERVING_CAPTURE": str(serving.capture)} if serving.capture else {}
-    return {f"SERVING_{name.upper()}": str(getattr(serving, name)) for name in settings} | capture

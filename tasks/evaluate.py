@@ -14,6 +14,7 @@ from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.deploy import endpoint_name, running_endpoint, start_endpoint
 from finetune_flows.tasks.endpoints.answers import Answer
 from finetune_flows.tasks.endpoints.asking import OURS, Access
+from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.evaluation.exam import SCORES_VERSION, EndpointExam, Exam, ModelExam
 from finetune_flows.tasks.evaluation.files import Scored, write_evaluation
 from finetune_flows.tasks.platforms import platform_of
@@ -56,7 +57,7 @@ def evaluate_champion(recipe: Recipe, model: Reference, dataset: Reference) -> R
     verify(model)
     running = running_endpoint(recipe, model)
     if running is not None:
-        answers = _ask(exam, running.url, "champion")
+        answers = _ask(exam, _connection(recipe, running), "champion")
     else:
         answers = _answers(exam, model.path / "model", "champion", "champion")
     return _keep(exam, exam.score(answers, "champion"))
@@ -66,14 +67,16 @@ def evaluate_champion(recipe: Recipe, model: Reference, dataset: Reference) -> R
 def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, endpoint: Endpoint) -> Reference:
     """Scores of the tuned model behind `endpoint`."""
     exam, who = ModelExam(recipe, dataset, model), "tuned model"
-    return _find(exam) or _keep(exam, exam.score(_ask(exam, endpoint.url, who), who))
+    return _find(exam) or _keep(exam, exam.score(_ask(exam, _connection(recipe, endpoint), who), who))
 
 
 @task(name="score-endpoint", **RETRIES)
-def score_endpoint(recipe: Recipe, url: str, model: str, dataset: Reference, access: Access = OURS) -> Reference:
-    """Scores of whatever is behind `url`. Never cached: it may be another model tomorrow."""
-    exam = EndpointExam(recipe, dataset, url, model, access=access)
-    scored = exam.score(_ask(exam, url, "endpoint"), "endpoint")
+def score_endpoint(
+    recipe: Recipe, connection: Connection, model: str, dataset: Reference, access: Access = OURS
+) -> Reference:
+    """Scores of whatever the connection leads to. Never cached: it may be another model tomorrow."""
+    exam = EndpointExam(recipe, dataset, connection.url, model, access=access)
+    scored = exam.score(_ask(exam, connection, "endpoint"), "endpoint")
     store, asked = Store(), {"answers": exam.answers_key, "at": now().isoformat()}
     once = step_key("evaluate-endpoint", SCORES_VERSION, asked, [])
     with store.write("evaluation", once) as draft:
@@ -101,7 +104,7 @@ def _answers(exam: ModelExam, weights: Path, role: str, who: str) -> list[Answer
     if kept is not None:
         return kept
     with _passing_endpoint(exam, weights, role) as endpoint:
-        return _ask(exam, endpoint.url, who)
+        return _ask(exam, _connection(exam.recipe, endpoint), who)
 
 
 @contextmanager
@@ -113,6 +116,10 @@ def _passing_endpoint(exam: ModelExam, weights: Path, role: str) -> Iterator[End
         platform_of(exam.recipe.platform).delete_endpoint(name)
 
 
-def _ask(exam: Exam, url: str, who: str) -> list[Answer]:
+def _connection(recipe: Recipe, endpoint: Endpoint) -> Connection:
+    return platform_of(recipe.platform).connection(endpoint)
+
+
+def _ask(exam: Exam, connection: Connection, who: str) -> list[Answer]:
     with progress(f"ask the {who}", f"{who.split()[0]}-evaluation-progress") as update:
-        return exam.ask(url, lambda done, total: update(done, total))
+        return exam.ask(connection, lambda done, total: update(done, total))

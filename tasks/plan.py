@@ -1,7 +1,7 @@
 """What a run would do: which steps are done already, what it would create, what stands against it. Creates nothing."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prefect import task
 
@@ -12,15 +12,15 @@ from finetune_flows.tasks.base.errors import FinetuneError, RecipeError
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.deploy import endpoint_name, endpoint_spec
 from finetune_flows.tasks.evaluate import scores_key
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.platforms.contract import Intent
+from finetune_flows.tasks.preflight.report import Report
 from finetune_flows.tasks.preflight.sources import SOURCE_CHECKS
 from finetune_flows.tasks.prepare import dataset_key
 from finetune_flows.tasks.progress import log
-from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform
+from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.retrying import RETRIES
 from finetune_flows.tasks.train import training_job, training_key
-
-if TYPE_CHECKING:
-    from finetune_flows.tasks.preflight.intent import Intent
 
 STEPS = ("base model", "dataset", "evaluation of the base model", "tuned model", "evaluation of the tuned model")
 
@@ -61,16 +61,18 @@ def find_made(recipe: Recipe) -> Made:
     return Made(references=found)
 
 
-def intent_of(recipe: Recipe, section: SageMakerPlatform, made: Made) -> "Intent":
-    """The job and the endpoints that a run would ask of SageMaker."""
-    from finetune_flows.tasks.preflight.intent import Intent
+def look_ahead(recipe: Recipe, made: Callable[[], Made]) -> Report | None:
+    """What the recipe's platform says of the run; None where whatever is lacking shows at no cost."""
+    return platform_of(recipe.platform).preflight(lambda: intent_of(recipe, made()))
 
+
+def intent_of(recipe: Recipe, made: Made) -> Intent:
+    """The job and the endpoints that a run would ask of its platform."""
     base, dataset, model = made.step("base model"), made.step("dataset"), made.step("tuned model")
     known = {"base model", "dataset"} <= made.references.keys()
     key = training_key(recipe, base, dataset) if known else "0" * 64
     return Intent(
         recipe=recipe,
-        section=section,
         job=training_job(recipe, base, dataset, key),
         endpoints=[
             endpoint_spec(recipe, endpoint_name(recipe, base, "base"), base.path, base),
@@ -89,11 +91,9 @@ def preflight(recipe: Recipe) -> Recipe:
     missing = [problem for check in SOURCE_CHECKS for problem in check(recipe)]
     if missing:
         raise RecipeError(recipe.name, missing)
-    if not isinstance(recipe.platform, SageMakerPlatform):
-        return recipe  # here whatever is lacking shows at no cost
-    from finetune_flows.tasks.preflight.look_ahead import look_ahead
-
-    report = look_ahead(intent_of(recipe, recipe.platform, find_made(recipe)))
+    report = look_ahead(recipe, lambda: find_made(recipe))
+    if report is None:
+        return recipe
     for finding in report.findings:
         if finding.ok:
             log.info("preflight: %s: %s", finding.what, finding.found)

@@ -9,8 +9,7 @@ from finetune_flows.tasks.artifacts.remote import lineage_of
 from finetune_flows.tasks.artifacts.store import verify
 from finetune_flows.tasks.base.errors import FinetuneError, GateRefused, RegistryError
 from finetune_flows.tasks.base.values import now
-from finetune_flows.tasks.deploy import endpoint_spec, start_endpoint, withdraw
-from finetune_flows.tasks.endpoints.parity import check_parity
+from finetune_flows.tasks.deploy import endpoint_spec, start_checked
 from finetune_flows.tasks.evaluate import evaluate_champion
 from finetune_flows.tasks.evaluation.files import measured
 from finetune_flows.tasks.evaluation.gate import decide
@@ -163,13 +162,7 @@ def _serve(entry: Entry) -> tuple[Recipe, Endpoint]:
     """The recipe as it was judged, and a checked server with the model."""
     recipe = parse_recipe(entry.recipe, f"the recipe of {entry.model.digest[:8]}")
     verify(entry.model)
-    endpoint = start_endpoint(recipe, entry.endpoint, entry.model.path / "model", entry.model)
-    try:
-        log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, entry.model.path / "probes.json"))
-    except BaseException:
-        withdraw(recipe.platform, recipe.name, endpoint.name)
-        raise
-    return recipe, endpoint
+    return recipe, start_checked(recipe, entry.endpoint, entry.model)
 
 
 def _switch(recipe: Recipe, entry: Entry, endpoint: Endpoint, before: Entry | None) -> Alias:

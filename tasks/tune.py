@@ -14,7 +14,7 @@ from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.platforms.contract import TrainingJob
 from finetune_flows.tasks.progress import log, progress
-from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform, TrainingSettings, dump_recipe
+from finetune_flows.tasks.recipe import Recipe, TrainingSettings, dump_recipe
 from finetune_flows.tasks.retrying import RETRIES
 from finetune_flows.tasks.train import TRAINING_LIMIT, training_job
 from finetune_flows.tasks.tuning.budget import Budget
@@ -86,12 +86,10 @@ def validation_rows(dataset: Reference) -> int:
 
 
 def budget_of(recipe: Recipe) -> Budget:
-    """The recipe's hours, and on SageMaker those that `platform.max_usd` buys if they are fewer."""
+    """The recipe's hours, or those that the platform's budget buys if they are fewer."""
     hours, longest = recipe.tuning.max_hours, recipe.platform.max_runtime_hours
-    if isinstance(recipe.platform, SageMakerPlatform) and recipe.platform.max_usd is not None:
-        from finetune_flows.tasks.preflight.costs import training_hours
-
-        bought = training_hours(recipe, recipe.platform)
+    bought = platform_of(recipe.platform).training_hours(recipe)
+    if bought is not None:
         hours = bought if hours is None else min(hours, bought)
     return Budget(hours, longest)
 

@@ -48,9 +48,8 @@ def call(
     """
     from finetune_flows.flows.evaluate import find_endpoint
     from finetune_flows.tasks.artifacts.runs import latest_recipe
-    from finetune_flows.tasks.endpoints.connect import sync_client
 
-    endpoint, _ = find_endpoint(name)
+    endpoint, platform = find_endpoint(name)
     recipe = latest_recipe(endpoint.labels.recipe)
     labels = recipe is not None and not recipe.problem.generates
     body: dict[str, Any]
@@ -64,7 +63,7 @@ def call(
             "temperature": 0,
             "max_tokens": max_tokens,
         }
-    with sync_client(endpoint.url, timeout=300) as client:
+    with platform.connection(endpoint).client(300) as client:
         reply = client.post(route, json=body).raise_for_status().json()
     if as_json:
         print_json(reply)

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from finetune_flows.tasks.plan import Made
     from finetune_flows.tasks.preflight.costs import Estimate
     from finetune_flows.tasks.preflight.findings import Finding
-    from finetune_flows.tasks.preflight.intent import Request
-    from finetune_flows.tasks.preflight.look_ahead import Report
+    from finetune_flows.tasks.preflight.report import Report, Request
 
 
 def plan(
@@ -31,16 +30,11 @@ def plan(
 
     Exit codes: 0 it can run, 2 something stands against it.
     """
-    from finetune_flows.tasks.plan import find_made, intent_of
-    from finetune_flows.tasks.recipe import SageMakerPlatform
+    from finetune_flows.tasks.plan import find_made, look_ahead
 
     loaded = read_recipe(recipe, overrides, platform)
     made = find_made(loaded)
-    report = None
-    if isinstance(loaded.platform, SageMakerPlatform):
-        from finetune_flows.tasks.preflight.look_ahead import look_ahead
-
-        report = look_ahead(intent_of(loaded, loaded.platform, made))
+    report = look_ahead(loaded, lambda: made)
     if as_json:
         print_json(_content(loaded.platform.kind, made, report))
     else:

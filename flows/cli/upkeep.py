@@ -50,7 +50,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: finetune doctor
     """
-    from finetune_flows.tasks.preflight.doctor import examine
+    from finetune_flows.tasks.platforms.doctor import examine
 
     findings = examine()
     if as_json:

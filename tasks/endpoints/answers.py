@@ -17,7 +17,6 @@ from pydantic import Field, ValidationError
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.asking import Form, Server, TestRow
-from finetune_flows.tasks.endpoints.connect import async_client
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
 TRIES = 6
@@ -131,7 +130,7 @@ class _Run:
     def __init__(
         self, server: Server, section: EvaluationSection, file: IO[str], on_answer: Callable[[int], None]
     ) -> None:
-        self.url, self.form = server.url.rstrip("/"), server.form
+        self.connection, self.form = server.connection, server.form
         self.model, self.key = server.access.model, server.access.key()
         self.section, self.file, self.on_answer = section, file, on_answer
         self.answers: dict[str, Answer] = {}
@@ -142,21 +141,16 @@ class _Run:
         """Answers by row id."""
         waiting = iter(rows)
         concurrency = min(self.section.concurrency, len(rows))
-        async with (
-            async_client(
-                self.url,
-                httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds)),
-                concurrency,
-                self.key,
-            ) as client,
-            asyncio.TaskGroup() as group,
-        ):
+        limit = httpx.Timeout(self.section.timeout_seconds, connect=min(30.0, self.section.timeout_seconds))
+        async with self.connection.async_client(limit, concurrency) as client, asyncio.TaskGroup() as group:
+            if self.key:
+                client.headers["Authorization"] = f"Bearer {self.key}"
             for _ in range(concurrency):
                 group.create_task(self._ask_in_turn(client, waiting))
         if self._is_gone():
             last = next(reversed(self.answers.values()))
             raise EndpointFailed(
-                f"{self.url} answered none of {self.failures} requests: {last.error}. Look at the endpoint's log; "
+                f"{self.connection.url} answered none of {self.failures} requests: {last.error}. Look at the endpoint's log; "
                 "the next run goes on where this one stopped."
             )
         return self.answers

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
 TEMPERATURE = 0.0
@@ -118,8 +119,8 @@ CHAT = ChatForm()
 
 @dataclass(frozen=True)
 class Server:
-    """Whom to ask: its address, in which form, and what it wants to know when it is not ours."""
+    """Whom to ask: how it is reached, in which form, and what it wants to know when it is not ours."""
 
-    url: str
+    connection: Connection
     form: Form = CHAT
     access: Access = OURS

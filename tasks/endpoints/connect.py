@@ -1,8 +1,7 @@
-"""HTTP clients for endpoints of any platform: one that has no address of its own is reached by a transport.
+"""How an endpoint is reached: by its address, or by what its platform has instead of one."""
 
-Whoever asks an endpoint posts to `{url}/v1/chat/completions`, whatever the scheme of its URL.
-"""
-
+from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,26 +9,35 @@ import httpx
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # no proxy stands between us and ourselves
 
 
-def sync_client(url: str, timeout: float | httpx.Timeout) -> httpx.Client:
-    """A client that resolves paths against the endpoint's URL. `timeout` in seconds."""
-    parts = urlsplit(url)
-    if parts.scheme == "sagemaker":
-        from finetune_flows.tasks.platforms.sagemaker.invoking import transport
+class Connection(Protocol):
+    """Opens HTTP clients for one endpoint. Their paths are relative to it: `/v1/chat/completions`, `/ping`."""
 
-        return httpx.Client(base_url=url, timeout=timeout, transport=transport(parts))
-    return httpx.Client(base_url=url, timeout=timeout, trust_env=parts.hostname not in LOOPBACK)
+    @property
+    def url(self) -> str:
+        """What people and records call it by."""
+
+    def client(self, timeout: float | httpx.Timeout) -> httpx.Client:
+        """For one request after the other. `timeout` in seconds."""
+
+    def async_client(self, timeout: float | httpx.Timeout, connections: int) -> httpx.AsyncClient:
+        """For many requests at once, at most `connections`."""
 
 
-def async_client(
-    url: str, timeout: float | httpx.Timeout, connections: int, key: str | None = None
-) -> httpx.AsyncClient:
-    """The same for many requests at once, at most `connections`. `key`: what a foreign server knows its callers by."""
-    parts = urlsplit(url)
-    if parts.scheme == "sagemaker":
-        from finetune_flows.tasks.platforms.sagemaker.invoking import async_transport
+@dataclass(frozen=True)
+class Http:
+    """A server with an address, ours or anybody's."""
 
-        return httpx.AsyncClient(base_url=url, timeout=timeout, transport=async_transport(parts, connections))
-    limits = httpx.Limits(max_connections=connections)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    ours = parts.hostname in LOOPBACK
-    return httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, headers=headers, trust_env=not ours)
+    url: str
+
+    def client(self, timeout: float | httpx.Timeout) -> httpx.Client:
+        """See `Connection`."""
+        return httpx.Client(base_url=self.url, timeout=timeout, trust_env=not self._is_here)
+
+    def async_client(self, timeout: float | httpx.Timeout, connections: int) -> httpx.AsyncClient:
+        """See `Connection`."""
+        limits = httpx.Limits(max_connections=connections)
+        return httpx.AsyncClient(base_url=self.url, timeout=timeout, limits=limits, trust_env=not self._is_here)
+
+    @property
+    def _is_here(self) -> bool:
+        return urlsplit(self.url).hostname in LOOPBACK

@@ -7,15 +7,14 @@ from typing import Any
 import httpx
 
 from finetune_flows.tasks.base.errors import EndpointFailed
-from finetune_flows.tasks.endpoints.connect import sync_client
-from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.endpoints.connect import Connection
 
 SCORE_TOLERANCE = 0.02  # of a probability; the engine may compute in 16 bits
 MANY_LABELS = 100_000
 
 
-def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300) -> str:
-    """Sends the probes that the training program saved, and says in one line what was compared.
+def check_parity(connection: Connection, name: str, probes: Path, timeout_seconds: float = 300) -> str:
+    """Sends the probes that the training program saved to endpoint `name`, and says in one line what was compared.
 
     The token ids of every prompt must be the trainer's; the greedy answers must agree on at least half of the probes
     (other kernels may round otherwise and take another turn, but not on most of them).
@@ -25,23 +24,23 @@ def check_parity(endpoint: Endpoint, probes: Path, timeout_seconds: float = 300)
     """
     expected: list[dict[str, Any]] = json.loads(probes.read_text(encoding="utf-8"))
     if "scores" in expected[0]:
-        return _check_scores(endpoint, expected, timeout_seconds)
-    with sync_client(endpoint.url, timeout_seconds) as client:
-        tokenized = [_check_tokens(client, endpoint, probe) for probe in expected]
+        return _check_scores(connection, name, expected, timeout_seconds)
+    with connection.client(timeout_seconds) as client:
+        tokenized = [_check_tokens(client, name, probe) for probe in expected]
         same = sum(_answer(client, probe).startswith(probe["text"].strip()) for probe in expected)
     if same * 2 < len(expected):
         raise EndpointFailed(
-            f"endpoint {endpoint.name} gives {same} of the {len(expected)} answers that its model gave when it was saved: "
+            f"endpoint {name} gives {same} of the {len(expected)} answers that its model gave when it was saved: "
             "the engine does not run this model as it was trained"
         )
     tokens = "the trainer's token ids" if all(tokenized) else "token ids not shown by this engine"
     return f"{tokens}, {same} of {len(expected)} probe answers the same"
 
 
-def _check_scores(endpoint: Endpoint, expected: list[dict[str, Any]], timeout_seconds: float) -> str:
+def _check_scores(connection: Connection, name: str, expected: list[dict[str, Any]], timeout_seconds: float) -> str:
     """A classifier's probabilities: kernels round otherwise, and no more."""
     body = {"inputs": [probe["text"] for probe in expected], "parameters": {"top_k": MANY_LABELS}}
-    with sync_client(endpoint.url, timeout_seconds) as client:
+    with connection.client(timeout_seconds) as client:
         reply = client.post("/invocations", json=body)
     reply.raise_for_status()
     apart = max(
@@ -51,20 +50,20 @@ def _check_scores(endpoint: Endpoint, expected: list[dict[str, Any]], timeout_se
     )
     if apart > SCORE_TOLERANCE:
         raise EndpointFailed(
-            f"endpoint {endpoint.name} gives other scores than its model gave when it was saved: they differ by "
+            f"endpoint {name} gives other scores than its model gave when it was saved: they differ by "
             f"{apart:.2g}, at most {SCORE_TOLERANCE:g} is rounding. Its tokenizer, labels or weights are not the model's own"
         )
     return f"the scores of {len(expected)} probe texts differ by {apart:.1g} at most"
 
 
-def _check_tokens(client: httpx.Client, endpoint: Endpoint, probe: dict[str, Any]) -> bool:
+def _check_tokens(client: httpx.Client, name: str, probe: dict[str, Any]) -> bool:
     reply = client.post("/tokenize", json={"messages": probe["messages"], "add_generation_prompt": True})
     if reply.status_code in (404, 405):
         return False  # an engine without vLLM's /tokenize
     reply.raise_for_status()
     if reply.json()["tokens"] != probe["prompt_token_ids"]:
         raise EndpointFailed(
-            f"endpoint {endpoint.name} turns a prompt into other tokens than the trainer did: "
+            f"endpoint {name} turns a prompt into other tokens than the trainer did: "
             "its chat template or tokenizer is not the model's own"
         )
     return True

@@ -14,6 +14,7 @@ from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.endpoints.answers import Answer, collect_answers, digest_of_test, kept_answers, read_test_rows
 from finetune_flows.tasks.endpoints.asking import OURS, Access, Server, TestRow
+from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.evaluation.files import Scored, write_lines
 from finetune_flows.tasks.evaluation.scores import About, summarise
 from finetune_flows.tasks.problems.contract import Problem
@@ -82,21 +83,23 @@ class Exam(ABC):
         except _NotKept:
             return None
 
-    def ask(self, url: str, on_progress: Progress) -> list[Answer]:
+    def ask(self, connection: Connection, on_progress: Progress) -> list[Answer]:
         """Every row's answer; where the problem asks again, the last one. What is kept is not asked for again.
 
         Raises:
             EnvironmentProblem: judging lacks something, so that nobody is asked.
             TryLater: some rows got no answer. The next try asks only those.
         """
-        server = Server(url, self.problem.form, self.access)
+        server = Server(connection, self.problem.form, self.access)
 
         def ask(rows: Sequence[TestRow], file: Path) -> list[Answer]:
             file.parent.mkdir(parents=True, exist_ok=True)
             answers = collect_answers(server, rows, self.recipe.evaluation, file, on_progress)
             failed = [answer for answer in answers if answer.error]
             if failed:
-                raise TryLater(f"{len(failed)} of {len(rows)} questions to {url} got no answer: {failed[0].error}")
+                raise TryLater(
+                    f"{len(failed)} of {len(rows)} questions to {connection.url} got no answer: {failed[0].error}"
+                )
             return answers
 
         return self._rounds(ask)

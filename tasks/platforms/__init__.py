@@ -1,25 +1,25 @@
-"""Where jobs and endpoints run."""
+"""Where jobs and endpoints run: a folder for each kind of platform, with the same file names in each."""
 
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.platforms.contract import Platform
-from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.platforms.process import ProcessRunner
 from finetune_flows.tasks.recipe import DockerPlatform, SageMakerPlatform
 from finetune_flows.tasks.recipe import Platform as PlatformSection
 
 
 def platform_of(section: PlatformSection) -> Platform:
-    """The platform that a recipe's section names."""
-    if isinstance(section, DockerPlatform):
-        from finetune_flows.tasks.platforms.docker import (
-            DockerRunner,  # docker-py is not needed by those who do without
-        )
+    """The platform that a recipe's section names. The packages of the others need not be installed."""
+    match section:
+        case DockerPlatform():
+            from finetune_flows.tasks.platforms.docker import DockerRunner
 
-        return DockerRunner(section)
-    if isinstance(section, SageMakerPlatform):
-        from finetune_flows.tasks.platforms.sagemaker import SageMakerRunner
+            return DockerRunner(section)
+        case SageMakerPlatform():
+            from finetune_flows.tasks.platforms.sagemaker import SageMakerRunner
 
-        return SageMakerRunner(section)
-    return ProcessRunner(python=section.python, serving_python=section.serving_python)
+            return SageMakerRunner(section)
+        case _:
+            return ProcessRunner(section)
 
 
 def platforms_in_use() -> list[Platform]:

@@ -13,6 +13,12 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.endpoints.connect import Connection
+from finetune_flows.tasks.monitoring.window import Window
+from finetune_flows.tasks.preflight.report import Report
+from finetune_flows.tasks.recipe import Platform as PlatformSection
+from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.sections.stages import MonitoringSection, ServingSection
 
 Status = Literal["absent", "running", "completed", "stopped", "failed"]
 ReadLine = Callable[[str], None]
@@ -55,9 +61,21 @@ class EndpointSpec(Frozen):
     name: str = Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
     model: Path = Field(description="Folder of the model: safetensors, config, tokenizer with chat template.")
     model_digest: str
-    environment: dict[str, str]
-    startup_seconds: float = Field(gt=0)
+    serving: ServingSection = Field(description="The recipe's own settings. What an engine gets of them: engines.py.")
     labels: Labels
+
+    @property
+    def startup_seconds(self) -> float:
+        """The server must be healthy within these."""
+        return self.serving.startup_minutes * 60
+
+
+class Intent(Frozen):
+    """What a run of a recipe is going to ask of its platform."""
+
+    recipe: Recipe
+    job: TrainingJob
+    endpoints: list[EndpointSpec] = Field(description="In the order in which they are started: the base model's first.")
 
 
 class Endpoint(Frozen):
@@ -95,6 +113,19 @@ class Alias(Frozen):
 class Platform(Protocol):
     """Where jobs and endpoints run. Every call may be repeated without doing anything twice."""
 
+    @property
+    def section(self) -> PlatformSection:
+        """The recipe's section that it was made from: `platform_of` makes the same platform from it again."""
+
+    def preflight(self, intent: Callable[[], Intent]) -> Report | None:
+        """What is known to stand against a run, before anything is spent; None where that shows at no cost.
+
+        `intent` reads the store, so it is called only where its answer is needed.
+        """
+
+    def training_hours(self, recipe: Recipe) -> float | None:
+        """Hours of training that the section's budget pays for; None when there is no budget."""
+
     def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
         """Makes `output` a model folder that jobs and servers read, from a GGUF file or a folder.
 
@@ -129,6 +160,19 @@ class Platform(Protocol):
 
     def endpoints(self) -> list[Endpoint]:
         """All that run."""
+
+    def connection(self, endpoint: Endpoint) -> Connection:
+        """How it is asked. Nothing is opened yet."""
+
+    def window(self, endpoint: Endpoint) -> Window:
+        """What it did lately: since the last call, or in the last whole period that the platform measures.
+
+        Raises:
+            EnvironmentProblem, TryLater: what measures it refuses, or is not reached.
+        """
+
+    def put_alarms(self, endpoint: Endpoint, limits: MonitoringSection) -> list[str] | None:
+        """Has the platform itself watch these limits all the time; the alarms' names. None where nobody could."""
 
     def endpoint_log(self, name: str) -> Path:
         """A file here with what the server has printed so far; it may be absent when that is nothing."""

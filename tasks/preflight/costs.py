@@ -115,11 +115,13 @@ def within_budget(recipe: Recipe, section: SageMakerPlatform, estimate: Estimate
     return recipe.model_copy(update={"platform": lowered}), []
 
 
-def training_hours(recipe: Recipe, section: SageMakerPlatform) -> float:
-    """Hours of training that `max_usd` buys, all jobs together, when no endpoint is started."""
-    clients = Clients(section)
+def training_hours(recipe: Recipe, clients: Clients) -> float | None:
+    """Hours of training that `max_usd` buys, all jobs together, when no endpoint is started; None without `max_usd`."""
+    section = clients.section
+    if section.max_usd is None:
+        return None
     hourly = estimate(recipe, section, Prices(clients.region, clients.session)).training.hourly
-    return (section.max_usd or 0.0) / hourly if hourly else 0.0
+    return section.max_usd / hourly if hourly else 0.0
 
 
 def _too_dear(max_usd: float, estimate: Estimate) -> str:

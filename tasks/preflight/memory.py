@@ -1,6 +1,6 @@
 """What training and serving take of a GPU's memory, by formula, so that a type which is too small costs nothing.
 
-An estimate: what was measured with 7 billion parameters lies within 30 % of it (tests/platforms/test_sagemaker_memory.py).
+An estimate: what was measured with 7 billion parameters lies within 30 % of it (tests/tasks/preflight/test_memory.py).
 """
 
 from typing import Literal

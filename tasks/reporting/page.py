@@ -12,7 +12,7 @@ from pygments.lexers import SqlLexer
 
 from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion
 from finetune_flows.tasks.evaluation.scores import Scores
-from finetune_flows.tasks.recipe import Platform, SageMakerPlatform, dump_recipe
+from finetune_flows.tasks.recipe import dump_recipe
 from finetune_flows.tasks.reporting import charts
 from finetune_flows.tasks.reporting.facts import RunFacts, quantiles
 
@@ -47,7 +47,7 @@ def report_page(facts: RunFacts) -> str:
 
 def cost_of(facts: RunFacts) -> list[tuple[str, str, float]]:
     """What was done, on what, for how many hours. Money is not known here: hours times your price are the cost."""
-    trains, serves = _machines(facts.recipe.platform)
+    trains, serves = facts.recipe.platform.trains_on, facts.recipe.platform.serves_on
     seconds = [
         ("training job", trains, sum(facts.training()["seconds"].values())),
         (f"answers of the {facts.base.who}", serves, _busy_seconds(facts.base)),
@@ -55,15 +55,6 @@ def cost_of(facts: RunFacts) -> list[tuple[str, str, float]]:
         ("this run, from start to end", "the flow", facts.seconds),
     ]
     return [(what, where, spent / 3600) for what, where, spent in seconds]
-
-
-def _machines(platform: Platform) -> tuple[str, str]:
-    """What the job ran on, and what serves. Of several instance types, the job took the first that could be had."""
-    if not isinstance(platform, SageMakerPlatform):
-        return f"{platform.kind}, this machine", f"{platform.kind}, this machine"
-    count = f"{platform.instance_count} x " if platform.instance_count > 1 else ""
-    trains = " or ".join(platform.training_instances)
-    return f"sagemaker, {count}{trains}", f"sagemaker, {platform.serving_instance}"
 
 
 def _busy_seconds(scores: Scores) -> float:

@@ -9,7 +9,23 @@ from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 from finetune_flows.tasks.sections.section import Section, rule
 
 
-class ProcessPlatform(Section):
+class _ThisMachine(Section):
+    """What the platforms of this machine share."""
+
+    kind: str
+
+    @property
+    def trains_on(self) -> str:
+        """The machine of the training job, for a report."""
+        return f"{self.kind}, this machine"
+
+    @property
+    def serves_on(self) -> str:
+        """The machine of the endpoints, for a report."""
+        return self.trains_on
+
+
+class ProcessPlatform(_ThisMachine):
     """Jobs and endpoints are processes on this machine."""
 
     model_config = ConfigDict(title="Process")
@@ -24,7 +40,7 @@ class ProcessPlatform(Section):
     max_runtime_hours: float = Field(24, gt=0, le=24 * 28, description="A training job is stopped after so many hours.")
 
 
-class DockerPlatform(Section):
+class DockerPlatform(_ThisMachine):
     """Jobs and endpoints are containers on this machine's Docker engine."""
 
     model_config = ConfigDict(title="Docker")

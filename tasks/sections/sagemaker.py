@@ -114,6 +114,17 @@ class SageMakerPlatform(Section):
     )
     tags: dict[str, str] = Field({}, max_length=40, description="Tags of your own on everything that is created.")
 
+    @property
+    def trains_on(self) -> str:
+        """The machine of the training job, for a report. Of several types, the job takes the first that can be had."""
+        count = f"{self.instance_count} x " if self.instance_count > 1 else ""
+        return f"sagemaker, {count}{' or '.join(self.training_instances)}"
+
+    @property
+    def serves_on(self) -> str:
+        """The machine of the endpoints, for a report."""
+        return f"sagemaker, {self.serving_instance}"
+
     @rule
     def _is_in_a_network_or_in_none(self) -> Iterator[str]:
         if bool(self.subnets) != bool(self.security_groups):

@@ -22,10 +22,10 @@ FOLDERS = (  # of tasks/, the ground floor first: each imports only from those b
     "recipe",
     "artifacts",
     "dataset",
-    "platforms",
     "evaluation",
     "monitoring",
     "preflight",
+    "platforms",
     "tuning",
     "reporting",
 )

@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
         started.command(*PREFECT, "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
         with started.worker(POOL):
             yield started
-    home = ProcessRunner(folder / "home")
+    home = ProcessRunner(root=folder / "home")
     for alias in home.aliases():
         home.delete_alias(alias.name)
     for endpoint in home.endpoints():

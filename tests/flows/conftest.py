@@ -34,7 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PREFECT_LOCAL_STORAGE_PATH", str(tmp_path / "results"))
     with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: tmp_path / "results"}):
         yield folder
-    runner = ProcessRunner(folder)
+    runner = ProcessRunner(root=folder)
     for alias in runner.aliases():
         runner.delete_alias(alias.name)
     for endpoint in runner.endpoints():

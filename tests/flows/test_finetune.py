@@ -138,7 +138,7 @@ def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path,
     outcome = finetune(changed(recipe, "gate", min_score=0.99))
     assert not outcome.promoted
     assert outcome.endpoint is None
-    assert ProcessRunner(home).endpoints() == []
+    assert ProcessRunner(root=home).endpoints() == []
     record = Registry().read("tiny")
     assert record.champion is None
     assert [entry.decision.passed for entry in record.history] == [False]
@@ -158,7 +158,7 @@ def test_a_new_champion_ends_the_endpoint_of_the_one_before(home: Path, recipe: 
     finetune(recipe)
     second = finetune(changed(recipe, "training", seed=1))
     assert second.endpoint is not None
-    assert [endpoint.name for endpoint in ProcessRunner(home).endpoints()] == [second.endpoint.name]
+    assert [endpoint.name for endpoint in ProcessRunner(root=home).endpoints()] == [second.endpoint.name]
 
 
 def test_a_failed_job_is_told_in_the_words_of_its_program_and_leaves_nothing_running(
@@ -166,7 +166,7 @@ def test_a_failed_job_is_told_in_the_words_of_its_program_and_leaves_nothing_run
 ) -> None:
     with pytest.raises(JobFailed, match=r"(?s)job tiny-\w+-1 failed: .*log: "):
         finetune(changed(recipe, "training", lora_targets="no_such_layer", method="lora"))
-    assert ProcessRunner(home).endpoints() == []
+    assert ProcessRunner(root=home).endpoints() == []
     assert "JobFailed" in list_runs()[-1].result
 
 

@@ -41,11 +41,9 @@ def watched(content: dict[str, Any]) -> Recipe:
 def endpoint(home: Path, tiny_model: Path, watched: Recipe) -> Iterator[Endpoint]:
     until = datetime.now(UTC) + timedelta(minutes=20)
     labels = Labels(recipe=watched.name, step_key="k", flow_run="r", expires_at=until)
-    spec = EndpointSpec(
-        name="watched-1", model=tiny_model, model_digest="d", environment={}, startup_seconds=240, labels=labels
-    )
-    yield ProcessRunner(home).start_endpoint(spec)
-    ProcessRunner(home).delete_endpoint("watched-1")
+    spec = EndpointSpec(name="watched-1", model=tiny_model, model_digest="d", serving=watched.serving, labels=labels)
+    yield ProcessRunner(root=home).start_endpoint(spec)
+    ProcessRunner(root=home).delete_endpoint("watched-1")
 
 
 def ask(endpoint: Endpoint, body: dict[str, Any] = BODY, times: int = 6) -> list[int]:

@@ -31,7 +31,7 @@ def test_prompts_unlike_the_training_rows_break_the_limits(home: Path, content: 
     assert calm.broken == {}
     assert [window.drift for window in calm.windows] == [None], "what our own evaluation asked is left out"
 
-    [alias] = ProcessRunner(home_folder()).aliases()
+    [alias] = ProcessRunner(root=home_folder()).aliases()
     for text in OTHERS:
         ask(alias, text)
     seen = monitor(recipe)

@@ -54,12 +54,12 @@ def test_promotion_and_rollback_keep_the_address_and_lose_no_request(home: Path,
     with calling(first.address) as served:
         second = finetune(changed(recipe, "training", seed=1))
         assert second.address == first.address
-        [running] = ProcessRunner(home).endpoints()
+        [running] = ProcessRunner(root=home).endpoints()
         assert running.model_digest == second.model.digest, "the one before is stopped"
 
         alias = rollback("tiny", "users complain")
         assert alias.url == first.address
-        [running] = ProcessRunner(home).endpoints()
+        [running] = ProcessRunner(root=home).endpoints()
         assert running.model_digest == first.model.digest, "its server was started again"
     assert len(set(served)) == 3, "the first, the second, and the first on a new port"
 
@@ -81,7 +81,7 @@ def test_promotion_and_rollback_keep_the_address_and_lose_no_request(home: Path,
 def test_a_model_that_needs_approval_serves_once_a_person_promotes_it(home: Path, recipe: Recipe) -> None:
     outcome = finetune(changed(recipe, "gate", approval=True))
     assert (outcome.promoted, outcome.decision) == (False, "awaits approval")
-    assert ProcessRunner(home).endpoints() == []
+    assert ProcessRunner(root=home).endpoints() == []
     assert Registry().read("tiny").champion is None
     alias = promote("tiny", reason="looked at it")
     assert alias is not None
@@ -98,7 +98,7 @@ def test_what_the_gate_did_not_pass_is_promoted_only_if_asked_for_anyway(home: P
         promote("other")
     alias = promote("tiny", anyway=True, reason="I know better")
     assert alias is not None
-    assert [endpoint.name for endpoint in ProcessRunner(home).endpoints()] == [alias.endpoint]
+    assert [endpoint.name for endpoint in ProcessRunner(root=home).endpoints()] == [alias.endpoint]
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_damaged_model_is_not_returned_to_and_the_champion_serves_on(home: Pat
     (first.model.path / "model" / "model.safetensors").write_bytes(b"not the weights")
     with pytest.raises(ArtifactDamaged):
         rollback("tiny")
-    [running] = ProcessRunner(home).endpoints()
+    [running] = ProcessRunner(root=home).endpoints()
     assert running.model_digest == second.model.digest
     assert httpx.get(f"{second.address}/ping", timeout=60).status_code == 200
     champion = Registry().read("tiny").champion

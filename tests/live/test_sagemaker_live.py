@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from finetune_flows.flows.finetune import finetune
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.platforms.sagemaker import data
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from finetune_flows.tasks.platforms.sagemaker.runner import SageMakerRunner
 from finetune_flows.tasks.recipe import SageMakerPlatform, parse_recipe
 from tests.flows.conftest import home, prefect_server
@@ -71,5 +71,5 @@ def test_the_demo_rows_teach_a_small_model_on_a_gpu(section: SageMakerPlatform, 
     assert outcome.promoted, outcome.reasons
     assert outcome.endpoint is not None
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
-    with sync_client(outcome.endpoint.url, 60) as client:
+    with SageMakerConnection(outcome.endpoint.url).client(60) as client:
         client.post("/v1/chat/completions", json=body).raise_for_status()

@@ -8,6 +8,7 @@ from docker.models.containers import Container
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import locked, write_json
+from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
 from finetune_flows.tasks.platforms.docker import serving
 from finetune_flows.tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
@@ -18,6 +19,7 @@ from finetune_flows.tasks.platforms.local.folders import last_line
 from finetune_flows.tasks.platforms.local.health import wait_until_healthy
 
 _GRACE = 30  # seconds between SIGTERM and SIGKILL, as SageMaker gives a server
+_PORT = f"{engines.PORT}/tcp"
 
 
 class DockerEndpoints(Place):
@@ -46,9 +48,9 @@ class DockerEndpoints(Place):
             self.container_name(spec.name),
             self.folder("endpoints", spec.name),
             _GRACE,
-            mounts=[bind(with_weights(spec.model, self.root / "fetched"), "/opt/ml/model")],
+            mounts=[bind(with_weights(spec.model, self.root / "fetched"), engines.MODEL)],
             environment=plan.environment,
-            ports={"8080/tcp": ("127.0.0.1", None)},
+            ports={_PORT: ("127.0.0.1", None)},
             labels=labels_of(self.root, "endpoint", spec.name, spec.labels)
             | {"finetune.model_digest": spec.model_digest},
         )
@@ -107,7 +109,7 @@ class DockerEndpoints(Place):
         """What its labels and ports say, and the file beside it that says until when."""
         own = {key.removeprefix("finetune."): value for key, value in container.labels.items()}
         written = Labels.model_validate({key: own[key] for key in Labels.model_fields})
-        bindings = container.ports.get("8080/tcp") or [{"HostPort": "0"}]
+        bindings = container.ports.get(_PORT) or [{"HostPort": "0"}]
         return Endpoint(
             name=own["name"],
             url=f"http://127.0.0.1:{bindings[0]['HostPort']}",

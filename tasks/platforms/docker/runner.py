@@ -2,19 +2,16 @@
 
 from datetime import datetime
 
-from finetune_flows.tasks.platforms.contract import JudgedModel, TrainingJob
+from finetune_flows.tasks.platforms.contract import TrainingJob
 from finetune_flows.tasks.platforms.docker.endpoints import DockerEndpoints
 from finetune_flows.tasks.platforms.docker.engine import engine_errors
 from finetune_flows.tasks.platforms.docker.jobs import DockerJobs
 from finetune_flows.tasks.platforms.docker.place import remove
-from finetune_flows.tasks.platforms.local.aliases import LocalAliases
+from finetune_flows.tasks.platforms.local.machine import ThisMachine
 
 
-class DockerRunner(DockerJobs, DockerEndpoints, LocalAliases):
+class DockerRunner(DockerJobs, DockerEndpoints, ThisMachine):
     """Implements `contract.Platform` with containers of one engine, and folders below `root` that are mounted in them."""
-
-    def enter_model(self, judged: JudgedModel) -> None:
-        """Containers have no registry but our own."""
 
     def sweep(self, now: datetime) -> list[str]:
         """Removes endpoints and jobs past their expiry, and the containers of dead ones."""

@@ -36,6 +36,7 @@ def start(folder: Path, command: Sequence[str], environment: dict[str, str], dea
         process = subprocess.Popen(
             program("tasks.platforms.local.supervisor", str(folder)),
             cwd=folder,
+            env=os.environ | {"PYTHONPATH": inherited["PYTHONPATH"]},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -3,14 +3,18 @@
 import logging
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from finetune_flows.tasks.aws.errors import aws_errors
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import locked
+from finetune_flows.tasks.endpoints.connect import Connection
+from finetune_flows.tasks.monitoring.window import Window
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
-from finetune_flows.tasks.platforms.sagemaker import alarms, data, images, scaling, serving_requests
+from finetune_flows.tasks.platforms.sagemaker import cloudwatch, data, images, scaling, serving_requests
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection, url_of
 from finetune_flows.tasks.platforms.sagemaker.logs import ENDPOINTS, LogFollower, tail
 from finetune_flows.tasks.platforms.sagemaker.parts import (
     delete_parts,
@@ -20,9 +24,9 @@ from finetune_flows.tasks.platforms.sagemaker.parts import (
     make_parts,
     parts_of,
 )
-from finetune_flows.tasks.platforms.sagemaker.place import Place
+from finetune_flows.tasks.platforms.sagemaker.place import Place, polls
 from finetune_flows.tasks.platforms.sagemaker.serving_requests import VARIANT, Plan
-from finetune_flows.tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.sections.stages import MonitoringSection
 
 log = logging.getLogger("finetune.sagemaker")
 _STEADY = ("InService", "Failed", "OutOfService", "UpdateRollbackFailed")
@@ -77,7 +81,7 @@ class SageMakerEndpoints(Place):
         after = before
         try:
             make_parts(self.sagemaker, plan)
-            alarm = alarms.put_rollback_alarm(self.clients, spec.name)
+            alarm = cloudwatch.put_rollback_alarm(self.clients, spec.name)
             self.sagemaker.update_endpoint(**serving_requests.update(spec.name, plan.name, [alarm]))
             found = self._wait(spec) or {}
             after = found.get("EndpointConfigName", before)
@@ -118,6 +122,19 @@ class SageMakerEndpoints(Place):
             self.sagemaker.add_tags(ResourceArn=found["EndpointArn"], Tags=wanted)
         return labels
 
+    def connection(self, endpoint: Endpoint) -> Connection:
+        """By InvokeEndpoint, signed with the caller's credentials."""
+        return SageMakerConnection(endpoint.url)
+
+    def window(self, endpoint: Endpoint) -> Window:
+        """The last whole quarter of an hour, as CloudWatch has it."""
+        return cloudwatch.window(self.clients, endpoint.name, datetime.now(UTC))
+
+    def put_alarms(self, endpoint: Endpoint, limits: MonitoringSection) -> list[str] | None:
+        """Alarms of CloudWatch; they go with the endpoint."""
+        with aws_errors(f"putting alarms on {endpoint.name}"):
+            return cloudwatch.put_limit_alarms(self.clients, endpoint.name, limits)
+
     def endpoint_log(self, name: str) -> Path:
         """All streams of all its instances; what was read before is not read again."""
         file = self._log_folder(name) / "log.txt"
@@ -144,7 +161,7 @@ class SageMakerEndpoints(Place):
         """Deletes the endpoint, then every configuration and model that was made for it, and its scaling and alarms."""
         with aws_errors(f"deleting endpoint {name}"):
             scaling.unscale(self.clients, name)
-            alarms.delete_alarms(self.clients, name)
+            cloudwatch.delete_alarms(self.clients, name)
             existed = delete_until_gone(self.sagemaker, name, self.sleep)
             for part in parts_of(self.sagemaker, name):
                 delete_parts(self.sagemaker, part)
@@ -155,6 +172,4 @@ class SageMakerEndpoints(Place):
         return self.root / "endpoints" / name
 
     def _url(self, name: str) -> str:
-        """Scheme sagemaker, asked by tasks.platforms.connect."""
-        user = f"{self.section.profile}@" if self.section.profile else ""
-        return f"sagemaker://{user}{self.clients.region}/{name}"
+        return url_of(self.clients.region, self.section.profile, name)

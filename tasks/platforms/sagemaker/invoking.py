@@ -1,4 +1,4 @@
-"""httpx transports that ask a SageMaker endpoint: the body goes to InvokeEndpoint, signed with the caller's credentials.
+"""How a SageMaker endpoint is asked, by transports of httpx: the body goes to InvokeEndpoint, signed with the caller's credentials.
 
 An URL `sagemaker://[profile@]region/endpoint` names it. SageMaker knows one path only, /invocations, and every engine
 takes there what it takes at its other paths, OpenAI's chat body above all. What SageMaker says for the container is turned back into the container's own status.
@@ -7,8 +7,9 @@ takes there what it takes at its other paths, OpenAI's chat body above all. What
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -22,22 +23,37 @@ _NOT_THERE = "/tokenize"  # no engine takes its body at /invocations
 _STATUS = {"ThrottlingException": 429, "ModelNotReadyException": 503, "ServiceUnavailable": 503, "InternalFailure": 503}
 
 
-def transport(url: SplitResult) -> httpx.BaseTransport:
-    """For `httpx.Client`: straight to the endpoint, or through its queue when it is asynchronous."""
-    clients, endpoint = _target(url)
-    queue = queue_of(clients, endpoint)
-    return QueueSync(queue) if queue else InvokeEndpointSync(_Signing(clients, endpoint))
+@dataclass(frozen=True)
+class SageMakerConnection:
+    """Implements `connect.Connection`: straight to the endpoint, or through its queue when it is asynchronous."""
+
+    url: str
+
+    def client(self, timeout: float | httpx.Timeout) -> httpx.Client:
+        """For one request after the other."""
+        clients, endpoint = self._target()
+        queue = queue_of(clients, endpoint)
+        transport = QueueSync(queue) if queue else InvokeEndpointSync(_Signing(clients, endpoint))
+        return httpx.Client(base_url=self.url, timeout=timeout, transport=transport)
+
+    def async_client(self, timeout: float | httpx.Timeout, connections: int) -> httpx.AsyncClient:
+        """For many at once."""
+        clients, endpoint = self._target()
+        queue = queue_of(clients, endpoint)
+        transport = (
+            QueueAsync(queue, connections) if queue else InvokeEndpoint(_Signing(clients, endpoint), connections)
+        )
+        return httpx.AsyncClient(base_url=self.url, timeout=timeout, transport=transport)
+
+    def _target(self) -> tuple[Clients, str]:
+        parts = urlsplit(self.url)
+        return Clients(SageMakerPlatform(region=parts.hostname, profile=parts.username)), parts.path.strip("/")
 
 
-def async_transport(url: SplitResult, connections: int) -> httpx.AsyncBaseTransport:
-    """For `httpx.AsyncClient`."""
-    clients, endpoint = _target(url)
-    queue = queue_of(clients, endpoint)
-    return QueueAsync(queue, connections) if queue else InvokeEndpoint(_Signing(clients, endpoint), connections)
-
-
-def _target(url: SplitResult) -> tuple[Clients, str]:
-    return Clients(SageMakerPlatform(region=url.hostname, profile=url.username)), url.path.strip("/")
+def url_of(region: str, profile: str | None, endpoint: str) -> str:
+    """What `SageMakerConnection` reads."""
+    user = f"{profile}@" if profile else ""
+    return f"sagemaker://{user}{region}/{endpoint}"
 
 
 def _refused(request: httpx.Request) -> httpx.Response | None:

@@ -11,11 +11,10 @@ from finetune_flows.tasks.artifacts.remote import REMOTE, RemoteFiles, list_pref
 from finetune_flows.tasks.aws.errors import aws_errors, code_of, is_missing
 from finetune_flows.tasks.base.files import PACKAGE, write_json
 from finetune_flows.tasks.platforms.contract import JobState, ReadLine, Status, TrainingJob
-from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.platforms.local.staging import stage
 from finetune_flows.tasks.platforms.sagemaker import data, images, requests
 from finetune_flows.tasks.platforms.sagemaker.logs import JOBS, LogFollower
-from finetune_flows.tasks.platforms.sagemaker.place import Place
-from finetune_flows.tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.platforms.sagemaker.place import Place, polls
 
 log = logging.getLogger("finetune.sagemaker")
 ENTRY = PACKAGE / "containers" / "training" / "entry.py"
@@ -31,7 +30,7 @@ class SageMakerJobs(Place):
 
     def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
         """Done on this machine, by a process: what it makes is uploaded once."""
-        ProcessRunner(self.root).convert_model(source, output, chat_template)
+        stage(source, output, chat_template)
 
     def start_job(self, job: TrainingJob) -> None:
         """Uploads what is not there yet and creates the job; one of that name that exists is left alone."""

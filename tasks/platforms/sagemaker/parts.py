@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from finetune_flows.tasks.aws.errors import code_of, is_missing, words_of
+from finetune_flows.tasks.platforms.sagemaker.place import polls
 from finetune_flows.tasks.platforms.sagemaker.serving_requests import Plan
-from finetune_flows.tasks.platforms.sagemaker.waiting import polls
 
 log = logging.getLogger("finetune.sagemaker")
 _TAKEN = re.compile(r"already exist", re.IGNORECASE)

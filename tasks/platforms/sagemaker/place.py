@@ -1,8 +1,12 @@
-"""One section's place in AWS: its clients, its tags, and a folder here for logs and for what must be found again."""
+"""One section's place in AWS: its clients, its tags, and a folder here for logs and for what must be found again.
+
+And how AWS is waited for: by asking again and again.
+"""
 
 import hashlib
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,8 @@ from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.base.files import home, write_json
 from finetune_flows.tasks.platforms.contract import Labels
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds
 
 
 class Place:
@@ -55,3 +61,16 @@ def remembered(root: Path | None = None) -> list[SageMakerPlatform]:
     files = sorted(((root or home() / "sagemaker") / "places").glob("*.json"))
     sections = [SageMakerPlatform.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
     return list({(each.region, each.profile, each.bucket, each.prefix): each for each in sections}.values())
+
+
+def polls(sleep: Callable[[float], None] = time.sleep) -> Iterator[int]:
+    """Counts at once, and then after each pause, without end: jobs may run for days.
+
+    Soon at first, then every ten seconds, and never all at the same moment: AWS throttles those who ask together.
+    """
+    pause, count = _FIRST_PAUSE, 0
+    while True:
+        yield count
+        count += 1
+        sleep(pause * random.uniform(0.75, 1.25))
+        pause = min(pause * 1.4, _LONGEST_PAUSE)

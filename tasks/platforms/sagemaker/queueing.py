@@ -12,7 +12,7 @@ from finetune_flows.tasks.artifacts.remote import split_uri
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.errors import aws_errors, is_missing
 from finetune_flows.tasks.platforms.sagemaker.parts import describe
-from finetune_flows.tasks.platforms.sagemaker.waiting import polls
+from finetune_flows.tasks.platforms.sagemaker.place import polls
 
 LONGEST_SECONDS = 3600.0  # that AWS lets an instance work on one answer
 

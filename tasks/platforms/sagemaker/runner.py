@@ -1,15 +1,47 @@
-"""The sagemaker platform as a whole."""
+"""The sagemaker platform as a whole.
 
+The lasting address of a champion is an endpoint with the recipe's name, whose configuration is exchanged.
+"""
+
+from collections.abc import Callable
 from datetime import datetime
 
 from finetune_flows.tasks.aws.errors import aws_errors
-from finetune_flows.tasks.platforms.sagemaker.aliases import SageMakerAliases
+from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec, Intent
+from finetune_flows.tasks.platforms.sagemaker.endpoints import SageMakerEndpoints
 from finetune_flows.tasks.platforms.sagemaker.jobs import SageMakerJobs
 from finetune_flows.tasks.platforms.sagemaker.model_registry import SageMakerRegistry
+from finetune_flows.tasks.platforms.sagemaker.preflight.look_ahead import look_ahead
+from finetune_flows.tasks.preflight import costs
+from finetune_flows.tasks.preflight.report import Report
+from finetune_flows.tasks.recipe import Recipe
 
 
-class SageMakerRunner(SageMakerJobs, SageMakerAliases, SageMakerRegistry):
+class SageMakerRunner(SageMakerJobs, SageMakerEndpoints, SageMakerRegistry):
     """Implements `contract.Platform` in one account, region, bucket and prefix."""
+
+    def preflight(self, intent: Callable[[], Intent]) -> Report | None:
+        """Asks AWS what it may: all that costs money is refused before anything is uploaded."""
+        return look_ahead(intent(), self.section)
+
+    def training_hours(self, recipe: Recipe) -> float | None:
+        """By the prices of the section's instances."""
+        return costs.training_hours(recipe, self.clients)
+
+    def point_alias(self, name: str, endpoint: Endpoint, spec: EndpointSpec) -> Alias:
+        """Blue/green update to the judged model. The endpoint it was judged on is deleted: it would cost twice."""
+        served = self.start_endpoint(spec.model_copy(update={"name": name}))
+        if endpoint.name != name:
+            self.delete_endpoint(endpoint.name)
+        return _alias(served)
+
+    def aliases(self) -> list[Alias]:
+        """Endpoints that have their recipe's name."""
+        return [_alias(endpoint) for endpoint in self.endpoints() if endpoint.name == endpoint.labels.recipe]
+
+    def delete_alias(self, name: str) -> bool:
+        """Deletes the endpoint."""
+        return self.delete_endpoint(name)
 
     def sweep(self, now: datetime) -> list[str]:
         """Deletes endpoints past their expiry, and those that never came up.
@@ -24,3 +56,9 @@ class SageMakerRunner(SageMakerJobs, SageMakerAliases, SageMakerRegistry):
                     self.delete_endpoint(endpoint.name)
                     swept.append(f"endpoint {endpoint.name} ({'had failed' if dead else 'expired'})")
         return swept
+
+
+def _alias(endpoint: Endpoint) -> Alias:
+    return Alias(
+        name=endpoint.name, url=endpoint.url, endpoint=endpoint.name, target=endpoint.url, labels=endpoint.labels
+    )

@@ -5,18 +5,16 @@ Names of members are AWS's; see the API reference of CreateModel, CreateEndpoint
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.instances import gpus_that_serve, has_own_disk
+from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels
 from finetune_flows.tasks.platforms.sagemaker import images
 from finetune_flows.tasks.platforms.sagemaker.requests import Request, tags, vpc
-from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 VARIANT = "main"
-MODEL = "/opt/ml/model"
 _SHORTEST, _LONGEST = 60, 3600  # seconds that AWS permits for each of the two start-up time-outs
 
 
@@ -71,18 +69,19 @@ def startup_seconds(spec: EndpointSpec) -> int:
 
 
 def _model(clients: Clients, spec: EndpointSpec, model_uri: str, image: str) -> Request:
+    section = clients.section
     source = {"S3Uri": model_uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
     model: Request = {
         "ExecutionRoleArn": clients.role_arn,
         "PrimaryContainer": {
             "Image": image,
             "ModelDataSource": {"S3DataSource": source},
-            "Environment": environment(clients.section.serving_engine, spec.environment) | _shards(clients.section),
+            "Environment": engines.environment(section.serving_engine, spec.serving, gpus_that_serve(section)),
         },
-        "EnableNetworkIsolation": clients.section.network_isolation,
+        "EnableNetworkIsolation": section.network_isolation,
     }
-    if clients.section.subnets:
-        model["VpcConfig"] = vpc(clients.section)
+    if section.subnets:
+        model["VpcConfig"] = vpc(section)
     return model
 
 
@@ -113,34 +112,5 @@ def _asynchronous(clients: Clients, spec: EndpointSpec) -> Request:
     }
     if clients.section.kms_key:
         output["KmsKeyId"] = clients.section.kms_key
-    at_once = int(spec.environment["SERVING_MAX_BATCH_SIZE"])
-    return {"OutputConfig": output, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": min(at_once, 1000)}}
-
-
-def _shards(section: SageMakerPlatform) -> dict[str, str]:
-    """vLLM keeps to one GPU unless it is told; TGI and DJL-LMI take all by themselves."""
-    gpus = gpus_that_serve(section)
-    return {"SM_VLLM_TENSOR_PARALLEL_SIZE": str(gpus)} if section.serving_engine == "vllm" and gpus > 1 else {}
-
-
-def environment(engine: str, settings: Mapping[str, str]) -> dict[str, str]:
-    """The recipe's serving settings, which the spec carries as SERVING_* variables, in the words of the engine."""
-    length, batch, dtype = (settings[f"SERVING_{name}"] for name in ("MAX_MODEL_LENGTH", "MAX_BATCH_SIZE", "DTYPE"))
-    if engine == "vllm":
-        options = {"MODEL": MODEL, "SERVED_MODEL_NAME": "model", "DTYPE": dtype}
-        options |= {"MAX_MODEL_LEN": length, "MAX_NUM_SEQS": batch}
-        return {f"SM_VLLM_{name}": value for name, value in options.items()}
-    if engine == "tgi":
-        limits = {"MAX_TOTAL_TOKENS": length, "MAX_INPUT_TOKENS": str(int(length) - 1)}
-        kind = {} if dtype == "auto" else {"DTYPE": dtype}
-        return {
-            "HF_MODEL_ID": MODEL,
-            "MESSAGES_API_ENABLED": "true",
-            "MAX_CONCURRENT_REQUESTS": batch,
-            **limits,
-            **kind,
-        }
-    if engine == "djl-lmi":
-        options = {"ROLLING_BATCH": "vllm", "MAX_MODEL_LEN": length, "MAX_ROLLING_BATCH_SIZE": batch, "DTYPE": dtype}
-        return {"HF_MODEL_ID": MODEL} | {f"OPTION_{name}": value for name, value in options.items()}
-    return dict(settings)
+    at_once = min(spec.serving.max_batch_size, 1000)
+    return {"OutputConfig": output, "ClientConfig": {"MaxConcurrentInvocationsPerInstance": at_once}}

@@ -3,7 +3,7 @@
 import pytest
 
 from finetune_flows.containers.serving.settings import ServingSettings
-from finetune_flows.tasks.deploy import environment_of
+from finetune_flows.tasks.platforms.engines import environment
 from finetune_flows.tasks.recipe import ServingSection
 
 # Of the endpoint, not of the server in it.
@@ -15,7 +15,7 @@ def test_every_setting_reaches_the_server():
         engine="transformers", dtype="bfloat16", max_batch_size=7, max_queue=9, request_seconds=12.5,
         prefix_megabytes=3, max_model_length=99, capture=0.25,
     )  # fmt: skip
-    told = ServingSettings.from_environment(environment_of(section))
+    told = ServingSettings.from_environment(environment("finetune-flows", section))
     asked = section.model_dump(exclude=ENDPOINT_ONLY)
     assert told.model_dump(include=set(asked)) == asked
     assert not any(value == ServingSection.model_fields[name].default for name, value in asked.items())

@@ -5,6 +5,7 @@ With `serve` it is a server of a second: so the platform is tested without waiti
 
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -12,11 +13,9 @@ import time
 from pathlib import Path
 
 if sys.argv[1:] == ["serve"]:
-    from tests.support.contract_image import server
+    runpy.run_path(str(Path(__file__).with_name("server.py")), run_name="__main__")
 
-    server.main()
-
-ML = Path("/opt/ml")
+ML = Path(os.environ.get("CONTRACT_ROOT", "/opt/ml"))
 settings = json.loads((ML / "input/config/hyperparameters.json").read_text())
 stop = []
 

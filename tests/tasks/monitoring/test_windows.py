@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from finetune_flows.containers.serving.metrics import SECONDS, Metrics
 from finetune_flows.containers.serving.record import Record
-from finetune_flows.tasks.monitoring.cloudwatch import last_period, window_of
 from finetune_flows.tasks.monitoring.counters import Counters, quantile, read_counters, window_between
-from finetune_flows.tasks.monitoring.looking import look
 from finetune_flows.tasks.monitoring.window import Window, breaches
 from finetune_flows.tasks.platforms.contract import Endpoint, Labels
 from finetune_flows.tasks.platforms.local.aliases import free_port
+from finetune_flows.tasks.platforms.local.looking import look
+from finetune_flows.tasks.platforms.sagemaker.cloudwatch import last_period, window_of
 from finetune_flows.tasks.recipe import MonitoringSection
 from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
 

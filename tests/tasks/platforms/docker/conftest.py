@@ -1,4 +1,4 @@
-"""A real engine, and an image whose programs take a second."""
+"""The platform on a real engine, with an image whose programs take a second."""
 
 import functools
 import http.server
@@ -11,47 +11,11 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import DockerException, ImageNotFound
 
 from finetune_flows.tasks.platforms.docker import DockerRunner
 from finetune_flows.tasks.sections.platforms import DockerPlatform
-from tests import SUPPORT
 
-CONTRACT_IMAGE = SUPPORT / "contract_image"
 WHEELS_PORT = 8799  # always the same: the engine keeps a layer only as long as its arguments are alike
-
-
-@pytest.fixture(scope="session")
-def client() -> docker.DockerClient:
-    try:
-        return docker.from_env()
-    except DockerException as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI needs a Docker engine: {error}")
-        pytest.skip(f"no Docker engine answers: {error}")
-
-
-@pytest.fixture(scope="session")
-def base_image(client: docker.DockerClient) -> str:
-    """The one that scripts/docker-engine makes where no registry can be reached, or the public one."""
-    local = f"local/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
-    try:
-        client.images.get(local)
-    except ImageNotFound:
-        return "python:3.11-slim"
-    return local
-
-
-@pytest.fixture(scope="session")
-def image(client: docker.DockerClient, base_image: str) -> str:
-    built, _ = client.images.build(
-        path=str(CONTRACT_IMAGE),
-        tag="finetune-test/contract:1",
-        buildargs={"BASE_IMAGE": base_image},
-        rm=True,
-        forcerm=True,
-    )
-    return str(built.tags[0])
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels
 from finetune_flows.tasks.platforms.docker import DockerRunner
 from finetune_flows.tasks.sections.platforms import DockerPlatform
+from finetune_flows.tasks.sections.stages import ServingSection
 from tests import ROOT
 from tests.containers.serving.lively_model import lively_model
 from tests.tasks.platforms.docker.conftest import remove_containers
@@ -26,8 +27,7 @@ def test_the_serving_image_conforms(
         name="conformance",
         model=lively_model(tmp_path / "model", window=512),
         model_digest="lively",
-        environment={"SERVING_ENGINE": "transformers"},
-        startup_seconds=300,
+        serving=ServingSection(engine="transformers", startup_minutes=5),
         labels=Labels(recipe="r", step_key="k", flow_run="f", expires_at=datetime.now(UTC) + timedelta(hours=1)),
     )
     try:

@@ -1,11 +1,10 @@
-"""Real containers whose program takes a second: found again, shared, stopped, collected, never left behind."""
+"""Containers as jobs, in what the contract's own tests do not see: isolation, limits, and that none is left behind."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,11 +61,7 @@ def wait_for_step(runner: DockerRunner, folder: str = "r-key") -> None:
 
 
 def test_a_job_sees_the_contract_and_nothing_more(runner: DockerRunner, job: TrainingJob) -> None:
-    name, lines = run(runner, job)
-    assert [line for line in lines if line.startswith("step=")] == [
-        "step=1 steps=2 loss=1.0",
-        "step=2 steps=2 loss=1.0",
-    ]
+    name, _ = run(runner, job)
     seen = json.loads((runner.job_output(name) / "training.json").read_text())
     assert seen == {
         "arguments": ["train"],
@@ -82,60 +77,10 @@ def test_a_job_sees_the_contract_and_nothing_more(runner: DockerRunner, job: Tra
     assert ours(runner) == [], "the container went when the job was collected"
     assert "step=2" in (runner.root / "jobs" / name / "log.txt").read_text()
 
-    again, said = run(runner, job)
-    assert (again, said) == (name, ["job r-key-1 had completed: its model is used"])
-
-
-def test_a_failed_attempt_is_told_in_its_own_words_and_followed_by_the_next(
-    runner: DockerRunner, job: TrainingJob
-) -> None:
-    with pytest.raises(JobFailed, match=r"job r-key-1 failed: the rows are no good"):
-        run(runner, told(job, fail="the rows are no good"))
-    assert ours(runner) == []
-    assert run(runner, job)[0] == "r-key-2"
-
 
 def test_out_of_memory_is_told_with_what_to_change(runner: DockerRunner, job: TrainingJob) -> None:
     with pytest.raises(JobFailed, match=r"ran out of its 0\.25 GB: lower training\.batch_size .* platform\.memory_gb"):
         run(runner, told(job, allocate_mb="600"))
-
-
-def test_a_job_ends_by_itself_at_its_longest_running_time(runner: DockerRunner, job: TrainingJob) -> None:
-    """Nobody watches: the deadline is the container's own."""
-    runner.start_job(told(job, steps="1000").model_copy(update={"name": "r-key-1", "max_runtime_seconds": 1.5}))
-    give_up = time.monotonic() + 60
-    while runner.describe_job("r-key-1").status == "running":
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-    state = runner.describe_job("r-key-1")
-    assert (state.status, state.failure) == ("stopped", "it reached its longest running time")
-
-
-def test_a_stopped_job_keeps_its_checkpoint_and_the_next_attempt_goes_on(
-    runner: DockerRunner, job: TrainingJob
-) -> None:
-    runner.start_job(told(job, steps="200").model_copy(update={"name": "r-key-1"}))
-    wait_for_step(runner)
-    runner.stop_job("r-key-1")
-    assert runner.describe_job("r-key-1").failure == "it was stopped before its end"
-    assert ours(runner) == []
-    name, _ = run(runner, told(job, steps="200", seconds="0"))
-    assert name == "r-key-2"
-    assert json.loads((runner.job_output(name) / "training.json").read_text())["started_at"] > 0
-    runner.remove_job(name)
-    assert not (runner.root / "checkpoints/r-key").exists()
-
-
-def test_two_who_want_one_job_share_it(runner: DockerRunner, job: TrainingJob) -> None:
-    names: list[str] = []
-    run_it = lambda: names.append(run(runner, told(job, steps="10"))[0])  # noqa: E731
-    threads = [threading.Thread(target=run_it) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert names == ["r-key-1"] * 3
-    assert [folder.name for folder in (runner.root / "jobs").iterdir()] == ["r-key-1"]
 
 
 CHILD = """

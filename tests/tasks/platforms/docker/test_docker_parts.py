@@ -16,6 +16,7 @@ from finetune_flows.tasks.platforms.docker import images, serving
 from finetune_flows.tasks.platforms.docker.engine import engine_errors
 from finetune_flows.tasks.retrying import worth_retrying
 from finetune_flows.tasks.sections.platforms import DockerPlatform
+from finetune_flows.tasks.sections.stages import ServingSection
 
 DEADLINE = Path("containers/deadline.py")
 
@@ -76,23 +77,21 @@ def test_an_index_with_a_password_never_gets_into_an_image(monkeypatch: pytest.M
         (
             DockerPlatform(serving_engine="vllm"),
             "vllm/vllm-openai:v0.11.0",
-            "--model /opt/ml/model --served-model-name model --host 0.0.0.0 --port 8080 --dtype bfloat16 "
-            "--max-model-len 2048 --max-num-seqs 16",
+            "--model /opt/ml/model --served-model-name model --dtype bfloat16 --max-model-len 2048 --max-num-seqs 16 "
+            "--host 0.0.0.0 --port 8080",
         ),
         (
             DockerPlatform(serving_engine="tgi", serving_image="tgi:3"),
             "tgi:3",
-            "--model-id /opt/ml/model --hostname 0.0.0.0 --port 8080 --dtype bfloat16 --max-total-tokens 2048 "
-            "--max-input-tokens 2047 --max-concurrent-requests 16",
+            "--model-id /opt/ml/model --dtype bfloat16 --max-total-tokens 2048 --max-input-tokens 2047 "
+            "--max-concurrent-requests 16 --hostname 0.0.0.0 --port 8080",
         ),
     ],
 )
 def test_what_each_engine_is_told(section: DockerPlatform, image: str | None, command: list[str] | str) -> None:
-    settings = {"SERVING_DTYPE": "bfloat16", "SERVING_MAX_BATCH_SIZE": "16", "SERVING_MAX_MODEL_LENGTH": "2048"}
+    settings = ServingSection(dtype="bfloat16", max_batch_size=16, max_model_length=2048)
     labels = Labels(recipe="r", step_key="k", flow_run="f", expires_at="2030-01-01T00:00:00Z")  # type: ignore[arg-type]
-    spec = EndpointSpec(
-        name="r", model=Path("m"), model_digest="d", environment=settings, startup_seconds=1, labels=labels
-    )
+    spec = EndpointSpec(name="r", model=Path("m"), model_digest="d", serving=settings, labels=labels)
     plan = serving.plan(section, spec)
     assert (plan.image, plan.command) == (image, command.split() if isinstance(command, str) else command)
 

@@ -8,17 +8,15 @@ from pathlib import Path
 import pytest
 
 from finetune_flows.tasks.base.errors import JobFailed
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.platforms.attempts import run_job
 from finetune_flows.tasks.platforms.contract import EndpointSpec
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from tests.support.sagemaker.docker_containers import remove_all
 from tests.support.sagemaker.emulator import NOTHING, Emulator
 from tests.support.sagemaker.images import Image
-from tests.tasks.platforms.sagemaker.conftest import aws, emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, a_job, labels, runner
+from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, a_job, labels, runner
 
 pytestmark = pytest.mark.docker
-__all__ = ["aws", "emulator"]
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +61,10 @@ def test_an_endpoint_is_a_container_behind_port_8080(emulator: Emulator, tmp_pat
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    settings = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
-    spec = EndpointSpec(
-        name="r-1", model=model, model_digest="d", environment=settings, startup_seconds=60, labels=labels()
-    )
+    spec = EndpointSpec(name="r-1", model=model, model_digest="d", serving=SERVING, labels=labels())
     platform = runner(tmp_path)
     endpoint = platform.start_endpoint(spec)
-    with sync_client(endpoint.url, 30) as client:
-        assert client.post("/v1/chat/completions", json={"question": 1}).json() == {"question": 1}
+    with SageMakerConnection(endpoint.url).client(30) as client:
+        assert client.post("/v1/chat/completions", json={"question": 1}).json()["asked"] == {"question": 1}
     assert platform.delete_endpoint("r-1")
     assert emulator.holds() == NOTHING

@@ -17,6 +17,7 @@ import pytest
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec, Labels
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
+from finetune_flows.tasks.sections.stages import ServingSection
 
 
 class Server:
@@ -69,9 +70,7 @@ class Server:
 def point(server: Server, lifetime: timedelta = timedelta(minutes=5)) -> Alias:
     labels = Labels(recipe="r", step_key="k", flow_run="f", expires_at=datetime.now(UTC) + lifetime)
     endpoint = Endpoint(name=server.name, url=server.url, model_digest="d", labels=labels)
-    spec = EndpointSpec(
-        name=server.name, model=Path("/m"), model_digest="d", environment={}, startup_seconds=9, labels=labels
-    )
+    spec = EndpointSpec(name=server.name, model=Path("/m"), model_digest="d", serving=ServingSection(), labels=labels)
     return ProcessRunner().point_alias("r", endpoint, spec)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels
-from finetune_flows.tasks.recipe import ProcessPlatform
+from finetune_flows.tasks.recipe import ProcessPlatform, ServingSection
 from tests.support.tiny_model import build_tiny_model
 
 
@@ -21,8 +21,7 @@ def test_the_recipes_interpreter_serves(tmp_path: Path, monkeypatch):
         name="r-1",
         model=build_tiny_model(tmp_path / "model"),
         model_digest="d1",
-        environment={},
-        startup_seconds=240,
+        serving=ServingSection(startup_minutes=4),
         labels=Labels(recipe="r", step_key="k", flow_run="f", expires_at=expiry),
     )
     platform = platform_of(ProcessPlatform(serving_python=str(other)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
 from finetune_flows.tasks.platforms.sagemaker.runner import SageMakerRunner
-from finetune_flows.tasks.recipe import SageMakerPlatform
+from finetune_flows.tasks.recipe import SageMakerPlatform, ServingSection
 from tests import SUPPORT
 from tests.support.sagemaker.emulator import Emulator
 from tests.support.sagemaker.images import Image
@@ -15,6 +15,7 @@ from tests.support.sagemaker.images import Image
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/contract:1"
 PROGRAM = SUPPORT / "contract_image" / "program.py"
 ECHO = SUPPORT / "sagemaker" / "echo_server.py"
+SERVING = ServingSection(max_model_length=512, max_batch_size=4, startup_minutes=1)
 
 
 def labels(seconds: float = 600) -> Labels:

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from finetune_flows.tasks.endpoints.connect import async_client, sync_client
 from finetune_flows.tasks.platforms.contract import EndpointSpec
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from tests.support.sagemaker.emulator import BUCKET, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import labels, runner, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, labels, runner, use_quick_programs
 
-SERVING = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
 SCALED = {"asynchronous": True, "autoscaling": {"min_instances": 0, "max_instances": 2}}
 
 
@@ -23,8 +22,7 @@ def url(emulator: Emulator, tmp_path: Path) -> str:
         name="r-d1",
         model=tmp_path / "model",
         model_digest="d1",
-        environment=SERVING,
-        startup_seconds=60,
+        serving=SERVING,
         labels=labels(),
     )
     return runner(tmp_path, **SCALED).start_endpoint(spec).url
@@ -32,12 +30,12 @@ def url(emulator: Emulator, tmp_path: Path) -> str:
 
 def test_questions_go_through_s3_and_leave_nothing_there(emulator: Emulator, url: str) -> None:
     async def ask_three() -> list[int]:
-        async with async_client(url, 30, connections=3) as client:
+        async with SageMakerConnection(url).async_client(30, connections=3) as client:
             replies = await asyncio.gather(*(client.post("/v1/chat/completions", json={"n": n}) for n in range(3)))
         return [reply.json()["asked"]["n"] for reply in replies]
 
     assert asyncio.run(ask_three()) == [0, 1, 2]
-    with sync_client(url, 30) as client:
+    with SageMakerConnection(url).client(30) as client:
         assert client.post("/v1/chat/completions", json={"fail": 500}).status_code == 500
         assert client.post("/tokenize", json={}).status_code == 404
     assert emulator.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="finetune/requests").get("KeyCount") == 0

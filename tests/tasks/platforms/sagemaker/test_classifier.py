@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from finetune_flows.flows.finetune import finetune
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.evaluation.files import read_scores
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from finetune_flows.tasks.recipe import parse_recipe
 from tests.flows.conftest import home, prefect_server, tiny_model
 from tests.support.sagemaker.emulator import Emulator
@@ -31,7 +31,7 @@ def test_labelled_rows_become_a_classifier_behind_an_endpoint_of_sagemakers(
     (job,) = emulator.jobs.table.rows.values()
     assert {"train:loss", "validation:accuracy"} <= {each["MetricName"] for each in job.metrics}
     assert outcome.endpoint is not None
-    with sync_client(outcome.endpoint.url, 60) as client:
+    with SageMakerConnection(outcome.endpoint.url).client(60) as client:
         (answer,) = client.post("/invocations", json={"inputs": "the plot is lovely"}).raise_for_status().json()
     assert answer["label"] == "positive"
     assert 0.5 < answer["score"] <= 1

@@ -13,12 +13,10 @@ import httpx
 import pytest
 
 from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem, TryLater
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from tests.support.sagemaker.emulator import NOTHING, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import labels, runner, section, use_quick_programs
-
-ENVIRONMENT = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
+from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, labels, runner, section, use_quick_programs
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +33,7 @@ def spec(tmp_path: Path) -> EndpointSpec:
         name="r-1",
         model=model,
         model_digest="d1",
-        environment=ENVIRONMENT,
-        startup_seconds=60,
+        serving=SERVING,
         labels=labels(),
     )
 
@@ -51,29 +48,20 @@ def changed(spec: EndpointSpec, digest: str = "d2") -> EndpointSpec:
 
 
 def ask(endpoint: Endpoint, **body: object) -> httpx.Response:
-    with sync_client(endpoint.url, 30) as client:
+    with SageMakerConnection(endpoint.url).client(30) as client:
         return client.post("/v1/chat/completions", json=body)
 
 
-def test_an_endpoint_answers_is_found_again_and_is_deleted(
+def test_one_that_serves_is_taken_its_log_is_read_once_and_nothing_of_it_stays(
     emulator: Emulator, spec: EndpointSpec, tmp_path: Path
 ) -> None:
     platform = runner(tmp_path)
-    endpoint = platform.start_endpoint(spec)
-    assert ask(endpoint, question=1).json()["asked"] == {"question": 1}
-    assert ask(endpoint, fail=503).status_code == 503, "the container's own status, not SageMaker's"
-    assert platform.endpoints() == runner(tmp_path).endpoints() == [endpoint]
-
-    later = platform.start_endpoint(spec.model_copy(update={"labels": labels(1200)}))
-    assert later.labels.expires_at > endpoint.labels.expires_at
-    assert len(emulator.record.of("CreateEndpoint")) == 1, "the endpoint that serves is taken"
-
+    platform.start_endpoint(spec)
+    platform.start_endpoint(spec.model_copy(update={"labels": labels(1200)}))
+    assert len(emulator.record.of("CreateEndpoint")) == 1
     log = platform.endpoint_log("r-1")
     assert log.read_text() == platform.endpoint_log("r-1").read_text() == "serving\n", "each line once"
     assert platform.delete_endpoint("r-1")
-    assert not log.exists(), "it may hold what users asked"
-    assert not platform.delete_endpoint("r-1")
-    assert platform.endpoints() == []
     assert emulator.holds() == NOTHING
 
 
@@ -172,16 +160,10 @@ def test_an_update_that_does_not_come_up_is_turned_back(emulator: Emulator, spec
     assert platform.endpoints() == [before]
 
 
-def test_sweep_deletes_what_has_expired_and_leaves_the_rest(
-    emulator: Emulator, spec: EndpointSpec, tmp_path: Path
-) -> None:
-    platform = runner(tmp_path)
-    platform.start_endpoint(spec)
-    later = spec.model_copy(update={"name": "new", "labels": labels(5000)})
-    platform.start_endpoint(later)
+def test_sweep_leaves_what_is_not_its_own(emulator: Emulator, spec: EndpointSpec, tmp_path: Path) -> None:
+    runner(tmp_path).start_endpoint(spec)
     other = runner(tmp_path, prefix="another")
     assert other.sweep(datetime.now(UTC) + timedelta(seconds=9000)) == [], (
         "what lies under another prefix is not its own"
     )
-    assert platform.sweep(datetime.now(UTC) + timedelta(seconds=1000)) == ["endpoint r-1 (expired)"]
-    assert emulator.holds()["endpoints"] == ["new"]
+    assert emulator.holds()["endpoints"] == ["r-1"]

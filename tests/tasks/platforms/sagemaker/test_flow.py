@@ -10,10 +10,10 @@ import pytest
 
 from finetune_flows.flows.finetune import Outcome, finetune
 from finetune_flows.tasks.base.errors import RecipeError
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.evaluation.files import read_scores
 from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms import platforms_in_use
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from finetune_flows.tasks.recipe import Recipe, load_recipe, parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
 from tests.support.sagemaker.emulator import NOTHING, Emulator
@@ -42,7 +42,7 @@ def said() -> Iterator[list[str]]:
 def ask(outcome: Outcome) -> str:
     assert outcome.endpoint is not None
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
-    with sync_client(outcome.endpoint.url, 60) as client:
+    with SageMakerConnection(outcome.endpoint.url).client(60) as client:
         reply = client.post("/v1/chat/completions", json=body)
     return str(reply.raise_for_status().json()["choices"][0]["message"]["content"])
 

@@ -53,19 +53,6 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_job_is_followed_line_by_line_and_its_model_is_found_again(emulator: Emulator, tmp_path: Path) -> None:
-    platform = runner(tmp_path)
-    name, lines = run(platform, a_job(tmp_path))
-    assert [line for line in lines if line.startswith("step=")] == [f"step={n} steps=2 loss=1.0" for n in (1, 2)]
-    seen = result(platform, name)
-    assert (seen["arguments"], seen["channels"], seen["rows"]) == (["train"], ["dataset"], "rows")
-    again, said = run(runner(tmp_path / "another home"), a_job(tmp_path))
-    assert (again, said) == (name, ["job r-key-1 had completed: its model is used"])
-    assert jobs(emulator) == {"r-key-1": "Completed"}
-    platform.remove_job(name)
-    assert step_in(emulator) == 0, "a finished job keeps no checkpoints"
-
-
 def test_the_image_that_trained_is_on_record_by_its_digest(emulator: Emulator, tmp_path: Path) -> None:
     platform = runner(tmp_path)
     name, _ = run(platform, a_job(tmp_path))
@@ -193,10 +180,18 @@ def test_a_quota_is_named_and_not_tried_again(emulator: Emulator, tmp_path: Path
     assert jobs(emulator) == {}
 
 
-def test_a_failed_program_is_told_in_its_own_words_with_its_last_lines(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_failed_program_is_told_with_its_last_lines(emulator: Emulator, tmp_path: Path) -> None:
     with pytest.raises(JobFailed, match=r"(?s)job r-key-1 failed: .*the rows are no good.*step=1 steps=2"):
         run(runner(tmp_path), a_job(tmp_path, fail="the rows are no good"))
-    assert run(runner(tmp_path), a_job(tmp_path))[0] == "r-key-2"
+
+
+def test_a_model_in_s3_is_found_from_another_home_and_its_checkpoints_go(emulator: Emulator, tmp_path: Path) -> None:
+    platform = runner(tmp_path)
+    name, _ = run(platform, a_job(tmp_path))
+    assert run(runner(tmp_path / "another home"), a_job(tmp_path))[0] == name
+    assert jobs(emulator) == {"r-key-1": "Completed"}
+    platform.remove_job(name)
+    assert step_in(emulator) == 0, "a finished job keeps no checkpoints"
 
 
 def test_a_missing_role_is_told_before_a_job_is_there(emulator: Emulator, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from finetune_flows.tasks.platforms.contract import EndpointSpec
 from tests.live.test_sagemaker_live import clean_up
 from tests.support.sagemaker.emulator import BUCKET, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import a_job, labels, runner, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, a_job, labels, runner, use_quick_programs
 
 
 def test_all_that_a_live_test_made_is_gone_afterwards_and_nothing_else(emulator: Emulator, tmp_path: Path) -> None:
@@ -17,13 +17,11 @@ def test_all_that_a_live_test_made_is_gone_afterwards_and_nothing_else(emulator:
     other.start_job(a_job(tmp_path, steps="5000").model_copy(update={"name": "other-1"}))
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
-    settings = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
     spec = EndpointSpec(
         name="live",
         model=tmp_path / "model",
         model_digest="d",
-        environment=settings,
-        startup_seconds=60,
+        serving=SERVING,
         labels=labels(),
     )
     live.start_endpoint(spec)

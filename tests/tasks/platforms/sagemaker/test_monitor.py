@@ -10,15 +10,15 @@ from uuid import UUID
 import pytest
 
 from finetune_flows.flows.monitor import monitor
-from finetune_flows.tasks.endpoints.connect import sync_client
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
+from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
 from tests.flows.test_monitor import events_of, eventually, retrain_id, runs_of
 from tests.support.sagemaker.emulator import Emulator
 from tests.support.sagemaker.tables import now
-from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, labels, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, labels, use_quick_programs
 
 pytestmark = pytest.mark.slow
 __all__ = ["content", "home", "prefect_server", "retrain_id", "tiny_model"]
@@ -41,8 +41,7 @@ def endpoint(emulator: Emulator, home: Path, watched: Recipe, tmp_path: Path) ->
         name="demo-1",
         model=model,
         model_digest="d",
-        environment={"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"},
-        startup_seconds=60,
+        serving=SERVING,
         labels=labels().model_copy(update={"recipe": watched.name}),
     )
     return platform_of(watched.platform).start_endpoint(spec)
@@ -50,7 +49,7 @@ def endpoint(emulator: Emulator, home: Path, watched: Recipe, tmp_path: Path) ->
 
 def ask(endpoint: Endpoint, times: int = 6, **body: object) -> list[int]:
     def call(_: int) -> int:
-        with sync_client(endpoint.url, 60) as client:
+        with SageMakerConnection(endpoint.url).client(60) as client:
             return client.post("/v1/chat/completions", json=body).status_code
 
     with ThreadPoolExecutor(times) as pool:

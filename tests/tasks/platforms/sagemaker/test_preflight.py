@@ -7,11 +7,10 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from finetune_flows.tasks.base.errors import RecipeError
-from finetune_flows.tasks.plan import find_made, intent_of
-from finetune_flows.tasks.preflight.account import needed_quotas, principal_of
+from finetune_flows.tasks.plan import find_made, look_ahead
+from finetune_flows.tasks.platforms.sagemaker.preflight.account import needed_quotas, principal_of
 from finetune_flows.tasks.preflight.findings import Finding
-from finetune_flows.tasks.preflight.intent import Intent
-from finetune_flows.tasks.preflight.look_ahead import Report, look_ahead
+from finetune_flows.tasks.preflight.report import Report
 from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe
 from tests.support.sagemaker.emulator import BUCKET, NOTHING, ROLE, Emulator
 from tests.tasks.platforms.sagemaker.platform_jobs import push_image
@@ -30,16 +29,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINETUNE_HOME", str(tmp_path / "home"))
 
 
-def intent(*overrides: str) -> Intent:
+def ahead(*overrides: str) -> Report:
     images = [f"platform.training_image={IMAGE}", f"platform.serving_image={IMAGE}"]
     path = Path("recipes/text-to-sql-codellama-7b.yaml")
     recipe = load_recipe(path, ["platform.kind=sagemaker", *images, *overrides])
-    assert isinstance(recipe.platform, SageMakerPlatform)
-    return intent_of(recipe, recipe.platform, find_made(recipe))
-
-
-def ahead(*overrides: str) -> Report:
-    return look_ahead(intent(*overrides))
+    report = look_ahead(recipe, lambda: find_made(recipe))
+    assert report is not None
+    return report
 
 
 def refused(*overrides: str) -> list[str]:
@@ -172,7 +168,7 @@ def test_without_credentials_the_plan_still_says_what_it_can(
 )
 def test_the_quotas_are_those_of_what_is_used(overrides: dict[str, Any], needed: dict[str, int]) -> None:
     section = SageMakerPlatform.model_validate(overrides)
-    assert needed_quotas(intent().model_copy(update={"section": section})) == needed
+    assert needed_quotas(section) == needed
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ import pytest
 
 from finetune_flows.tasks.platforms.contract import EndpointSpec, JudgedModel
 from tests.support.sagemaker.emulator import Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, labels, runner, use_quick_programs
-
-SERVING = {"SERVING_MAX_MODEL_LENGTH": "512", "SERVING_MAX_BATCH_SIZE": "4", "SERVING_DTYPE": "auto"}
+from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, labels, runner, use_quick_programs
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +20,7 @@ def _serving(emulator: Emulator, tmp_path: Path) -> None:
         name="r-d1",
         model=tmp_path / "model",
         model_digest="d1",
-        environment=SERVING,
-        startup_seconds=60,
+        serving=SERVING,
         labels=labels(),
     )
     runner(tmp_path).start_endpoint(spec)

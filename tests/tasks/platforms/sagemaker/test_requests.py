@@ -13,10 +13,11 @@ from finetune_flows.tasks.aws.errors import aws_errors, is_missing, translated
 from finetune_flows.tasks.aws.instances import has_own_disk
 from finetune_flows.tasks.aws.validation import problems_of
 from finetune_flows.tasks.base.errors import EnvironmentProblem, FinetuneError, RecipeError, TryLater
+from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels, TrainingJob
 from finetune_flows.tasks.platforms.sagemaker import requests, scaling, serving_requests
 from finetune_flows.tasks.platforms.sagemaker.images import inference_ami, training_image
-from finetune_flows.tasks.recipe import SageMakerPlatform
+from finetune_flows.tasks.recipe import SageMakerPlatform, ServingSection
 from finetune_flows.tasks.sections.sagemaker import Autoscaling
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,7 +39,7 @@ EVERYTHING = {
     "asynchronous": True,
     "tags": {"team": "search"},
 }
-SERVING = {"SERVING_MAX_MODEL_LENGTH": "2048", "SERVING_MAX_BATCH_SIZE": "32", "SERVING_DTYPE": "bfloat16"}
+SERVING = ServingSection(max_model_length=2048, max_batch_size=32, dtype="bfloat16", startup_minutes=15)
 
 
 def clients(**fields: object) -> Clients:
@@ -58,9 +59,7 @@ def job() -> TrainingJob:
 
 
 def spec() -> EndpointSpec:
-    return EndpointSpec(
-        name="r-d1", model=Path("m"), model_digest="d1", environment=SERVING, startup_seconds=900, labels=LABELS
-    )
+    return EndpointSpec(name="r-d1", model=Path("m"), model_digest="d1", serving=SERVING, labels=LABELS)
 
 
 def check_golden(name: str, request: dict[str, Any]) -> None:
@@ -103,12 +102,13 @@ def test_any_change_is_another_configuration_and_labels_are_none() -> None:
     later = LABELS.model_copy(update={"expires_at": datetime(2027, 1, 1, tzinfo=UTC), "flow_run": "another"})
     assert name(spec()) == name(spec().model_copy(update={"labels": later}))
     assert name(spec()) != name(spec(), serving_instance="ml.g5.4xlarge")
-    assert name(spec()) != name(spec().model_copy(update={"environment": SERVING | {"SERVING_MAX_BATCH_SIZE": "8"}}))
+    fewer = SERVING.model_copy(update={"max_batch_size": 8})
+    assert name(spec()) != name(spec().model_copy(update={"serving": fewer}))
 
 
 @pytest.mark.parametrize("engine", ["vllm", "tgi", "djl-lmi", "finetune-flows"])
-def test_every_engine_is_told_the_longest_answer_in_its_own_words(engine: str) -> None:
-    told = serving_requests.environment(engine, SERVING)
+def test_every_engine_is_told_the_longest_answer_in_its_own_words(engine: engines.Engine) -> None:
+    told = engines.environment(engine, SERVING)
     assert "2048" in told.values()
     assert "32" in told.values()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune_flows.tasks.preflight import doctor
+from finetune_flows.tasks.platforms import doctor
 from finetune_flows.tasks.preflight.findings import Finding
 
 

@@ -1,13 +1,52 @@
-"""One emulator for the session, an empty account for every test."""
+"""What platforms run on in tests: a Docker engine, and one emulator of AWS for the session, empty for every test."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
+from docker.errors import DockerException, ImageNotFound
 
+from tests import SUPPORT
 from tests.support.sagemaker.containers import can_run_processes
 from tests.support.sagemaker.emulator import Emulator
+
+CONTRACT_IMAGE = SUPPORT / "contract_image"
+
+
+@pytest.fixture(scope="session")
+def client() -> docker.DockerClient:
+    try:
+        return docker.from_env()
+    except DockerException as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs a Docker engine: {error}")
+        pytest.skip(f"no Docker engine answers: {error}")
+
+
+@pytest.fixture(scope="session")
+def base_image(client: docker.DockerClient) -> str:
+    """The one that scripts/docker-engine makes where no registry can be reached, or the public one."""
+    local = f"local/python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+    try:
+        client.images.get(local)
+    except ImageNotFound:
+        return "python:3.11-slim"
+    return local
+
+
+@pytest.fixture(scope="session")
+def image(client: docker.DockerClient, base_image: str) -> str:
+    built, _ = client.images.build(
+        path=str(CONTRACT_IMAGE),
+        tag="finetune-test/contract:1",
+        buildargs={"BASE_IMAGE": base_image},
+        rm=True,
+        forcerm=True,
+    )
+    return str(built.tags[0])
 
 
 @pytest.fixture(scope="session")

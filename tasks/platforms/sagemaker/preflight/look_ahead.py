@@ -2,62 +2,42 @@
 
 from collections.abc import Iterator
 
-from pydantic import Field
-
 from finetune_flows.tasks.aws.clients import PLACEHOLDER_ACCOUNT, Clients
 from finetune_flows.tasks.aws.instances import Instance, gpus_that_serve, table
-from finetune_flows.tasks.base.errors import RecipeError
-from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.preflight.account import account_findings
-from finetune_flows.tasks.preflight.costs import Estimate, estimate, within_budget
+from finetune_flows.tasks.platforms.contract import Intent
+from finetune_flows.tasks.platforms.sagemaker.preflight.account import account_findings
+from finetune_flows.tasks.platforms.sagemaker.preflight.intended import intended_requests
+from finetune_flows.tasks.preflight.costs import estimate, within_budget
 from finetune_flows.tasks.preflight.findings import Finding
-from finetune_flows.tasks.preflight.intent import Intent, Request, intended_requests
 from finetune_flows.tasks.preflight.memory import Memory, gpus_used, serving_memory, training_memory
 from finetune_flows.tasks.preflight.model_size import size_of
 from finetune_flows.tasks.preflight.prices import Prices
+from finetune_flows.tasks.preflight.report import Report
 from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform
 
 _EXAMPLE_REGION = "us-east-1"
 
 
-class Report(Frozen):
-    """What was found, what would be created, and what it can cost."""
-
-    recipe: Recipe = Field(description="Its job's runtime lowered, when the budget pays for less.")
-    region: str
-    findings: list[Finding]
-    requests: list[Request]
-    estimate: Estimate
-
-    def refuse(self) -> None:
-        """Raises RecipeError when anything stands against the run, with all that does."""
-        problems = [
-            f"{each.what}: {each.found}" + (f". Next: {each.advice}" if each.advice else "")
-            for each in self.findings
-            if not each.ok
-        ]
-        if problems:
-            raise RecipeError(f"{self.recipe.name} cannot run on SageMaker yet; nothing was uploaded", problems)
-
-
-def look_ahead(intent: Intent) -> Report:
+def look_ahead(intent: Intent, section: SageMakerPlatform) -> Report:
     """Asks AWS what it may; without credentials it says so and goes by what the package knows.
 
     Raises:
         EnvironmentProblem: boto3 is not installed, or the profile is unknown.
     """
-    clients, no_region = _in_some_region(intent.section)
-    account = list(account_findings(intent, clients))
+    clients, no_region = _in_some_region(section)
+    account = list(account_findings(clients))
     signed_in = account[0].ok
     if not signed_in:
         clients = Clients(clients.section, account=PLACEHOLDER_ACCOUNT)
     prices = Prices(clients.region, clients.session if signed_in else None)
-    costs = estimate(intent.recipe, intent.section, prices)
-    recipe, too_dear = within_budget(intent.recipe, intent.section, costs)
-    affordable = _affordable(intent, recipe)
-    requests, about_requests = intended_requests(affordable, clients)
-    findings = [*no_region, *account, *about_requests, *_memory(intent), *_budget(affordable, too_dear)]
-    final = estimate(recipe, affordable.section, prices)
+    costs = estimate(intent.recipe, section, prices)
+    recipe, too_dear = within_budget(intent.recipe, section, costs)
+    hours = recipe.platform.max_runtime_hours
+    affordable = section.model_copy(update={"max_runtime_hours": hours})
+    job = intent.job.model_copy(update={"max_runtime_seconds": hours * 3600})
+    requests, about_requests = intended_requests(intent.model_copy(update={"job": job}), clients)
+    findings = [*no_region, *account, *about_requests, *_memory(intent.recipe, section), *_budget(affordable, too_dear)]
+    final = estimate(recipe, affordable, prices)
     return Report(recipe=recipe, region=clients.region, findings=findings, requests=requests, estimate=final)
 
 
@@ -72,25 +52,14 @@ def _in_some_region(section: SageMakerPlatform) -> tuple[Clients, list[Finding]]
     return Clients(section.model_copy(update={"region": _EXAMPLE_REGION})), [assumed]
 
 
-def _affordable(intent: Intent, recipe: Recipe) -> Intent:
-    """The same run with the runtime that the budget pays for."""
-    hours = recipe.platform.max_runtime_hours
-    section = intent.section.model_copy(update={"max_runtime_hours": hours})
-    job = intent.job.model_copy(update={"max_runtime_seconds": hours * 3600})
-    return intent.model_copy(update={"recipe": recipe, "section": section, "job": job})
-
-
-def _budget(intent: Intent, problems: list[str]) -> Iterator[Finding]:
+def _budget(section: SageMakerPlatform, problems: list[str]) -> Iterator[Finding]:
     yield from (Finding(what="budget", found=problem, ok=False) for problem in problems)
-    if intent.section.max_usd is not None and not problems:
-        found = (
-            f"within ${intent.section.max_usd:.2f}: the job may run for {intent.section.max_runtime_hours:.2f} hours"
-        )
+    if section.max_usd is not None and not problems:
+        found = f"within ${section.max_usd:.2f}: the job may run for {section.max_runtime_hours:.2f} hours"
         yield Finding(what="budget", found=found, ok=True)
 
 
-def _memory(intent: Intent) -> Iterator[Finding]:
-    recipe, section = intent.recipe, intent.section
+def _memory(recipe: Recipe, section: SageMakerPlatform) -> Iterator[Finding]:
     size = size_of(recipe.model)
     if size is None:
         yield Finding(

@@ -8,10 +8,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from finetune_flows.tasks.monitoring.cloudwatch import last_period, queries
-from finetune_flows.tasks.monitoring.looking import look
 from finetune_flows.tasks.platforms.contract import Endpoint, Labels
+from finetune_flows.tasks.platforms.sagemaker.cloudwatch import last_period, queries
+from finetune_flows.tasks.platforms.sagemaker.runner import SageMakerRunner
 from finetune_flows.tasks.platforms.sagemaker.serving_requests import VARIANT
+from finetune_flows.tasks.recipe import SageMakerPlatform
 
 REGION = "eu-central-1"
 
@@ -39,7 +40,8 @@ def test_a_sagemaker_endpoint_is_looked_at_through_cloudwatch(cloudwatch: Any) -
     put(cloudwatch, "GPUUtilization", 80, since + timedelta(minutes=3), "/aws/sagemaker/Endpoints")
     put(cloudwatch, "Invocations", 1000, since - timedelta(minutes=1))
     labels = Labels(recipe="demo", step_key="k", flow_run="r", expires_at=until)
-    seen = look(Endpoint(name="demo-1", url=f"sagemaker://{REGION}/demo-1", model_digest="d", labels=labels))
+    endpoint = Endpoint(name="demo-1", url=f"sagemaker://{REGION}/demo-1", model_digest="d", labels=labels)
+    seen = SageMakerRunner(SageMakerPlatform(region=REGION)).window(endpoint)
     assert (seen.since, seen.until) == (since, until)
     assert (seen.requests, seen.errors, seen.error_rate) == (30, 6, 0.2)
     assert seen.use == {"gpu": 80}

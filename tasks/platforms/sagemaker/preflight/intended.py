@@ -1,37 +1,16 @@
-"""What a run of a recipe is going to ask of SageMaker, before it does: for `plan` and for the preflight."""
+"""The requests that a run is going to send to SageMaker, made up before it does."""
 
 from collections.abc import Iterator
-from typing import Any
-
-from pydantic import Field
 
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.validation import problems_of
 from finetune_flows.tasks.base.errors import FinetuneError, RecipeError
-from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.platforms.contract import EndpointSpec, TrainingJob
+from finetune_flows.tasks.platforms.contract import Intent
 from finetune_flows.tasks.platforms.sagemaker import images, requests, serving_requests
 from finetune_flows.tasks.preflight.findings import Finding
-from finetune_flows.tasks.recipe import Recipe
-from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
+from finetune_flows.tasks.preflight.report import Request
 
 _NOT_YET = "0" * 32  # stands for a digest that is only known once the thing is made
-
-
-class Intent(Frozen):
-    """One run: its job and its endpoints, in the order in which they are started."""
-
-    recipe: Recipe
-    section: SageMakerPlatform
-    job: TrainingJob
-    endpoints: list[EndpointSpec]
-
-
-class Request(Frozen):
-    """One call that creates something that may be billed."""
-
-    operation: str = Field(description="AWS's name, such as CreateTrainingJob.")
-    members: dict[str, Any]
 
 
 def intended_requests(intent: Intent, clients: Clients) -> tuple[list[Request], list[Finding]]:
@@ -57,8 +36,8 @@ def intended_requests(intent: Intent, clients: Clients) -> tuple[list[Request], 
 
 
 def _training(intent: Intent, clients: Clients) -> Iterator[Request]:
-    instance = intent.section.training_instances[0]
-    kinds = {"model": "base-model"} | ({"code": "code"} if intent.section.training_image is None else {})
+    instance = clients.section.training_instances[0]
+    kinds = {"model": "base-model"} | ({"code": "code"} if clients.section.training_image is None else {})
     names = dict.fromkeys([*intent.job.channels, *kinds])
     channels = {name: f"{clients.home}/{kinds.get(name, name)}/{_NOT_YET}/" for name in names}
     if requests.split_hyperparameters(intent.job.hyperparameters)[1]:

@@ -12,12 +12,12 @@ from finetune_flows.tasks.aws.errors import QUOTAS_PAGE, code_of, is_missing, wo
 from finetune_flows.tasks.aws.policy_execution import trusts_sagemaker
 from finetune_flows.tasks.platforms.sagemaker.images import ECR_IMAGE, image_digest
 from finetune_flows.tasks.preflight.findings import Finding
-from finetune_flows.tasks.preflight.intent import Intent
+from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 _SET_UP = "finetune setup aws"
 
 
-def account_findings(intent: Intent, clients: Clients) -> Iterator[Finding]:
+def account_findings(clients: Clients) -> Iterator[Finding]:
     """A finding for each question, in the order in which they would stop a run."""
     caller, finding = _caller(clients)
     yield finding
@@ -27,7 +27,7 @@ def account_findings(intent: Intent, clients: Clients) -> Iterator[Finding]:
         "execution role": lambda: _role(clients, caller),
         "bucket": lambda: _bucket(clients),
         "images": lambda: _own_images(clients),
-        "quotas": lambda: _quotas(intent, clients),
+        "quotas": lambda: _quotas(clients),
     }
     for what, check in checks.items():
         yield from _asked(what, check)
@@ -142,10 +142,10 @@ def _own_image(clients: Clients, field: str, uri: str) -> Iterator[Finding]:
         yield Finding(what=field, found=f"{uri} is in ECR", ok=True)
 
 
-def _quotas(intent: Intent, clients: Clients) -> Iterator[Finding]:
+def _quotas(clients: Clients) -> Iterator[Finding]:
     pages = clients.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
     limits = {quota["QuotaName"]: quota["Value"] for page in pages for quota in page["Quotas"]}
-    for name, needed in needed_quotas(intent).items():
+    for name, needed in needed_quotas(clients.section).items():
         limit = limits.get(name)
         if limit is None:
             yield Finding(what="quota", found=f"{name}: not listed for this account", ok=True)
@@ -155,9 +155,8 @@ def _quotas(intent: Intent, clients: Clients) -> Iterator[Finding]:
         yield Finding(what="quota", found=f"{name}: {limit:g}, needed {needed}", ok=enough, advice=advice)
 
 
-def needed_quotas(intent: Intent) -> dict[str, int]:
+def needed_quotas(section: SageMakerPlatform) -> dict[str, int]:
     """By the names that Service Quotas has for them, how many instances the run needs at once."""
-    section = intent.section
     use = "spot training job usage" if section.spot else "training job usage"
     needed = {f"{instance} for {use}": section.instance_count for instance in section.training_instances}
     if section.keep_alive_minutes:

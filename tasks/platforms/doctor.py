@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 import psutil
 
-from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.preflight.findings import Finding
 
@@ -66,60 +65,21 @@ def _accelerator(python: str) -> Finding:
 
 
 def _docker() -> list[Finding]:
-    """An engine is not needed: its absence is told, with how to get one, but is no problem."""
+    """Doing without Docker is no problem."""
     if not _installed("docker"):
         return [Finding(what="Docker", found="not used", ok=True, advice="pip install 'finetune-flows[docker]'")]
-    from finetune_flows.tasks.platforms.docker.engine import connect
+    from finetune_flows.tasks.platforms.docker.doctor import findings
 
-    try:
-        client = connect()
-        information = client.info()
-    except EnvironmentProblem as problem:
-        found, _, advice = str(problem).partition("\n")
-        return [Finding(what="Docker", found=found[:60], ok=True, advice=advice.strip())]
-    gpu = "nvidia" in information.get("Runtimes", {})
-    memory = information["MemTotal"] / _GIB
-    engine = f"engine {information['ServerVersion']}, {information['NCPU']} cores, {memory:.0f} GiB"
-    advice = "" if gpu else "for platform.gpus: install the NVIDIA Container Toolkit"
-    return [
-        Finding(what="Docker", found=engine, ok=True),
-        Finding(what="Docker GPU", found="NVIDIA runtime" if gpu else "none", ok=True, advice=advice),
-        _docker_disk(information["DockerRootDir"]),
-    ]
-
-
-def _docker_disk(root: str) -> Finding:
-    if not os.path.isdir(root):  # a remote engine, or one whose folder this user may not see
-        return Finding(what="Docker disk", found="not to be seen from here", ok=True)
-    free = shutil.disk_usage(root).free / _GIB
-    ok = free >= 8
-    return Finding(
-        what="Docker disk",
-        found=f"{free:.0f} GiB free",
-        ok=ok,
-        advice="" if ok else "docker system df; docker image prune",
-    )
+    return findings()
 
 
 def _aws() -> list[Finding]:
-    """Only what this machine knows, nothing is asked: `finetune plan` asks AWS. Doing without AWS is no problem."""
+    """Doing without AWS is no problem."""
     if not _installed("boto3"):
         return [Finding(what="AWS", found="not used", ok=True, advice="pip install 'finetune-flows[sagemaker]'")]
-    from finetune_flows.tasks.aws.clients import Clients
-    from finetune_flows.tasks.recipe import SageMakerPlatform
+    from finetune_flows.tasks.platforms.sagemaker.doctor import findings
 
-    clients = Clients(SageMakerPlatform())
-    try:
-        credentials, region = clients.session.get_credentials(), clients.session.region_name
-    except Exception as error:  # whatever is wrong with files and settings that are not ours is told, not raised
-        return [Finding(what="AWS", found=str(error)[:120], ok=True, advice="look at ~/.aws/config and AWS_PROFILE")]
-    found = f"from {credentials.method}" if credentials else "none"
-    advice = "" if credentials else "for platform sagemaker: aws configure, or aws sso login"
-    place = "" if region else "for platform sagemaker: set platform.region, or AWS_REGION"
-    return [
-        Finding(what="AWS credentials", found=found, ok=True, advice=advice),
-        Finding(what="AWS region", found=region or "none", ok=True, advice=place),
-    ]
+    return findings()
 
 
 def _memory() -> Finding:

@@ -1,0 +1,21 @@
+"""Staging a model on this machine, by a process that may load torch: the one that asks never does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.programs import import_path, program
+
+
+def stage(source: Path, output: Path, chat_template: str | None, python: str = sys.executable) -> None:
+    """Runs `python -m finetune_flows.training stage`. Raises EnvironmentProblem with the program's last words."""
+    command = program("training", "stage", "--source", str(source), "--output", str(output), python=python)
+    if chat_template:
+        command += ["--chat-template", chat_template]
+    environment = os.environ | {"PYTHONPATH": import_path()}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if result.returncode:
+        words = (result.stderr or result.stdout).strip().splitlines()
+        raise EnvironmentProblem(f"cannot stage {source}: {words[-1] if words else 'no output'}")

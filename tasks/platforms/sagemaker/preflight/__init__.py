@@ -1,0 +1,1 @@
+"""What AWS is asked, and what is worked out, before anything is uploaded."""
