@@ -56,7 +56,8 @@ def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[Test
 def to_repair(problem: TextToSql, rows: Sequence[TestRow], answers: Mapping[str, str]) -> list[TestRow]:
     """The rows whose answer does not run on their schema, with the answer and the database's words as further messages."""
     pairs = [
-        SqlPair(row.fields["context"], "", extract_sql(answers[row.id]), problem.dialect, databases=1) for row in rows
+        SqlPair(row.fields["context"], "", extract_sql(answers[row.id], problem.dialect), problem.dialect, databases=1)
+        for row in rows
     ]
     with SqlWorkers() as workers:
         errors = [outcome.error for outcome in workers.judge_all(pairs)]

@@ -92,7 +92,7 @@ def _pair(problem: TextToSql, row: TestRow, text: str) -> SqlPair:
     return SqlPair(
         context=row.fields["context"],
         gold=row.fields["answer"],
-        prediction=extract_sql(text),
+        prediction=extract_sql(text, problem.dialect),
         dialect=problem.dialect,
         databases=judging.databases,
         rules=Rules(judging.permute_columns, judging.keep_distinct, judging.as_sets),
