@@ -81,6 +81,10 @@ class Recipe(Section):
                 name for name in ("length_drift", "vocabulary_drift") if getattr(self.monitoring, name) is not None
             ]
             broken += [f"monitoring.{name} needs prompts to look at: set serving.capture above 0" for name in limits]
+        if (split_by := self.dataset.split_by) not in ("auto", *self.problem.splits):
+            broken.append(
+                f"dataset.split_by: {self.problem.kind} has no {split_by}; use auto, {' or '.join(self.problem.splits)}"
+            )
         broken += self.problem.mistakes(self.metric)
         broken += self.problem.unknown_scores(self.gate.scores)
         broken += self.tuning.mistakes(self.training)

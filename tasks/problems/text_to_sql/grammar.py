@@ -31,7 +31,9 @@ def sql_grammar(context: str, dialect: str) -> str | None:
         return None
     columns = {column.name for table in schema.tables.values() for column in table.values()}
     tables, more, qualifiers = _further_names(context, dialect)
-    written = {word for word in re.findall(r"\w+", context) if word.lower() in schema.tables}  # the schema has small letters
+    written = {
+        word for word in re.findall(r"\w+", context) if word.lower() in schema.tables
+    }  # the schema has small letters
     names = {
         "TABLE": {*written, *schema.tables, *tables},
         "COLUMN": columns | more,
@@ -58,15 +60,19 @@ def _further_names(context: str, dialect: str) -> tuple[set[str], set[str], set[
 def _rules(dialect: str) -> str:
     """All rules that do not depend on the schema."""
     own = "".join(f"{name}: {rule}\n" for name, rule in (rules.NOTHING | rules.OWN[dialect]).items() if "§" not in name)
-    own_family = "".join(f"{name}: {rule}\n" for name, rule in (rules.NOTHING | rules.OWN[dialect]).items() if "§" in name)
+    own_family = "".join(
+        f"{name}: {rule}\n" for name, rule in (rules.NOTHING | rules.OWN[dialect]).items() if "§" in name
+    )
     families = "".join((rules.FAMILY + own_family).replace("§", family) for family in "sdf")
     symbols = " | ".join(f'"{symbol}"' for symbol in f"{rules.COMMON_SYMBOLS} {rules.SYMBOLS[dialect]}".split())
     words = f"SYMBOL: {symbols}\nword: {rules.COMMON_WORDS} | {rules.WORDS[dialect]}\n"
     known = {*functions.COMMON.split(), *functions.BY_DIALECT[dialect].split()}
-    spellings = "|".join(sorted({*known, *map(str.upper, known), *map(str.title, known)}))
+    spellings = "|".join(sorted({*known, *map(str.upper, known)}))
     reserved = "|".join(f"{word}|{word.upper()}" for word in rules.RESERVED.split())
     terminals = f"FUNCTION: /{spellings}/\nRESERVED: /{reserved}/\n"
-    text = (rules.QUERY + rules.SCOPES + own + families + words + terminals).replace("DERIVED_WORDS", rules.DERIVED_WORDS)
+    text = (rules.QUERY + rules.SCOPES + own + families + words + terminals).replace(
+        "DERIVED_WORDS", rules.DERIVED_WORDS
+    )
     return _KEYWORD.sub(lambda word: f'("{word[1]}" | "{word[1].lower()}")', text)
 
 

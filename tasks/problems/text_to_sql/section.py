@@ -102,6 +102,7 @@ class TextToSql(ProblemSection):
 
     model_config = ConfigDict(title="Text to SQL")
     metrics: ClassVar = ("execution", "execution_caseless", "exact_match", "execution_real")
+    splits: ClassVar = ("schema", "query", "question", "column")
 
     kind: Literal["text-to-sql"] = Field("text-to-sql", description="Question and schema in, SQL out.")
     question: str = Field("question", description="Column that holds the question.")
