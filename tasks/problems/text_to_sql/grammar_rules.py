@@ -57,11 +57,11 @@ order_item_§: (expression_§ | FREE | group_all) (S "COLLATE" S FREE)? (S ("ASC
 derived_§: lateral? "(" O (queries_§ | joined_§) O ")" source_alias? | lateral? call_§ (S "WITH" S "ORDINALITY")? source_alias?
 joined_§: source_§ join_§+
 source_§: tables_§ source_alias? | derived_§
-join_§: O "," O source_§ | S join_kind? "JOIN" S source_§ on_§?
+join_§: O "," O source_§ | S join_kind? join_word S source_§ on_§?
 on_§: S "ON" S expression_§ | S "USING" O columns
 expression_§: operand_§ (O SYMBOL O operand_§ | S word S operand_§ | S test_§)*
 test_§: "IS" S ("NOT" S)? ("NULL" | "TRUE" | "FALSE" | "UNKNOWN") | "ISNULL" | "NOTNULL" | "NOT" S "NULL"
-  | ("NOT" S)? "IN" O ("(" O (queries_§ | expression_§ (O "," O expression_§)*) O ")" | FREE)
+  | ("NOT" S)? "IN" (O "(" O (queries_§ | expression_§ (O "," O expression_§)*) O ")" | S tables_§)
   | ("NOT" S)? "BETWEEN" S (("SYMMETRIC" | "ASYMMETRIC") S)? operand_§ S "AND" S operand_§ | "ESCAPE" S TEXT | "COLLATE" S FREE
 operand_§: ("NOT" S | "-" | "+" | "~" | "EXISTS" O | "NOT" S "EXISTS" O)? primary_§ suffixes_§
 primary_§: TEXT | NUMBER | "NULL" | "TRUE" | "FALSE" | column_§ | call_§ | special_§ | case_§ | date | now
@@ -87,9 +87,9 @@ select_f: "SELECT" S distinct? distinct_on_f items_f (S from_f)? after_f | from_
 from_s: "FROM" S table source_alias? table_join_s*
 from_d: "FROM" S derived_s join_d* | "FROM" S table source_alias? table_join_d* derived_join join_d*
 from_f: "FROM" S source_f join_f*
-table_join_s: O "," O table source_alias? | S join_kind? "JOIN" S table source_alias? on_s?
-table_join_d: O "," O table source_alias? | S join_kind? "JOIN" S table source_alias? on_d?
-derived_join: O "," O derived_s | S join_kind? "JOIN" S derived_s on_d?
+table_join_s: O "," O table source_alias? | S join_kind? join_word S table source_alias? on_s?
+table_join_d: O "," O table source_alias? | S join_kind? join_word S table source_alias? on_d?
+derived_join: O "," O derived_s | S join_kind? join_word S derived_s on_d?
 queries_s: query
 queries_d: query
 queries_f: query_f
@@ -103,20 +103,20 @@ names_f: COLUMN | FREE
 """Only a FROM without subqueries is read with nothing but the schema's columns. After an alias, GROUP BY and its like may use it."""
 
 NOTHING = {
-    "statement": "query",
+    "statement": "query", "join_word": '"JOIN"',
     "by_name": '""', "more_joins": '"CROSS"', "star_options": '""', "rolled_up": '""', "group_all": "INTEGER", "separator": '""',
-    "lateral": '"LATERAL" S', "distinct_on_§": '""', "qualify_§": '""', "from_first_§": "select_§", "suffixes_§": '""',
+    "lateral": '"LATERAL" S', "distinct_on_§": '""', "qualify_§": '""', "from_first_§": '"SELECT" S "*"', "suffixes_§": '""',
     "more_arguments_§": '""', "intervals_§": "TEXT | INTEGER", "more_specials_§": '"NULL"', "TEXT": "/'([^'\\n]|'')*'/",
 }  # fmt: skip
+"""Where a dialect adds nothing: each place holds nothing, or what the common rules permit anyway."""
 _CASTS = r"""(O "::" O type | O "[" O (expression_§ (O ":" O expression_§)? | ":" O expression_§) O "]" | "." FREE
   | S "AT" S "TIME" S "ZONE" S (TEXT | column_§))*"""
 OWN = {
     "sqlite": {
-        "more_joins": '"CROSS"',
         "TEXT": r"""/'([^'\n]|'')*'|[xX]'[0-9a-fA-F]*'|"([^"\n]|"")*"/""",
     },
     "mysql": {
-        "more_joins": '"STRAIGHT_JOIN"',
+        "join_word": '"JOIN" | "STRAIGHT_JOIN"',
         "rolled_up": '(S "WITH" S "ROLLUP")?',
         "separator": '(S "SEPARATOR" S TEXT)?',
         "intervals_§": "operand_§ S FREE",
@@ -141,7 +141,7 @@ pivot_items: pivot_item (O "," O pivot_item)*
 pivot_item: ("*" star_options | expression_s) alias? (S "IN" O values_s)?""",
         "by_name": '(S "BY" S "NAME")?',
         "more_joins": '("ASOF" S)? ("LEFT" | "SEMI" | "ANTI") | "ASOF" | "POSITIONAL"',
-        "star_options": '(S ("EXCLUDE" | "EXCEPT" | "REPLACE" | "RENAME") O "(" O expression_f (S "AS" S FREE)? (O "," O expression_f (S "AS" S FREE)?)* O ")")?',
+        "star_options": '(S ("EXCLUDE" | "EXCEPT" | "REPLACE" | "RENAME") O "(" O expression_f (S "AS" S FREE)? (O "," O expression_f (S "AS" S FREE)?)* O ")")*',
         "group_all": '"ALL"',
         "distinct_on_§": '("ON" O values_§ S)?',
         "qualify_§": '(S "QUALIFY" S expression_§)?',
