@@ -14,9 +14,7 @@ cte: FREE (O columns)? S "AS" (S ("NOT" S)? "MATERIALIZED")? O "(" O query_f O "
 query_f: with | body_f
 columns: "(" O FREE (O "," O FREE)* O ")"
 set_operator: ("UNION" | "INTERSECT" | "EXCEPT") (S ("ALL" | "DISTINCT"))? by_name
-limit: "LIMIT" S amount (S "OFFSET" S amount (S ROWS)? | O "," O amount)? | "OFFSET" S amount (S ROWS)? (S (fetch | "LIMIT" S amount))? | fetch
 fetch: "FETCH" S ("FIRST" | "NEXT") S (INTEGER S)? ROWS S ("ONLY" | "WITH" S "TIES")
-amount: "-"? INTEGER | "ALL" | "(" O query O ")"
 ROWS: "ROWS" | "ROW"
 distinct: ("DISTINCT" | "ALL") S
 alias: S "AS" S (FREE | TEXT) | S FREE
@@ -40,15 +38,14 @@ DERIVED: (/[A-Za-z]{1,3}[0-9]?|(DERIVED_WORDS)_?[a-z0-9_]*|[a-z0-9_]+_(DERIVED_W
 
 FAMILY = r"""
 body_§: core_§ (S set_operator S core_§)* (S order_§)? (S limit)?
-core_§: select_§ | "(" O body_§ O ")" | "VALUES" O ("ROW" O)? values_§ (O "," O ("ROW" O)? values_§)* | "TABLE" S table
+core_§: select_§ | "(" O body_§ O ")" | "VALUES" O row? values_§ (O "," O row? values_§)* | more_cores
 values_§: "(" O expression_§ (O "," O expression_§)* O ")"
 items_§: item_§ (O "," O item_§)*
 named_§: (item_§ O "," O)* expression_§ alias (O "," O item_§)*
 item_§: "*" star_options | FREE ".*" | expression_§ alias?
 where_§: "WHERE" S expression_§
 group_§: "GROUP" S "BY" S group_key_§ (O "," O group_key_§)* rolled_up (S having_§)? | having_§
-group_key_§: ("ROLLUP" | "CUBE") O values_§ | "GROUPING" S "SETS" O "(" O set_§ (O "," O set_§)* O ")" | expression_§ | group_all
-set_§: "(" O (expression_§ (O "," O expression_§)*)? O ")"
+group_key_§: expression_§ | more_keys_§
 having_§: "HAVING" S expression_§
 after_§: (S where_§)? (S group_§)? (S window_§)? qualify_§
 window_§: "WINDOW" S FREE S "AS" O "(" O within_§ O ")"
@@ -60,11 +57,11 @@ source_§: tables_§ source_alias? | derived_§
 join_§: O "," O source_§ | S join_kind? join_word S source_§ on_§?
 on_§: S "ON" S expression_§ | S "USING" O columns
 expression_§: operand_§ (O SYMBOL O operand_§ | S word S operand_§ | S test_§)*
-test_§: "IS" S ("NOT" S)? ("NULL" | "TRUE" | "FALSE" | "UNKNOWN") | "ISNULL" | "NOTNULL" | "NOT" S "NULL"
+test_§: "IS" S ("NOT" S)? ("NULL" | "TRUE" | "FALSE" | truth)
   | ("NOT" S)? "IN" (O "(" O (queries_§ | expression_§ (O "," O expression_§)*) O ")" | S tables_§)
-  | ("NOT" S)? "BETWEEN" S (("SYMMETRIC" | "ASYMMETRIC") S)? operand_§ S "AND" S operand_§ | "ESCAPE" S TEXT | "COLLATE" S FREE
+  | ("NOT" S)? "BETWEEN" S operand_§ S "AND" S operand_§ | "ESCAPE" S TEXT | "COLLATE" S FREE
 operand_§: ("NOT" S | "-" | "+" | "~" | "EXISTS" O | "NOT" S "EXISTS" O)? primary_§ suffixes_§
-primary_§: TEXT | NUMBER | "NULL" | "TRUE" | "FALSE" | column_§ | call_§ | special_§ | case_§ | date | now
+primary_§: TEXT | NUMBER | "NULL" | "TRUE" | "FALSE" | column_§ | call_§ | special_§ | case_§ | now
   | "(" O expression_§ (O "," O expression_§)* O ")" | "(" O queries_§ O ")"
 column_§: (FREE "." | QUALIFIER "." FREE ".")? names_§
 call_§: FUNCTION O "(" O arguments_§? O ")" (O "FILTER" O "(" O where_§ O ")")? (S over_§)?
@@ -72,10 +69,7 @@ arguments_§: "*" | FREE ".*" | (("DISTINCT" | "ALL") S)? argument_§ (O "," O a
 argument_§: expression_§ more_arguments_§
 over_§: ("WITHIN" S "GROUP" O "(" O order_§ O ")" S)? "OVER" O ("(" O within_§ O ")" | FREE) | "WITHIN" S "GROUP" O "(" O order_§ O ")"
 within_§: ("PARTITION" S "BY" S expression_§ (O "," O expression_§)* S?)? (order_§ S?)? frame?
-special_§: ("CAST" | "TRY_CAST") O "(" O expression_§ S "AS" S type O ")" | "EXTRACT" O "(" O unit S "FROM" S expression_§ O ")"
-  | "SUBSTRING" O "(" O expression_§ S "FROM" S expression_§ (S "FOR" S expression_§)? O ")" | "POSITION" O "(" O operand_§ S "IN" S expression_§ O ")"
-  | "TRIM" O "(" O (("BOTH" | "LEADING" | "TRAILING") S)? (expression_§ S)? "FROM" S expression_§ O ")"
-  | ("ANY" | "ALL" | "SOME") O "(" O (queries_§ | expression_§) O ")" | "INTERVAL" S intervals_§ | more_specials_§
+special_§: "CAST" O "(" O expression_§ S "AS" S type O ")" | standard_§ | more_specials_§
 case_§: "CASE" (S expression_§)? (S "WHEN" S expression_§ S "THEN" S expression_§)+ (S "ELSE" S expression_§)? S "END"
 """
 
@@ -102,21 +96,35 @@ names_f: COLUMN | FREE
 """
 """Only a FROM without subqueries is read with nothing but the schema's columns. After an alias, GROUP BY and its like may use it."""
 
+_STANDARD = """date | "EXTRACT" O "(" O unit S "FROM" S expression_§ O ")" | "INTERVAL" S intervals_§
+  | "SUBSTRING" O "(" O expression_§ S "FROM" S expression_§ (S "FOR" S expression_§)? O ")" | "POSITION" O "(" O operand_§ S "IN" S expression_§ O ")"
+  | "TRIM" O "(" O (("BOTH" | "LEADING" | "TRAILING") S)? (expression_§ S)? "FROM" S expression_§ O ")"
+  | ("ANY" | "ALL" | "SOME") O "(" O (queries_§ | expression_§) O ")\""""
+_LIMIT = '"LIMIT" S amount (S "OFFSET" S INTEGER | O "," O INTEGER)?'
+_LIMITS = """"LIMIT" S (amount | "ALL") (S "OFFSET" S INTEGER (S ROWS)?)? | "OFFSET" S INTEGER (S ROWS)? (S (fetch | "LIMIT" S amount))? | fetch"""
+_KEYS = """("ROLLUP" | "CUBE") O values_§ | "GROUPING" S "SETS" O "(" O set_§ (O "," O set_§)* O ")" | group_all
+set_§: "(" O (expression_§ (O "," O expression_§)*)? O ")\""""
+_CASTS = r"""(O "::" O type | O "[" O (expression_§ (O ":" O expression_§)? | ":" O expression_§) O "]" | "." FREE
+  | S "AT" S "TIME" S "ZONE" S (TEXT | column_§))*"""
 NOTHING = {
-    "statement": "query", "join_word": '"JOIN"',
+    "statement": "query", "join_word": '"JOIN"', "limit": _LIMIT, "amount": "INTEGER", "row": '"ROW" O', "more_cores": '"TABLE" S table',
+    "more_keys_§": "INTEGER", "truth": '"UNKNOWN"', "standard_§": _STANDARD,
     "by_name": '""', "more_joins": '"CROSS"', "star_options": '""', "rolled_up": '""', "group_all": "INTEGER", "separator": '""',
     "lateral": '"LATERAL" S', "distinct_on_§": '""', "qualify_§": '""', "from_first_§": '"SELECT" S "*"', "suffixes_§": '""',
     "more_arguments_§": '""', "intervals_§": "TEXT | INTEGER", "more_specials_§": '"NULL"', "TEXT": "/'([^'\\n]|'')*'/",
 }  # fmt: skip
 """Where a dialect adds nothing: each place holds nothing, or what the common rules permit anyway."""
-_CASTS = r"""(O "::" O type | O "[" O (expression_§ (O ":" O expression_§)? | ":" O expression_§) O "]" | "." FREE
-  | S "AT" S "TIME" S "ZONE" S (TEXT | column_§))*"""
 OWN = {
     "sqlite": {
+        "amount": '"-"? INTEGER',
+        "more_cores": '"VALUES" O values_s',
+        "truth": '"NULL"',
+        "standard_§": '"NULL"',
         "TEXT": r"""/'([^'\n]|'')*'|[xX]'[0-9a-fA-F]*'|"([^"\n]|"")*"/""",
     },
     "mysql": {
         "join_word": '"JOIN" | "STRAIGHT_JOIN"',
+        "more_keys_§": "group_all",
         "rolled_up": '(S "WITH" S "ROLLUP")?',
         "separator": '(S "SEPARATOR" S TEXT)?',
         "intervals_§": "operand_§ S FREE",
@@ -125,6 +133,8 @@ OWN = {
         "TEXT": r"""/[nNxX]?'([^'\\\n]|''|\\.)*'|"([^"\\\n]|""|\\.)*"/""",
     },
     "postgres": {
+        "limit": _LIMITS,
+        "more_keys_§": _KEYS,
         "distinct_on_§": '("ON" O values_§ S)?',
         "suffixes_§": _CASTS,
         "intervals_§": "TEXT (S FREE)?",
@@ -133,6 +143,8 @@ OWN = {
         "TEXT": r"""/[eE]?'([^'\n]|'')*'|\$\$[^$]*\$\$/""",
     },
     "duckdb": {
+        "limit": _LIMITS,
+        "more_keys_§": _KEYS,
         "statement": "query | pivot",
         "pivot": r"""("PIVOT" S pivoted S "ON" S pivot_items (S "USING" S pivot_items)? (S "GROUP" S "BY" S pivot_items)?
   | "UNPIVOT" S pivoted S "ON" S pivot_items (S "INTO" S "NAME" S FREE S "VALUE" S FREE)?) (S order_f)? (S limit)?
@@ -149,7 +161,7 @@ pivot_item: ("*" star_options | expression_s) alias? (S "IN" O values_s)?""",
         "suffixes_§": _CASTS,
         "intervals_§": "TEXT (S FREE)? | operand_§ S FREE",
         "more_arguments_§": '(O ("->" | ":=" | "=>") O expression_f)?',
-        "more_specials_§": r"""("ARRAY" O)? "[" O (expression_§ (O "," O expression_§)*)? O "]" | "ROW" O values_§ | "MAP" S? struct_§ | struct_§
+        "more_specials_§": r""""TRY_CAST" O "(" O expression_§ S "AS" S type O ")" | ("ARRAY" O)? "[" O (expression_§ (O "," O expression_§)*)? O "]" | "ROW" O values_§ | "MAP" S? struct_§ | struct_§
   | "[" O expression_f S "FOR" S FREE S "IN" S expression_§ (S "IF" S expression_f)? O "]" | FREE S? "->" O expression_f
 struct_§: "{" O (FREE | TEXT) O ":" O expression_§ (O "," O (FREE | TEXT) O ":" O expression_§)* O "}" """,
         "TEXT": r"""/[eE]?'([^'\n]|'')*'|\$\$[^$]*\$\$/""",
