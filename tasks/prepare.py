@@ -18,9 +18,9 @@ from finetune_flows.tasks.dataset.build import build_dataset, find_sources
 from finetune_flows.tasks.dataset.frozen import count_new_rows, found_split, write_test_source
 from finetune_flows.tasks.evaluation.registry import Entry
 from finetune_flows.tasks.platforms import platform_of
-from finetune_flows.tasks.problems import problem_of
+from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.progress import Update, log, progress
-from finetune_flows.tasks.recipe import DatasetSection, ModelSection, Platform, Problem, Recipe, parse_recipe
+from finetune_flows.tasks.recipe import DatasetSection, ModelSection, Platform, Recipe, parse_recipe
 from finetune_flows.tasks.retrying import RETRIES
 
 DATASET_VERSION = 1
@@ -90,7 +90,7 @@ def freeze_test(recipe: Recipe, champion: Entry) -> Recipe:
         )
     file = home() / "frozen" / f"{recipe.name}.jsonl"
     columns = recipe.dataset.slice_column, recipe.dataset.split_column
-    write_test_source(champion.dataset.path, problem_of(recipe.problem).row_of, columns[0], file, columns[1])
+    write_test_source(champion.dataset.path, recipe.problem.row_of, columns[0], file, columns[1])
     apart = before.dataset.test_source is None or before.dataset.test_groups_apart
     changes: dict[str, object] = {"test_source": str(file), "test_groups_apart": apart}
     if recipe.dataset.split_by == "auto" and (found := found_split(champion.dataset.path)):

@@ -8,7 +8,7 @@ from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.prepare import DATASET_VERSION, dataset_key
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from finetune_flows.tasks.recipe import DatasetSection, parse_recipe
 
 BASE = Reference(kind="base-model", uri="base", digest="b" * 64, size=1, step_key="k")
