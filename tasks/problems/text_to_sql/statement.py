@@ -67,7 +67,7 @@ def _starts(dialect: str) -> tuple[re.Pattern[str], ...]:
     spoken = "|".join(_HEADS[word] for word in ("select", "with"))
     return (
         re.compile(rf"{opened}(?:{capitals}))|\b(?P<cte>(?=WITH)(?i:{_HEADS['with']}))", re.MULTILINE),
-        re.compile(rf"\b(?P<query>{capitals})"),
+        re.compile(rf"\b(?P<query>(?=SELECT)(?i:{_HEADS['select']}))"),
         re.compile(rf"{opened}(?i:{_head(dialect)}))", re.MULTILINE),
         re.compile(rf"\b(?P<query>{spoken})", re.IGNORECASE),
     )

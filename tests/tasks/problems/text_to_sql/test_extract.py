@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune_flows.tasks.problems.text_to_sql.extract import extract_sql
+from finetune_flows.tasks.problems.text_to_sql.extract import extract_sql, holds_query
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,14 @@ def test_every_gold_comes_out_of_every_wrapping(dialect: str, gold: str, wrappin
 )
 def test_a_gold_as_it_stands_is_taken_whole(gold: str) -> None:
     assert extract_sql(gold) == gold.strip()
+
+
+@pytest.mark.parametrize(
+    "text", ["DROP TABLE city", "CREATE TABLE t (a INT)", "I cannot answer that.", "Values differ.", ""]
+)
+def test_what_holds_no_query_is_none(text: str) -> None:
+    assert not holds_query(text)
+    assert extract_sql(text, "duckdb") == text
 
 
 @settings(deadline=None)
