@@ -15,7 +15,7 @@ from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.dataset.build import build_dataset, find_sources
-from finetune_flows.tasks.dataset.frozen import count_new_rows, write_test_source
+from finetune_flows.tasks.dataset.frozen import count_new_rows, found_split, write_test_source
 from finetune_flows.tasks.evaluation.registry import Entry
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.problems.contract import Problem
@@ -43,9 +43,12 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
 
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:
     """The bytes of the source, what is done to them, and the tokenizer that measures their length."""
+    new = {"split_by", "split_column"}  # at their defaults they are left out, so that keys of earlier versions hold
+    unchanged = {name for name in new if getattr(section, name) == DatasetSection.model_fields[name].default}
+    left_out = {"source", "test_source", "revision", "max_quarantined"} | unchanged
     content = [source.digests() for source in find_sources(_pinned(section))]
     settings = {
-        "dataset": section.model_dump(mode="json", exclude={"source", "test_source", "revision", "max_quarantined"}),
+        "dataset": section.model_dump(mode="json", exclude=left_out),
         "problem": problem.model_dump(mode="json", exclude={"judging"}),
         "content": content,
     }
@@ -86,9 +89,12 @@ def freeze_test(recipe: Recipe, champion: Entry) -> Recipe:
             recipe.name, ["problem: differs from the champion's, so its test no longer fits; finetune run starts anew"]
         )
     file = home() / "frozen" / f"{recipe.name}.jsonl"
-    write_test_source(champion.dataset.path, recipe.problem.row_of, recipe.dataset.slice_column, file)
+    columns = recipe.dataset.slice_column, recipe.dataset.split_column
+    write_test_source(champion.dataset.path, recipe.problem.row_of, columns[0], file, columns[1])
     apart = before.dataset.test_source is None or before.dataset.test_groups_apart
-    changes = {"test_source": str(file), "test_groups_apart": apart}
+    changes: dict[str, object] = {"test_source": str(file), "test_groups_apart": apart}
+    if recipe.dataset.split_by == "auto" and (found := found_split(champion.dataset.path)):
+        changes["split_by"] = found
     return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update=changes)})
 
 

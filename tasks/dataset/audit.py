@@ -7,12 +7,13 @@ from itertools import combinations
 from pydantic import Field
 
 from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.dataset.split import SPLITS, Split, shared
+from finetune_flows.tasks.dataset.common import has_templates
+from finetune_flows.tasks.dataset.split import SPLITS, Apart, Split, shared
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 _QUARANTINED = """
     SELECT n, kind, place FROM bad UNION ALL
-    SELECT n, fate, file || ':' || line FROM rows WHERE fate IN ('conflicting answers', 'too long for the test')
+    SELECT n, fate, file || ':' || line FROM rows WHERE fate IN ('conflicting answers', 'too long for the test', 'no value to split by')
 """
 
 
@@ -33,8 +34,17 @@ class Leakage(Frozen):
 
     kept_apart: str
     """tables: no table name of the test occurs in training or validation (between train and validation too).
-    texts: no normalised text does.
-    questions: the source is one database and the test was given; rows that ask the same are on one side."""
+    tables with their columns: tables of one name may, but then neither has all the columns of the other.
+    query templates: no query does, whatever its values and aliases. values of <column>: none does.
+    texts, questions: no normalised text or question does."""
+    split_by: str = "schema"
+    """What dataset.split_by calls that."""
+    seen_tables: int | None = None
+    """Test rows with a table name that training rows have too; None where rows have no tables."""
+    seen_templates: int | None = None
+    """Test rows whose query is, but for values and aliases, one of training; None where rows have no queries."""
+    seen_questions: int | None = None
+    """Test rows whose question, whatever its schema, is one of training."""
     groups: int
     largest_group: int
     """Rows of the largest group."""
@@ -82,7 +92,7 @@ def make_audit(
     section: DatasetSection,
     digests: dict[str, str],
     rows: int,
-    apart: str,
+    apart: Apart,
     changed: Mapping[str, int] | None = None,
 ) -> DatasetAudit:
     """The audit of a split index. `rows`: how many were read."""
@@ -122,18 +132,31 @@ def count_reasons(db: sqlite3.Connection) -> list[tuple[str, int, str]]:
     return db.execute(f"SELECT kind, rows, place FROM ({by_kind}) ORDER BY rows DESC, kind").fetchall()
 
 
-def _leakage(db: sqlite3.Connection, apart: str, dropped: int) -> Leakage:
+def _leakage(db: sqlite3.Connection, apart: Apart, dropped: int) -> Leakage:
     [(groups, largest)] = db.execute(
         "SELECT COUNT(*), MAX(size) FROM (SELECT COUNT(*) AS size FROM rows WHERE split IS NOT NULL GROUP BY g)"
     )
+    queries = has_templates(db)
     return Leakage(
-        kept_apart=apart,
+        kept_apart=apart.words,
+        split_by=apart.split_by,
+        seen_tables=_seen(db, "t", "rows JOIN mentions USING (n)") if queries else None,
+        seen_templates=_seen(db, "template") if queries else None,
+        seen_questions=_seen(db, "question"),
         groups=groups,
         largest_group=largest,
         shared_groups=shared(db, "g", ("train", "test")),
         shared_questions=sum(shared(db, "asked", pair) for pair in combinations(SPLITS, 2)),
         dropped_from_train=dropped,
     )
+
+
+def _seen(db: sqlite3.Connection, what: str, source: str = "rows") -> int:
+    """Test rows that have a value of this column in common with a training row."""
+    [(count,)] = db.execute(f"""
+        SELECT COUNT(DISTINCT n) FROM {source} WHERE split = 'test' AND {what} IN (SELECT {what} FROM {source} WHERE split = 'train')
+    """)
+    return int(count)
 
 
 def _lengths(db: sqlite3.Connection, limit: int) -> Lengths | None:

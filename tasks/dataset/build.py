@@ -12,11 +12,12 @@ from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset import index
 from finetune_flows.tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
 from finetune_flows.tasks.dataset.check import check_rows
+from finetune_flows.tasks.dataset.common import drop_related
 from finetune_flows.tasks.dataset.lengths import Measured, TokenCounter, measure
 from finetune_flows.tasks.dataset.near import add_sketches, settle_near_duplicates
 from finetune_flows.tasks.dataset.preprocessing import Preprocessing
 from finetune_flows.tasks.dataset.source import Source, find_source
-from finetune_flows.tasks.dataset.split import SPLITS, split_rows
+from finetune_flows.tasks.dataset.split import SPLITS, Apart, split_rows
 from finetune_flows.tasks.dataset.write import write_bad_rows, write_losers, write_split
 from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.sections.stages import DatasetSection
@@ -119,15 +120,18 @@ def _read(
     """The checked and measured rows of a source in batches. Rows of the test are never shortened."""
     special_tokens = counter.special_tokens if counter else ()
     shorten = section.too_long == "shorten_context" and part == index.SOURCE
-    for batch in check_rows(source.rows(), problem, section.slice_column, special_tokens, before):
+    columns = section.slice_column, section.split_column
+    for batch in check_rows(source.rows(), problem, columns[0], special_tokens, before, columns[1]):
         if counter:
             yield list(measure(batch, counter, section, problem, shorten))
         else:
             yield [Measured(row, None) for row in batch]
 
 
-def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: int, quarantine: Path) -> str:
+def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: int, quarantine: Path) -> Apart:
     """Duplicates, conflicts, the draw and the split."""
+    if section.split_column:
+        index.drop_without_key(db)
     index.settle_duplicates(db)
     if section.near_duplicates:
         settle_near_duplicates(db, section.near_duplicates)
@@ -135,7 +139,7 @@ def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: 
     if section.test_source:
         index.drop_tested(db)
         if section.test_groups_apart:
-            index.drop_related(db)
+            drop_related(db, section)
     if section.max_rows:
         index.draw_rows(db, section.max_rows)
     apart = split_rows(db, section, what)

@@ -40,6 +40,8 @@ class CheckedRow:
     """Names of the steps that changed it."""
     reasons: tuple[Reason, ...] = ()
     raw: str = ""
+    key: str | None = None
+    """Value of dataset.split_column."""
 
 
 def check_rows(
@@ -48,10 +50,16 @@ def check_rows(
     slice_column: str | None,
     special_tokens: Collection[str],
     before: Preprocessing = NOTHING,
+    split_column: str | None = None,
 ) -> Iterator[list[CheckedRow]]:
     """The checked rows in batches, in the order of the rows. Few rows are under way at once, however many there are."""
     check = partial(
-        check_batch, problem=problem, slice_column=slice_column, special_tokens=tuple(special_tokens), before=before
+        check_batch,
+        problem=problem,
+        slice_column=slice_column,
+        special_tokens=tuple(special_tokens),
+        before=before,
+        split_column=split_column,
     )
     rows = iter(rows)
     batches = iter(lambda: list(islice(rows, BATCH)), [])
@@ -68,17 +76,23 @@ def check_batch(
     slice_column: str | None,
     special_tokens: tuple[str, ...],
     before: Preprocessing = NOTHING,
+    split_column: str | None = None,
 ) -> list[CheckedRow]:
     """Checks rows in this process."""
-    return [_check(row, problem, slice_column, special_tokens, before) for row in rows]
+    return [_check(row, problem, (slice_column, split_column), special_tokens, before) for row in rows]
 
 
 def _check(
-    row: SourceRow, problem: Problem, slice_column: str | None, special_tokens: tuple[str, ...], before: Preprocessing
+    row: SourceRow,
+    problem: Problem,
+    columns: tuple[str | None, str | None],
+    special_tokens: tuple[str, ...],
+    before: Preprocessing,
 ) -> CheckedRow:
     if row.values is None:
         return CheckedRow(row.file, row.line, None, reasons=(row.problem,) if row.problem else (), raw=bounded(row.raw))
-    name, reasons = _slice(row, slice_column)
+    (name, reasons), (key, more) = (_value(row, column) for column in columns)
+    reasons += more
     changed: tuple[str, ...] = ()
     try:
         values, changed = before.apply(row.values)
@@ -87,16 +101,16 @@ def _check(
         reasons += bad.reasons
     if reasons:
         return CheckedRow(row.file, row.line, None, reasons=reasons, raw=bounded(json.dumps(row.values, default=repr)))
-    return CheckedRow(row.file, row.line, example, name, changed)
+    return CheckedRow(row.file, row.line, example, name, changed, key=key)
 
 
-def _slice(row: SourceRow, column: str | None) -> tuple[str | None, tuple[Reason, ...]]:
-    """The value of the slice column as text; none where the row has none."""
+def _value(row: SourceRow, column: str | None) -> tuple[str | None, tuple[Reason, ...]]:
+    """The value of a column as text; none where the row has none."""
     value = row.values.get(column) if row.values and column else None
     if column is None or value is None or value == "":
         return None, ()
-    texts, reasons = read_texts({column: str(value)}, {"slice": column})
-    return texts.get("slice"), tuple(reasons)
+    texts, reasons = read_texts({column: str(value)}, {"value": column})
+    return texts.get("value"), tuple(reasons)
 
 
 def bounded(text: str) -> str:

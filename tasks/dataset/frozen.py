@@ -13,7 +13,9 @@ from finetune_flows.tasks.dataset.split import SPLITS
 RowOf = Callable[[Mapping[str, str]], dict[str, object]]
 
 
-def write_test_source(dataset: Path, row_of: RowOf, slice_column: str | None, file: Path) -> None:
+def write_test_source(
+    dataset: Path, row_of: RowOf, slice_column: str | None, file: Path, split_column: str | None = None
+) -> None:
     """Writes the rows of `dataset`/test.parquet as JSON lines, in the form in which the recipe reads rows.
 
     The same test gives the same bytes. `row_of`: from an example's fields to the row.
@@ -21,13 +23,22 @@ def write_test_source(dataset: Path, row_of: RowOf, slice_column: str | None, fi
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".new")
     with pq.ParquetFile(dataset / "test.parquet") as rows, temporary.open("w", encoding="utf-8") as lines:
-        for batch in rows.iter_batches(columns=["fields", "slice"]):
+        for batch in rows.iter_batches(columns=["fields", "slice", "group"]):
             for row in batch.to_pylist():
                 record = row_of(row["fields"])
                 if slice_column:
                     record[slice_column] = row["slice"]
+                if split_column:
+                    record[split_column] = row["group"]
                 lines.write(json.dumps(record, ensure_ascii=False) + "\n")
     temporary.replace(file)
+
+
+def found_split(dataset: Path) -> str | None:
+    """By what `split_by: auto` split a data set, where that was not the schema: query or question."""
+    audit = json.loads((dataset / "audit.json").read_text(encoding="utf-8"))
+    found = audit["leakage"].get("split_by")
+    return found if found in ("query", "question") else None
 
 
 def count_new_rows(before: Path, after: Path) -> int:

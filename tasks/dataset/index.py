@@ -4,6 +4,7 @@ rows      one line for each usable row: what it asks and answers (digests), its 
 bad       the rows without an example, one line for each reason
 texts     the fields of each row, apart from `rows`, which is scanned often
 mentions  which names (tables) each row has in common with others
+tables    tables with their columns, `of` a name, and in `defined` the rows whose schema has them
 groups    the sets of rows that stay together, filled by split.py
 """
 
@@ -24,12 +25,15 @@ CREATE TABLE rows (
     tokens INTEGER, shortened INTEGER, draw INTEGER,
     fate TEXT,      -- why the row is not used; NULL while it is
     twin INTEGER,   -- the row that decided so
-    g INTEGER, split TEXT
+    g INTEGER, split TEXT,
+    question TEXT, template TEXT, key TEXT  -- what rows may have in common too: digests, and the value of dataset.split_column
 );
 CREATE TABLE bad (n INTEGER, kind TEXT, place TEXT);
 CREATE TABLE texts (n INTEGER PRIMARY KEY, fields TEXT);
 CREATE TABLE names (t INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE mentions (n INTEGER, t INTEGER, PRIMARY KEY (n, t)) WITHOUT ROWID;
+CREATE TABLE tables (t INTEGER PRIMARY KEY, name TEXT UNIQUE, of TEXT, columns TEXT);
+CREATE TABLE defined (n INTEGER, t INTEGER, PRIMARY KEY (n, t)) WITHOUT ROWID;
 CREATE TABLE groups (g INTEGER PRIMARY KEY, name TEXT, size INTEGER, draw INTEGER, split TEXT);
 """
 
@@ -50,22 +54,30 @@ def _draw(seed: int, text: str) -> int:
 
 def add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int) -> None:
     """Adds rows of the source or the test source, numbered from `first`."""
-    lines, bad, texts, names, mentions = [], [], [], [], []
+    lines, bad, texts, names, mentions, tables, defined = [], [], [], [], [], {}, []
     for n, (row, tokens, is_shortened) in enumerate(batch, first):
         if (example := row.example) is None:
             bad += [(n, kind, f"{row.file}:{row.line}{detail and f' ({detail})'}") for kind, detail in row.reasons]
             continue
         keys = (example.id, digest(example.asked), digest(example.answered))
-        lines.append((n, part, row.file, row.line, *keys, row.slice, tokens, is_shortened, example.id))
+        common = (digest(example.question or example.asked), example.template and digest(example.template), row.key)
+        lines.append((n, part, row.file, row.line, *keys, row.slice, tokens, is_shortened, example.id, *common))
         texts.append((n, json.dumps(example.fields, ensure_ascii=False)))
         names += [(name,) for name in example.shares]
         mentions += [(n, name) for name in example.shares]
+        for table, columns in example.tables:
+            name = f"{table}#{digest(*columns)[:12]}"
+            tables[name] = (name, table, json.dumps(columns))
+            defined.append((n, name))
     db.execute("BEGIN")
-    db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, draw(?), NULL, NULL, NULL, NULL)", lines)
+    values = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, draw(?), NULL, NULL, NULL, NULL, ?, NULLIF(?, ''), ?"
+    db.executemany(f"INSERT INTO rows VALUES ({values})", lines)
     db.executemany("INSERT INTO bad VALUES (?, ?, ?)", bad)
     db.executemany("INSERT INTO texts VALUES (?, ?)", texts)
     db.executemany("INSERT OR IGNORE INTO names(name) VALUES (?)", names)
     db.executemany("INSERT INTO mentions SELECT ?, t FROM names WHERE name = ?", mentions)
+    db.executemany("INSERT OR IGNORE INTO tables(name, of, columns) VALUES (?, ?, ?)", tables.values())
+    db.executemany("INSERT OR IGNORE INTO defined SELECT ?, t FROM tables WHERE name = ?", defined)
     db.execute("COMMIT")
 
 
@@ -104,17 +116,9 @@ def drop_tested(db: sqlite3.Connection) -> None:
     """)
 
 
-def drop_related(db: sqlite3.Connection) -> None:
-    """Rows of the source go that have a name (a table) in common with a row of the test source."""
-    db.executescript("""
-        CREATE TEMP TABLE tested AS
-            SELECT t, MIN(n) AS n FROM mentions JOIN rows USING (n) WHERE part = 1 AND fate IS NULL GROUP BY t;
-        CREATE INDEX temp.by_name ON tested (t);
-        UPDATE rows SET fate = 'shares a group with the test', twin = related.twin FROM (
-            SELECT mentions.n, MIN(tested.n) AS twin FROM mentions JOIN tested USING (t) GROUP BY mentions.n
-        ) AS related WHERE rows.n = related.n AND rows.part = 0 AND rows.fate IS NULL;
-        DROP TABLE tested;
-    """)
+def drop_without_key(db: sqlite3.Connection) -> None:
+    """Rows of the source go that have no value in dataset.split_column. The test that is given needs none."""
+    db.execute("UPDATE rows SET fate = 'no value to split by' WHERE part = 0 AND key IS NULL")
 
 
 def draw_rows(db: sqlite3.Connection, count: int) -> None:

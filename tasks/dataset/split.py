@@ -1,39 +1,46 @@
-"""Splits that share nothing: rows that have a table in common, directly or through other rows, go to one side."""
+"""Splits that share nothing: rows that have something in common, directly or through other rows, go to one side."""
 
 import sqlite3
 from itertools import chain, combinations
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.dataset.common import SPLIT_BY, Way, has_templates, in_common, same_tables, ways
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
-def split_rows(db: sqlite3.Connection, section: DatasetSection, what: str) -> str:
+class Apart(NamedTuple):
+    """What training and test do not share: in words, and as dataset.split_by calls it."""
+
+    words: str
+    split_by: str
+
+
+def split_rows(db: sqlite3.Connection, section: DatasetSection, what: str) -> Apart:
     """Gives each usable row its group and its split; returns what is kept apart.
 
-    `what` the rows have in common, for instance tables. Groups are connected by their names. For tables, a name is less than a table (WikiSQL has many `table_name_7`), so this keeps
-    apart more than it must, but what it promises is plain: no table name of the test occurs in training.
-    With a test source the test is given; then only train and validation are split, and when all rows of the source hang
-    together (one database) the validation rows are drawn by question.
+    `what` the rows have in common, for instance tables. Groups are connected by their names. For tables, a name is less than a table
+    (WikiSQL has many `table_name_7`), so this keeps apart more than it must, but what it promises is plain: no table name of the test
+    occurs in training. Where all rows hang together by names, the next way of dataset.split_by is tried.
+    With a test source the test is given; then only train and validation are split.
 
     Raises:
         DatasetError: there are fewer groups than splits.
     """
-    apart = what
     wanted = 1 + (section.test_source is None) + (section.validation_share > 0)
-    groups = _connect(db)
-    if groups < wanted and section.test_source:
-        apart = "questions"
-        _mention_questions(db)
-        groups = _connect(db)
-    if groups < wanted:
+    for way in ways(section, has_templates(db)):
+        groups = _connect(db, way)
+        apart = Apart(_words(way, what, section), SPLIT_BY[way])
+        if groups >= wanted:
+            break
+    else:
         raise DatasetError(_too_few(db, wanted, apart))
     _assign(db, section)
     db.executescript("""
@@ -45,6 +52,16 @@ def split_rows(db: sqlite3.Connection, section: DatasetSection, what: str) -> st
     """)
     _check(db, section)
     return apart
+
+
+def _words(way: Way, what: str, section: DatasetSection) -> str:
+    known = {
+        "names": what,
+        "tables": f"{what} with their columns",
+        "template": "query templates",
+        "question": "questions",
+    }
+    return known.get(way, f"values of {section.split_column}" if way == "key" else "questions")
 
 
 def _check(db: sqlite3.Connection, section: DatasetSection) -> None:
@@ -71,39 +88,31 @@ def shared(db: sqlite3.Connection, what: Literal["g", "asked"], splits: tuple[Sp
     return int(count)
 
 
-def _connect(db: sqlite3.Connection) -> int:
-    """Fills `groups` and rows.g with the connected components of the names; returns how many hold rows to be split."""
-    pairs = db.execute("""
-        SELECT first, t FROM mentions
-        JOIN (SELECT n, MIN(t) AS first FROM mentions GROUP BY n) USING (n) JOIN rows USING (n) WHERE fate IS NULL
+def _connect(db: sqlite3.Connection, way: Way) -> int:
+    """Fills `groups` and rows.g with the connected components of what rows have in common; returns how many hold rows to be split."""
+    names, members = in_common(db, way)
+    pairs = db.execute(f"""
+        SELECT first, t FROM {members}
+        JOIN (SELECT n, MIN(t) AS first FROM {members} GROUP BY n) USING (n) JOIN rows USING (n) WHERE fate IS NULL
     """)
-    edges = np.fromiter(chain.from_iterable(pairs), dtype=np.int32).reshape(-1, 2)
-    [(names,)] = db.execute("SELECT COALESCE(MAX(t), 0) + 1 FROM names")
-    graph = coo_array((np.ones(len(edges), dtype=np.bool_), edges.T), shape=(names, names))
+    more = same_tables(db) if way == "tables" else ()
+    edges = np.fromiter(chain.from_iterable(chain(pairs, more)), dtype=np.int32).reshape(-1, 2)
+    [(count,)] = db.execute(f"SELECT COALESCE(MAX(t), 0) + 1 FROM {names}")
+    graph = coo_array((np.ones(len(edges), dtype=np.bool_), edges.T), shape=(count, count))
     _, components = connected_components(graph, directed=False)
     db.executescript("DROP TABLE IF EXISTS component; CREATE TEMP TABLE component (t INTEGER PRIMARY KEY, g INTEGER)")
     db.execute("BEGIN")
     db.executemany("INSERT INTO component VALUES (?, ?)", ((t, int(g)) for t, g in enumerate(components)))
     db.execute("COMMIT")
-    db.executescript("""
-        UPDATE rows SET g = (SELECT g FROM mentions JOIN component USING (t) WHERE n = rows.n LIMIT 1) WHERE fate IS NULL;
+    db.executescript(f"""
+        UPDATE rows SET g = (SELECT g FROM {members} JOIN component USING (t) WHERE n = rows.n LIMIT 1) WHERE fate IS NULL;
         DELETE FROM groups;
         INSERT INTO groups SELECT g, name, size, draw(name), 'train'
-        FROM (SELECT g, MIN(name) AS name FROM component JOIN names USING (t) GROUP BY g)
+        FROM (SELECT g, MIN(name) AS name FROM component JOIN {names} USING (t) GROUP BY g)
         JOIN (SELECT g, SUM(part = 0) AS size FROM rows WHERE fate IS NULL GROUP BY g) USING (g);
     """)
     [(groups,)] = db.execute("SELECT COUNT(*) FROM groups WHERE size > 0")
     return int(groups)
-
-
-def _mention_questions(db: sqlite3.Connection) -> None:
-    """What rows have in common is now their question and schema instead of their tables."""
-    db.executescript("""
-        DELETE FROM names;
-        DELETE FROM mentions;
-        INSERT INTO names(name) SELECT DISTINCT asked FROM rows WHERE fate IS NULL;
-        INSERT INTO mentions SELECT n, t FROM rows JOIN names ON name = asked WHERE fate IS NULL;
-    """)
 
 
 def _assign(db: sqlite3.Connection, section: DatasetSection) -> None:
@@ -134,11 +143,12 @@ def _assign(db: sqlite3.Connection, section: DatasetSection) -> None:
             db.execute("UPDATE groups SET split = ? WHERE g = ?", (split, g))
 
 
-def _too_few(db: sqlite3.Connection, wanted: int, apart: str) -> str:
-    names = [name for (name,) in db.execute("SELECT name FROM names ORDER BY name LIMIT 5")]
-    if apart == "questions":
-        return f"too few usable rows are left to split: {wanted} questions that the test does not ask are needed"
+def _too_few(db: sqlite3.Connection, wanted: int, apart: Apart) -> str:
+    if apart.words == "questions":
+        return f"too few usable rows are left to split: {wanted} different questions are needed"
+    names = ", ".join(name for (name,) in db.execute("SELECT name FROM groups ORDER BY name LIMIT 5"))
     return (
-        f"the rows cannot be split into {wanted} parts that have no {apart} in common: they hang together through their {apart} "
-        f"({', '.join(names)}, ...). Give the rows of the test as dataset.test_source, or rows that have less in common"
+        f"the rows cannot be split into {wanted} parts that have no {apart.words} in common: they hang together through their "
+        f"{apart.words} ({names}, ...). Set dataset.split_by: auto, give the rows of the test as dataset.test_source, or rows that have "
+        "less in common"
     )

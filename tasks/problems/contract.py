@@ -51,6 +51,8 @@ class Problem(Section):
     """Scores that the gate may look at; the first is the default."""
     estimates: ClassVar[tuple[str, ...]] = ()
     """Scores that are no shares of rows, on which gate.scores may set conditions."""
+    splits: ClassVar[tuple[str, ...]] = ("question", "column")
+    """What dataset.split_by may be, beside auto."""
     generates: ClassVar[bool] = True
     """Whether the model answers a chat in its own words, or puts labels on a text."""
     language: ClassVar[str] = ""

@@ -50,6 +50,12 @@ class Example:
     """Normalised output."""
     shares: tuple[str, ...]
     """Names, one at least, that rows have in common; rows that share one go to the same split."""
+    tables: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of a schema, what `shares` names, with its columns: tables of one name in two databases need not be the same."""
+    question: str = ""
+    """Normalised question without its schema; empty where `asked` is all that is asked."""
+    template: str = ""
+    """Of a query, what is left without its values and aliases."""
 
 
 def digest(*texts: str) -> str:

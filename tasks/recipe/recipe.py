@@ -94,6 +94,12 @@ class Recipe(Section):
                     yield f"monitoring.{name} needs prompts to look at: set serving.capture above 0"
 
     @rule
+    def _the_rows_can_be_split_so(self) -> Iterator[str]:
+        if (split_by := self.dataset.split_by) not in ("auto", *self.problem.splits):
+            known = " or ".join(self.problem.splits)
+            yield f"dataset.split_by: {self.problem.kind} has no {split_by}; use auto, {known}"
+
+    @rule
     def _the_problem_has_what_is_judged(self) -> Iterator[str]:
         yield from self.problem.mistakes(self.metric, self.gate)
 

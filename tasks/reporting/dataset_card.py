@@ -44,6 +44,17 @@ def _leakage(audit: DatasetAudit) -> str:
         lines.append(f"- The test was given; {leakage.shared_groups:,} groups of tables occur in training too.")
     else:
         lines.append(f"- Groups that training and test share: 0. Kept apart: {leakage.kept_apart}.")
+    lines.append(f"- Split by: {leakage.split_by} (dataset.split_by).")
+    seen = {
+        "a table name": leakage.seen_tables,
+        "the query template": leakage.seen_templates,
+        "the question": leakage.seen_questions,
+    }
+    lines += [
+        f"- Test rows of which {what} occurs in training: {count:,} of {audit.splits['test']:,}."
+        for what, count in seen.items()
+        if count is not None
+    ]
     return "\n".join(lines)
 
 

@@ -35,7 +35,10 @@ class DatasetSection(Section):
     slice_column: str | None = Field(None, description="Column by whose values the scores are also reported.")
     max_rows: int = Field(0, ge=0, description="Use so many rows of the source, drawn by seed; 0: all.")
     test_share: float = Field(
-        0.2, gt=0, lt=1, description="Share of the rows for the test. Whole schemas go to one side."
+        0.2,
+        gt=0,
+        lt=1,
+        description="Share of the rows for the test. What split_by keeps apart, such as a schema, goes to one side.",
     )
     validation_share: float = Field(0.05, ge=0, lt=1, description="Share of the rows for the validation loss.")
     steps: tuple[Step, ...] = Field(
@@ -68,11 +71,25 @@ class DatasetSection(Section):
         0.05, ge=0, le=1, description="The run stops when a larger share of the rows is unusable."
     )
     seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the draw and the split.")
+    split_by: Literal["auto", "schema", "query", "question", "column"] = Field(
+        "auto",
+        description="What training and test must not share. schema: tables. query: query templates, which are queries without "
+        "their values and aliases. question: questions. column: values of split_column. auto: the first of schema, query and "
+        "question by which the rows can be split.",
+    )
+    split_column: str | None = Field(
+        None, description="Column for split_by: column, such as the name of the database. Its rows go to one side."
+    )
 
     @rule
     def _leaves_rows_to_train_on(self) -> Iterator[str]:
         if self.test_source is None and self.test_share + self.validation_share >= 1:
             yield "test_share and validation_share together leave no rows to train on"
+
+    @rule
+    def _knows_the_column_to_split_by(self) -> Iterator[str]:
+        if (self.split_by == "column") != (self.split_column is not None):
+            yield "split_by: column and split_column, the name of that column, go together"
 
     @rule
     def _has_a_text_to_fill_with(self) -> Iterator[str]:

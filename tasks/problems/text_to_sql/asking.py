@@ -54,7 +54,9 @@ def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[Test
 
 def to_repair(rows: Sequence[TestRow], answers: Mapping[str, str], dialect: str) -> list[TestRow]:
     """The rows whose answer does not run on their schema, with the answer and the database's words as further messages."""
-    pairs = [SqlPair(row.fields["context"], "", extract_sql(answers[row.id]), dialect, databases=1) for row in rows]
+    pairs = [
+        SqlPair(row.fields["context"], "", extract_sql(answers[row.id], dialect), dialect, databases=1) for row in rows
+    ]
     with SqlWorkers() as workers:
         errors = [outcome.error for outcome in workers.judge_all(pairs)]
     return [_once_more(row, answers[row.id], error) for row, error in zip(rows, errors, strict=True) if error]

@@ -21,6 +21,7 @@ class TextToSql(Problem):
 
     model_config = ConfigDict(title="Text to SQL")
     metrics: ClassVar = ("execution", "execution_caseless", "exact_match", "execution_real")
+    splits: ClassVar = ("schema", "query", "question", "column")
     language: ClassVar = "sql"
     apart: ClassVar = "tables"
     example: ClassVar = '"How many ships are there?" --context "CREATE TABLE ships (name TEXT, tons INTEGER)"'
@@ -72,11 +73,21 @@ class TextToSql(Problem):
         """The example that a row holds. Raises BadRow, see rows.py."""
         from finetune_flows.tasks.problems.text_to_sql.rows import normalise_sql, read_fields
 
-        fields, tables = read_fields(row, self.columns(), self.dialect, special_tokens)
+        fields, tables, template = read_fields(row, self.columns(), self.dialect, special_tokens)
         prompt, completion = self.messages(fields)
-        asked = f"{normalise(fields['question'])}\n{normalise(fields['context']).rstrip('; ')}"
-        answered = normalise_sql(fields["answer"])
-        return Example(digest(*fields.values()), prompt, completion, fields, asked, answered, tables)
+        question = normalise(fields["question"])
+        return Example(
+            id=digest(*fields.values()),
+            prompt=prompt,
+            completion=completion,
+            fields=fields,
+            asked=f"{question}\n{normalise(fields['context']).rstrip('; ')}",
+            answered=normalise_sql(fields["answer"]),
+            shares=tables.names,
+            tables=tables.columns,
+            question=question,
+            template=template,
+        )
 
     def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
         """The fields under the names of their columns."""

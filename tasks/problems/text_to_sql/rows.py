@@ -3,23 +3,38 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from finetune_flows.tasks.problems.example import BadRow, Reason, normalise, read_texts
+from finetune_flows.tasks.problems.text_to_sql.statement import whole_start
+from finetune_flows.tasks.problems.text_to_sql.template import query_template
 
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""")
 _TABLE = re.compile(r"\bcreate\s+(?:\w+\s+){0,3}table\b", re.IGNORECASE)
 _DATABASE = re.compile(r"\w[\w.-]*")
-_QUERY = re.compile(r"[\s(]*(?:select|with)\b", re.IGNORECASE)
+
+
+class Tables(NamedTuple):
+    """What a context defines, all names normalised."""
+
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Tables with their columns."""
+    views: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the tables."""
+        return tuple(table for table, _ in self.columns)
 
 
 def read_fields(
     row: Mapping[str, object], columns: Mapping[str, str], dialect: str, special_tokens: Collection[str] = ()
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The texts of a row by field, and the normalised names of the tables of its schema. `columns`: by field.
+) -> tuple[dict[str, str], Tables, str]:
+    """The texts of a row by field, the tables of its schema, and the template of its query. `columns`: by field.
 
     Raises:
         BadRow: a text is missing, blank, no string, too long, or holds control characters or tokens of the chat
@@ -28,17 +43,18 @@ def read_fields(
             reasons of the row are named.
     """
     texts, reasons = read_texts(row, columns, special_tokens)
-    tables: tuple[str, ...] = ()
+    tables, query = Tables(), None
     if "context" in texts:
         tables, found = _read_context(texts["context"], dialect)
         reasons += [found] if found else []
     if "answer" in texts:
-        reasons += _answer_reasons(texts["answer"], dialect, tables)
+        query, more = _read_answer(texts["answer"], dialect, tables)
+        reasons += more
     if not _DATABASE.fullmatch(texts.get("database", "any")):
         reasons.append(Reason("not a name of a database", texts["database"][:80]))
-    if reasons:
+    if reasons or query is None:
         raise BadRow(reasons)
-    return texts, tables
+    return texts, tables, query_template(query)
 
 
 def normalise_sql(sql: str) -> str:
@@ -65,30 +81,40 @@ def shorter_contexts(fields: Mapping[str, str], dialect: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1024)
-def _read_context(context: str, dialect: str) -> tuple[tuple[str, ...], Reason | None]:
-    """The normalised names of the tables that a context defines. Cached: many questions are asked about one schema."""
+def _read_context(context: str, dialect: str) -> tuple[Tables, Reason | None]:
+    """The tables and views that a context defines. Cached: many questions are asked about one schema."""
     statements = _parse(context, dialect) if _TABLE.search(context) else []
     if isinstance(statements, str):
-        return (), Reason("context does not parse", statements)
-    tables = {_name(s) for s in statements if isinstance(s, exp.Create) and s.kind == "TABLE"}
-    return tuple(sorted(tables)), None if tables else Reason("no CREATE TABLE", context[:80])
+        return Tables(), Reason("context does not parse", statements)
+    columns: dict[str, set[str]] = {}
+    for create in _created(statements, "TABLE"):
+        columns.setdefault(_name(create), set()).update(normalise(each.name) for each in create.find_all(exp.ColumnDef))
+    views = frozenset(_name(create) for create in _created(statements, "VIEW"))
+    tables = Tables(tuple((name, tuple(sorted(columns[name]))) for name in sorted(columns)), views)
+    return tables, None if columns else Reason("no CREATE TABLE", context[:80])
 
 
-def _answer_reasons(answer: str, dialect: str, tables: tuple[str, ...]) -> list[Reason]:
-    if not _QUERY.match(answer):
-        return [Reason("answer is not a query", f"starts with {answer[:40]!r}")]
+def _created(statements: list[exp.Expr], kind: str) -> list[exp.Create]:
+    return [each for each in statements if isinstance(each, exp.Create) and each.kind == kind]
+
+
+def _read_answer(answer: str, dialect: str, tables: Tables) -> tuple[exp.Expr | None, list[Reason]]:
+    """The query, or why there is none."""
+    if whole_start(answer, dialect) is None:
+        return None, [Reason("answer is not a query", f"starts with {answer[:40]!r}")]
     statements = _parse(answer, dialect)
     if isinstance(statements, str):
-        return [Reason("answer does not parse", statements)]
-    if len(statements) > 1:
-        return [Reason("several statements", f"the answer holds {len(statements)}")]
-    if not isinstance(statements[0], exp.Query):  # WITH ... DELETE gets this far
-        return [Reason("answer is not a query", statements[0].key)]
-    unknown = _asked_tables(statements[0]) - set(tables) if tables else set()
-    return [Reason("table not in the context", ", ".join(sorted(unknown)))] if unknown else []
+        return None, [Reason("answer does not parse", statements)]
+    if len(statements) != 1:
+        return None, [Reason("several statements", f"the answer holds {len(statements)}")]
+    [query] = statements
+    if not isinstance(query, exp.Query | exp.Values | exp.Pivot):  # WITH ... DELETE gets this far
+        return None, [Reason("answer is not a query", query.key)]
+    unknown = _asked_tables(query) - {*tables.names, *tables.views} if tables.names else set()
+    return query, [Reason("table not in the context", ", ".join(sorted(unknown)))] if unknown else []
 
 
-def _asked_tables(query: exp.Query) -> set[str]:
+def _asked_tables(query: exp.Expr) -> set[str]:
     """Tables that must exist: names made up inside the query (WITH) and table functions need not."""
     tables = {normalise(table.name) for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)}
     return tables - {normalise(cte.alias) for cte in query.find_all(exp.CTE)}
@@ -97,7 +123,10 @@ def _asked_tables(query: exp.Query) -> set[str]:
 def _parse(sql: str, dialect: str) -> list[exp.Expr] | str:
     """The statements, or why there are none."""
     try:
-        return [statement for statement in sqlglot.parse(sql, read=dialect) if statement]
+        statements = sqlglot.parse(sql, read=dialect)
+        return [
+            each for each in statements if each and not isinstance(each, exp.Semicolon)
+        ]  # that is a comment at the end
     except SqlglotError as error:
         return str(error).split("\n")[0][:200]
     except RecursionError:

@@ -95,7 +95,7 @@ def _pair(row: TestRow, text: str, dialect: str, judging: SqlJudging) -> SqlPair
     return SqlPair(
         context=row.fields["context"],
         gold=row.fields["answer"],
-        prediction=extract_sql(text),
+        prediction=extract_sql(text, dialect),
         dialect=dialect,
         databases=judging.databases,
         rules=Rules(judging.permute_columns, judging.keep_distinct, judging.as_sets),

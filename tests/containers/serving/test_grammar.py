@@ -64,5 +64,9 @@ async def test_queries_of_a_schema_parse_and_ask_its_tables(url):
     for text in finished:
         query = sqlglot.parse_one(text, read="sqlite")
         assert isinstance(query, exp.Query), text
-        made_up = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
-        assert {table.name.lower() for table in query.find_all(exp.Table)} <= {"ship", "odd port", *made_up}, text
+        # A grammar cannot tell which names a WITH clause has defined; without one, and functions aside, only the schema's are there.
+        tables = [table.this for table in query.find_all(exp.Table)]
+        if not query.find(exp.CTE):
+            assert {name.name.lower() for name in tables if isinstance(name, exp.Identifier)} <= {"ship", "odd port"}, (
+                text
+            )

@@ -82,6 +82,46 @@ def test_queries_of_many_shapes_are_sound(answer: str) -> None:
     assert SQLITE.read_row(row("t", answer=answer)).fields["answer"] == answer
 
 
+@pytest.mark.parametrize(
+    ("dialect", "answer"),
+    [
+        ("sqlite", "-- the owner's; name\nSELECT name FROM t -- done"),
+        ("sqlite", "/* SELECT */ VALUES (1, 'a')"),
+        ("sqlite", "SELECT name FROM v; -- a view"),
+        ("mysql", "# all of it\nTABLE t ORDER BY name LIMIT 3"),
+        ("mysql", "VALUES ROW(1, 2), ROW(3, 4)"),
+        ("postgres", "(TABLE t) UNION SELECT 'x', 1"),
+        ("duckdb", "FROM t"),
+        ("duckdb", "FROM t SELECT name WHERE number > 3"),
+        ("duckdb", "PIVOT t ON name USING SUM(number)"),
+        ("duckdb", "UNPIVOT t ON number INTO NAME kind VALUE value"),
+        ("duckdb", "WITH p AS (PIVOT t ON name USING SUM(number)) FROM p"),
+    ],
+)
+def test_every_query_of_a_dialect_is_one(dialect: Any, answer: str) -> None:
+    context = "CREATE TABLE t (name TEXT, number INTEGER); CREATE VIEW v AS SELECT name FROM t"
+    example = TextToSql(dialect=dialect).read_row(row("t", context=context, answer=answer))
+    assert example.fields["answer"] == answer
+    assert example.shares == ("t",)
+
+
+@pytest.mark.parametrize(("dialect", "answer"), [("sqlite", "FROM t"), ("mysql", "PIVOT t ON a USING SUM(b)")])
+def test_a_query_of_another_dialect_is_none(dialect: Any, answer: str) -> None:
+    with pytest.raises(BadRow, match="answer is not a query"):
+        TextToSql(dialect=dialect).read_row(row("t", answer=answer))
+
+
+def test_tables_of_a_pivot_are_looked_for_too() -> None:
+    with pytest.raises(BadRow, match="table not in the context: people"):
+        TextToSql(dialect="duckdb").read_row(row("t", answer="PIVOT people ON name USING SUM(number)"))
+
+
+def test_the_parser_says_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    context = "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (name TEXT, number INTEGER)"
+    TextToSql(dialect="postgres").read_row(row("t", context=context))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_dialect_decides_what_parses() -> None:
     backticks = row("t", context="CREATE TABLE `t` (`name` TEXT)", answer="SELECT `name` FROM `t`")
     assert TextToSql(dialect="mysql").read_row(backticks).shares == ("t",)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.dataset.frozen import found_split, write_test_source
 from tests.tasks.dataset.dataset_rows import (
     SPLITS,
     build,
@@ -87,10 +88,118 @@ def test_the_first_rows_of_a_split_are_a_sample_of_it(tmp_path: Path) -> None:
     assert len({each["group"] for each in first}) > 10
 
 
-def test_one_database_cannot_be_split_by_tables(tmp_path: Path) -> None:
+def one_database(templates: int, each: int) -> list[dict[str, Any]]:
+    """Rows about one schema; those of one template differ in a value and an alias."""
+    return [
+        row("users", number, answer=f"SELECT {'MAX' * (t > 0)}(name) AS a{number} FROM users LIMIT {number}{' OFFSET 1' * (t > 1)}",
+            question=f"Question {t} about {number}?")
+        for t in range(templates)
+        for number in range(each)
+    ]  # fmt: skip
+
+
+def databases(count: int) -> list[dict[str, Any]]:
+    """Rows about databases that all have a table of the same name, and each its own columns in it; some contexts leave one out."""
+    return [
+        {
+            "question": f"What is the key {n} of {db}?",
+            "context": f"CREATE TABLE users (id INT, key_{db} TEXT{', joined DATE' * (n % 2)}); CREATE TABLE t{db} (id INT)",
+            "answer": f"SELECT key_{db} FROM users WHERE id = {n}",
+            "db": f"db_{db}",
+        }
+        for db in range(count)
+        for n in range(4)
+    ]
+
+
+def fields_by_split(out: Path, field: str) -> dict[str, set[str]]:
+    return {split: {each["fields"][field] for each in rows} for split, rows in read_all(out).items()}
+
+
+def test_one_database_is_split_by_query_templates(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", one_database(templates=3, each=20))
+    leakage = build(source, tmp_path / "out", test_share=0.3, validation_share=0.3).leakage
+    assert (leakage.split_by, leakage.kept_apart, leakage.groups) == ("query", "query templates", 3)
+    assert (leakage.seen_templates, leakage.seen_questions, leakage.seen_tables) == (0, 0, 20)
+    forms = [{answer.split()[1][:3] + str("OFFSET" in answer) for answer in answers}
+             for answers in fields_by_split(tmp_path / "out", "answer").values()]  # fmt: skip
+    assert all(one.isdisjoint(other) for one, other in itertools.combinations(forms, 2))
+
+
+def test_one_database_of_one_template_is_split_by_question(tmp_path: Path) -> None:
+    audit = build(write_jsonl(tmp_path / "rows.jsonl", one_database(templates=1, each=50)), tmp_path / "out")
+    assert (audit.leakage.split_by, audit.leakage.groups) == ("question", 50)
+    assert (audit.leakage.seen_templates, audit.leakage.seen_questions) == (audit.splits["test"], 0)
+
+
+def test_databases_that_share_a_table_name_are_told_apart_by_its_columns(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", databases(60))
+    audit = build(source, tmp_path / "out")
+    assert (audit.leakage.split_by, audit.leakage.kept_apart) == ("schema", "tables with their columns")
+    assert (audit.leakage.groups, audit.leakage.largest_group) == (60, 4)
+    keys = [
+        {answer.split()[1] for answer in answers} for answers in fields_by_split(tmp_path / "out", "answer").values()
+    ]
+    assert all(one.isdisjoint(other) for one, other in itertools.combinations(keys, 2))
+
+
+@pytest.mark.parametrize(("split_by", "groups"), [("query", 60), ("question", 240), ("column", 60)])
+def test_the_recipe_says_what_is_kept_apart(tmp_path: Path, split_by: str, groups: int) -> None:
+    source = write_jsonl(tmp_path / "rows.jsonl", databases(60))
+    column = {"split_column": "db"} if split_by == "column" else {}
+    leakage = build(source, tmp_path / "out", split_by=split_by, **column).leakage
+    assert (leakage.split_by, leakage.groups, leakage.shared_groups) == (split_by, groups, 0)
+    if split_by == "column":
+        assert {each["group"] for each in read_split(tmp_path / "out", "test")} <= {f"db_{n}" for n in range(60)}
+
+
+def test_one_question_about_two_schemas_is_on_one_side(tmp_path: Path) -> None:
+    rows = [row(f"table_{n}", n % 10) for n in range(60)]
+    build(write_jsonl(tmp_path / "rows.jsonl", rows), tmp_path / "out", split_by="question")
+    asked = fields_by_split(tmp_path / "out", "question").values()
+    assert all(one.isdisjoint(other) for one, other in itertools.combinations(asked, 2))
+
+
+def test_rows_without_the_column_to_split_by_are_quarantined(tmp_path: Path) -> None:
+    rows = [*databases(20), row("other", 1), row("other", 2, db="")]
+    source = write_jsonl(tmp_path / "rows.jsonl", rows)
+    audit = build(source, tmp_path / "out", split_by="column", split_column="db")
+    assert audit.reasons == {"no value to split by": 2}
+    assert audit.rows == audit.usable + audit.quarantined
+
+
+def test_a_schema_that_cannot_be_split_is_refused_where_the_recipe_asks_for_it(tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "rows.jsonl", sound_rows(tables=1, each=50))
-    with pytest.raises(DatasetError, match=r"they hang together through their tables \(table_0, .*dataset.test_source"):
-        build(source, tmp_path / "out")
+    with pytest.raises(
+        DatasetError, match=r"they hang together through their tables with their columns \(table_0#.*split_by: auto"
+    ):
+        build(source, tmp_path / "out", split_by="schema")
+
+
+@pytest.mark.parametrize("split_by", ["query", "question", "column"])
+def test_what_is_kept_apart_from_a_frozen_test_stays_so(tmp_path: Path, split_by: str) -> None:
+    column = {"split_column": "db"} if split_by == "column" else {}
+    source = write_jsonl(tmp_path / "rows.jsonl", databases(40))
+    build(source, tmp_path / "first", split_by=split_by, **column)
+    frozen = tmp_path / "frozen.jsonl"
+    names = column.get("split_column")
+    write_test_source(tmp_path / "first", lambda fields: dict(fields), None, frozen, names)
+    more = write_jsonl(tmp_path / "more.jsonl", [*databases(50)])
+    audit = build(
+        more, tmp_path / "again", split_by=split_by, test_source=str(frozen), test_groups_apart=True, **column
+    )
+    assert audit.splits["test"] == len(read_split(tmp_path / "first", "test"))
+    assert audit.leakage.shared_groups == 0
+    assert audit.splits["train"] + audit.splits["validation"] == 200 - audit.splits["test"]
+
+
+def test_what_auto_found_is_known_to_the_next_run(tmp_path: Path) -> None:
+    for templates, found in ((3, "query"), (1, "question")):
+        source = write_jsonl(tmp_path / f"{found}.jsonl", one_database(templates, 20))
+        build(source, tmp_path / found)
+        assert found_split(tmp_path / found) == found
+    build(write_jsonl(tmp_path / "rows.jsonl", sound_rows()), tmp_path / "schema")
+    assert found_split(tmp_path / "schema") is None
 
 
 def test_one_database_with_a_test_of_its_own_is_split_by_question(tmp_path: Path) -> None:
