@@ -30,9 +30,8 @@ from finetune_flows.tasks.monitoring.window import Window
 from finetune_flows.tasks.plan import Made
 from finetune_flows.tasks.preflight.costs import Cost, Estimate
 from finetune_flows.tasks.preflight.findings import Finding
-from finetune_flows.tasks.preflight.intent import Request
-from finetune_flows.tasks.preflight.look_ahead import Report
 from finetune_flows.tasks.preflight.prices import Price
+from finetune_flows.tasks.preflight.report import Report, Request
 from finetune_flows.tasks.problems.contract import Judged
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.recipe import load_recipe
