@@ -208,7 +208,8 @@ class Draw:
         if content.kind.kind not in NUMBERS or isinstance(value, str):
             return None
         exact = Decimal(str(value))
-        if factor not in (0, 1) and self.random.random() < 0.5:
+        in_decimals = self.schema.dialect in ("postgres", "mysql") and content.kind.kind != "float"  # no rounding
+        if factor not in (0, 1) and in_decimals and self.random.random() < 0.5:
             return exact * Decimal(str(factor))
         return exact + Decimal(str(distance))
 

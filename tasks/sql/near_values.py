@@ -37,10 +37,12 @@ def near_values(conditions: Sequence[Condition], kind: ColumnType, functions: se
         found = (value for condition in conditions for value in condition.values if isinstance(value, str))
     elif kind.kind == "text":
         found = itertools.chain.from_iterable(_texts(condition, functions) for condition in conditions)
+    elif kind.kind in ("json", "array", "struct"):
+        found = ()  # see `documents` and `arrays`
     else:
         found = (value for condition in conditions for value in condition.values)
     fitting = (fitted(value, kind) for value in found)
-    return list(dict.fromkeys(value for value in fitting if value is not None and not isinstance(value, list | dict)))
+    return list(dict.fromkeys(value for value in fitting if value is not None))
 
 
 def _numbers(condition: Condition, kind: ColumnType) -> Iterator[Value]:
@@ -158,7 +160,7 @@ def arrays(kind: ColumnType, constants: Sequence[Value], count: int, rng: random
     element = kind.element or TEXT
     named = [value for constant in constants if (value := fitted(constant, element)) is not None]
     others = by_chance(element, 5, rng, top=20, signed=False)
-    found: list[Value] = [[]]
+    found: list[Value] = [[], *([named] if len(named) > 1 else [])]
     while len(found) < count:
         chosen = rng.sample(others, min(len(others), rng.randrange(1, 4)))
         if named and rng.random() < 0.6:

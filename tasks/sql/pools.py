@@ -121,6 +121,8 @@ class PoolMaker:
         if size.distinct or (group[0] in self.facts.aggregated and not size.joined):
             count = max(count, size.rows)
         others = self._others(group, content.kind, near, count, functions)
+        if content.as_text and content.kind.kind == "integer":  # '9' comes after '10' in a text
+            others = list(dict.fromkeys(value // (1, 10, 100)[i % 3] for i, value in enumerate(others)))
         required = [condition for column in group for condition in self.facts.checks.get(column, ())]
         if not self.facts.positive.isdisjoint(group):
             required.append(Condition(">", (0,)))
