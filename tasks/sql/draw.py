@@ -194,6 +194,8 @@ class Draw:
 
     def _draw_bound(self, column: Column, met: bool) -> Value:
         pool = self.pools[column]
+        if met and pool.edge and self.random.random() < 0.5:
+            return self.random.choice(pool.edge)
         return self.random.choice(pool.good if met or not pool.bad else pool.bad)
 
     def _draw_value(self, column: Column) -> Value:
