@@ -276,10 +276,11 @@ class _Reader:
 def _is_date(value: Any) -> bool:
     if isinstance(value, str):
         try:
-            datetime.datetime.fromisoformat(value)
+            moment = datetime.datetime.fromisoformat(value)
         except ValueError:
             return False
-    return isinstance(value, str | datetime.date)
+        return value in (moment.isoformat(sep=" "), moment.date().isoformat())  # a text is compared letter by letter
+    return isinstance(value, datetime.date)
 
 
 def _amount(literal: exp.Literal) -> Any:
