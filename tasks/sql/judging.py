@@ -88,7 +88,7 @@ def judge_pair(pair: SqlPair) -> SqlOutcome:
 
 def _judge_rows(pair: SqlPair, schema: Schema, tree: exp.Expr | None, other: exp.Expr | None) -> SqlOutcome:
     """What running both tells."""
-    facts = query_facts(tree, schema)
+    facts = query_facts(tree, schema, other)
     database = cache(lambda seed: make_database(schema, facts, seed))
     (tree, gold), (_, prediction) = _spelt(pair, pair.gold, tree), _spelt(pair, pair.prediction, other)
     error = _error(database(0), prediction)

@@ -7,6 +7,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from finetune_flows.tasks.sql.column_types import TEXT, ColumnType, column_type
+
 Column = tuple[str, str]
 """Table and column, both in lower case."""
 
@@ -17,20 +19,33 @@ class UnreadableSchema(ValueError):
 
 @dataclass
 class TableColumn:
-    """One column of a table. A unique column never repeats a value, a required one is never NULL."""
+    """One column of a table. A unique column never repeats a value, a required one is never NULL.
+
+    computed: the database derives its value from other columns.
+    """
 
     name: str
-    kind: str = "text"  # text, number or date
+    type: ColumnType = TEXT
     unique: bool = False
     required: bool = False
+    computed: bool = False
 
 
 @dataclass
 class Schema:
-    """Tables by lower-case name, each with its columns by lower-case name; foreign keys as (child, parent)."""
+    """Tables by lower-case name, each with its columns by lower-case name.
 
+    foreign_keys: as (child, parent). keys: columns that are unique together. composite_foreign_keys: as (children, parents),
+    column by column. checks: table and condition of each CHECK. enums: members of the types that CREATE TYPE defines.
+    """
+
+    dialect: str = "sqlite"
     tables: dict[str, dict[str, TableColumn]] = field(default_factory=dict)
     foreign_keys: list[tuple[Column, Column]] = field(default_factory=list)
+    keys: list[tuple[Column, ...]] = field(default_factory=list)
+    composite_foreign_keys: list[tuple[tuple[Column, ...], tuple[Column, ...]]] = field(default_factory=list)
+    checks: list[tuple[str, exp.Expr]] = field(default_factory=list)
+    enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, column: object) -> bool:
         """Whether a (table, column) pair is defined."""
@@ -52,33 +67,43 @@ def read_schema(context: str, dialect: str) -> Schema:
 
     Raises UnreadableSchema when nothing can be made of the context.
     """
-    schema = Schema()
-    for create in _create_statements(context, dialect):
-        body = create.this
-        columns = schema.tables.setdefault(body.this.name.lower(), {})
-        for part in body.expressions:
-            if isinstance(part, exp.ColumnDef):
-                _add_column(columns, part)
-        for part in body.expressions:
-            _add_table_constraint(schema, body.this.name.lower(), part)
+    schema = Schema(dialect)
+    for statement in _statements(context, dialect):
+        if isinstance(statement.expression, exp.DataType):
+            schema.enums[statement.this.name.lower()] = tuple(m.name for m in statement.expression.expressions)
+        elif isinstance(statement.this, exp.Schema):
+            _add_table(schema, statement.this)
     if not any(schema.tables.values()):
         raise UnreadableSchema("the context defines no table with columns")
     return schema
 
 
-def _create_statements(context: str, dialect: str) -> Iterator[exp.Create]:
+def _statements(context: str, dialect: str) -> Iterator[exp.Create]:
+    """The CREATE statements. sqlglot reads CREATE TYPE in PostgreSQL only; DuckDB writes it the same way."""
     try:
-        statements = sqlglot.parse(context, read=dialect)
+        for statement in sqlglot.parse(context, read=dialect):
+            create = statement
+            if isinstance(statement, exp.Command) and statement.this.upper() == "CREATE":
+                create = sqlglot.parse_one(f"CREATE {statement.expression}", read="postgres")
+            if isinstance(create, exp.Create):
+                yield create
     except (SqlglotError, RecursionError) as problem:
         raise UnreadableSchema(f"the context is not readable as CREATE TABLE statements: {problem}") from problem
-    for statement in statements:
-        if isinstance(statement, exp.Create) and isinstance(statement.this, exp.Schema):
-            yield statement
 
 
-def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef) -> None:
-    column = columns.setdefault(definition.name.lower(), TableColumn(definition.name))
-    column.kind = _kind(definition.args.get("kind"))
+def _add_table(schema: Schema, body: exp.Schema) -> None:
+    table = body.this.name.lower()
+    schema.tables.setdefault(table, {})
+    for part in body.expressions:
+        if isinstance(part, exp.ColumnDef):
+            _add_column(schema, table, part)
+    for part in body.expressions:
+        _add_constraint(schema, table, part)
+
+
+def _add_column(schema: Schema, table: str, definition: exp.ColumnDef) -> None:
+    column = schema.tables[table].setdefault(definition.name.lower(), TableColumn(definition.name))
+    column.type = column_type(definition.args.get("kind"), schema.dialect, schema.enums)
     for constraint in definition.constraints:
         if isinstance(constraint.kind, exp.PrimaryKeyColumnConstraint):
             column.unique = column.required = True
@@ -86,35 +111,52 @@ def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef) -> N
             column.unique = True
         elif isinstance(constraint.kind, exp.NotNullColumnConstraint):
             column.required = not constraint.kind.args.get("allow_null")
+        elif isinstance(constraint.kind, exp.ComputedColumnConstraint):
+            column.computed = True
+        elif isinstance(constraint.kind, exp.CheckColumnConstraint):
+            schema.checks.append((table, constraint.kind.this))
+        elif isinstance(constraint.kind, exp.Reference):
+            _add_foreign_key(schema, table, [definition.name], constraint.kind)
 
 
-def _kind(declared: exp.DataType | None) -> str:
-    if declared is None:
-        return "text"
-    if declared.this in exp.DataType.NUMERIC_TYPES:
-        return "number"
-    return "date" if declared.this in exp.DataType.TEMPORAL_TYPES else "text"
-
-
-def _add_table_constraint(schema: Schema, table: str, part: exp.Expr) -> None:
-    """PRIMARY KEY (a), UNIQUE (a) and FOREIGN KEY (a) REFERENCES t (b). Keys of several columns are left out."""
-    columns = schema.tables[table]
+def _add_constraint(schema: Schema, table: str, part: exp.Expr) -> None:
+    """PRIMARY KEY, UNIQUE, FOREIGN KEY and CHECK of a table, with a name or without."""
     if isinstance(part, exp.Constraint):
         for inner in part.expressions:
-            _add_table_constraint(schema, table, inner)
+            _add_constraint(schema, table, inner)
+    elif isinstance(part, exp.CheckColumnConstraint):
+        schema.checks.append((table, part.this))
+    elif isinstance(part, exp.ForeignKey):
+        _add_foreign_key(schema, table, [column.name for column in part.expressions], part.args.get("reference"))
     elif isinstance(part, exp.PrimaryKey | exp.UniqueColumnConstraint):
-        keys = [column for key in part.find_all(exp.Identifier) if (column := columns.get(key.name.lower()))]
-        if len(keys) == 1:
-            keys[0].unique = True
-            keys[0].required = keys[0].required or isinstance(part, exp.PrimaryKey)
-    for reference in part.find_all(exp.Reference):
-        _add_foreign_key(schema, table, part, reference)
+        listed = part.expressions or (part.this.expressions if isinstance(part.this, exp.Schema) else [])
+        _add_key(schema, table, [column.name.lower() for column in listed], isinstance(part, exp.PrimaryKey))
 
 
-def _add_foreign_key(schema: Schema, table: str, part: exp.Expr, reference: exp.Reference) -> None:
-    target = reference.this
-    if not isinstance(target, exp.Schema) or len(target.expressions) != 1:
+def _add_key(schema: Schema, table: str, names: list[str], primary: bool) -> None:
+    columns = schema.tables[table]
+    if not set(names) <= set(columns):
         return
-    child = part.expressions[0].name if isinstance(part, exp.ForeignKey) else part.name
-    parent = (target.this.name.lower(), target.expressions[0].name.lower())
-    schema.foreign_keys.append(((table, child.lower()), parent))
+    for name in names:
+        columns[name].required = columns[name].required or primary
+        columns[name].unique = columns[name].unique or len(names) == 1
+    if len(names) > 1:
+        schema.keys.append(tuple((table, name) for name in names))
+
+
+def _add_foreign_key(schema: Schema, table: str, names: list[str], reference: exp.Expr | None) -> None:
+    """REFERENCES without columns means the key of the other table, which must be defined before."""
+    target = reference.this if reference else None
+    if isinstance(target, exp.Schema):
+        parent = target.this.name.lower()
+        parents = [column.name.lower() for column in target.expressions]
+    elif isinstance(target, exp.Table):
+        parent = target.name.lower()
+        parents = [name for name, column in schema.tables.get(parent, {}).items() if column.unique and column.required]
+    else:
+        return
+    children = [(table, name.lower()) for name in names]
+    if len(parents) == len(names) == 1:
+        schema.foreign_keys.append((children[0], (parent, parents[0])))
+    elif len(parents) == len(names):
+        schema.composite_foreign_keys.append((tuple(children), tuple((parent, name) for name in parents)))
