@@ -3,32 +3,45 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+
+from finetune_flows.tasks.sql.statements import Statement, UnreadableSchema, statements_of
 
 Column = tuple[str, str]
 """Table and column, both in lower case."""
 
 
-class UnreadableSchema(ValueError):
-    """The context is not a list of CREATE TABLE statements. The message says what is wrong with it."""
-
-
 @dataclass
 class TableColumn:
-    """One column of a table. A unique column never repeats a value, a required one is never NULL."""
+    """One column of a table. A unique column never repeats a value, a required one is never NULL.
+
+    computed: the database derives its value from other columns. spelling: its name as the schema writes it, quotes and all.
+    """
 
     name: str
     kind: str = "text"  # text, number or date
     unique: bool = False
     required: bool = False
+    computed: bool = False
+    spelling: str = ""
 
 
 @dataclass
 class Schema:
-    """Tables by lower-case name, each with its columns by lower-case name; foreign keys as (child, parent)."""
+    """Tables by lower-case name, each with its columns by lower-case name; foreign keys as (child, parent).
 
+    statements: the text that says so, for an engine to read. views: the queries behind the views, by lower-case name.
+    spellings: how the schema writes each table's name, with quotes and the name of its own schema. partitioned: tables
+    that hold no row but in their partitions. materialized: views that keep their rows.
+    """
+
+    dialect: str = "sqlite"
+
+    statements: list[Statement] = field(default_factory=list)
+    views: dict[str, exp.Query] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
+    partitioned: list[str] = field(default_factory=list)
+    materialized: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, TableColumn]] = field(default_factory=dict)
     foreign_keys: list[tuple[Column, Column]] = field(default_factory=list)
 
@@ -48,36 +61,52 @@ class Schema:
 
 
 def read_schema(context: str, dialect: str) -> Schema:
-    """Read CREATE TABLE statements. A table defined twice gets the columns of both, names are blind to case.
+    """Read the statements that define tables. A table defined twice gets the columns of both, names are blind to case.
 
     Raises UnreadableSchema when nothing can be made of the context.
     """
-    schema = Schema()
-    for create in _create_statements(context, dialect):
-        body = create.this
-        columns = schema.tables.setdefault(body.this.name.lower(), {})
-        for part in body.expressions:
-            if isinstance(part, exp.ColumnDef):
-                _add_column(columns, part)
-        for part in body.expressions:
-            _add_table_constraint(schema, body.this.name.lower(), part)
+    schema = Schema(dialect, statements_of(context, dialect))
+    for statement in schema.statements:
+        if statement.kind != "rows" and (tree := statement.tree(dialect)) is not None:
+            _read(schema, tree)
     if not any(schema.tables.values()):
         raise UnreadableSchema("the context defines no table with columns")
     return schema
 
 
-def _create_statements(context: str, dialect: str) -> Iterator[exp.Create]:
-    try:
-        statements = sqlglot.parse(context, read=dialect)
-    except (SqlglotError, RecursionError) as problem:
-        raise UnreadableSchema(f"the context is not readable as CREATE TABLE statements: {problem}") from problem
-    for statement in statements:
-        if isinstance(statement, exp.Create) and isinstance(statement.this, exp.Schema):
-            yield statement
+def _read(schema: Schema, tree: exp.Expr) -> None:
+    if isinstance(tree, exp.Create) and isinstance(tree.this, exp.Schema) and tree.kind == "TABLE":
+        table = tree.this.this
+        schema.spellings[table.name.lower()] = table.sql(dialect=schema.dialect, comments=False)
+        _add_parts(schema, table.name.lower(), tree.this.expressions)
+        if tree.find(exp.PartitionedByProperty):
+            schema.partitioned.append(table.name.lower())
+    elif isinstance(tree, exp.Create) and tree.kind == "VIEW" and isinstance(tree.expression, exp.Query):
+        view = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        schema.views[view.name.lower()] = tree.expression
+        if tree.find(exp.MaterializedProperty):
+            schema.materialized.append(view.sql(dialect=schema.dialect, comments=False))
+    elif isinstance(tree, exp.Alter):
+        _add_parts(schema, tree.this.name.lower(), [part for action in tree.args["actions"] for part in _added(action)])
 
 
-def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef) -> None:
+def _added(action: exp.Expr) -> list[exp.Expr]:
+    """What ALTER TABLE adds: a column or constraints."""
+    return action.expressions if isinstance(action, exp.AddConstraint) else [action]
+
+
+def _add_parts(schema: Schema, table: str, parts: list[exp.Expr]) -> None:
+    columns = schema.tables.setdefault(table, {})
+    for part in parts:
+        if isinstance(part, exp.ColumnDef):
+            _add_column(columns, part, schema.dialect)
+    for part in parts:
+        _add_table_constraint(schema, table, part)
+
+
+def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef, dialect: str) -> None:
     column = columns.setdefault(definition.name.lower(), TableColumn(definition.name))
+    column.spelling = definition.this.sql(dialect=dialect, comments=False)
     column.kind = _kind(definition.args.get("kind"))
     for constraint in definition.constraints:
         if isinstance(constraint.kind, exp.PrimaryKeyColumnConstraint):
@@ -86,6 +115,8 @@ def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef) -> N
             column.unique = True
         elif isinstance(constraint.kind, exp.NotNullColumnConstraint):
             column.required = not constraint.kind.args.get("allow_null")
+        elif isinstance(constraint.kind, exp.ComputedColumnConstraint):
+            column.computed = True
 
 
 def _kind(declared: exp.DataType | None) -> str:
