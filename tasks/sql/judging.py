@@ -12,7 +12,13 @@ from finetune_flows.tasks.sql.compare import OURS, Rules
 from finetune_flows.tasks.sql.databases import Database, make_database
 from finetune_flows.tasks.sql.difference import differences
 from finetune_flows.tasks.sql.engines import open_session
-from finetune_flows.tasks.sql.engines.contract import EngineMissing, NotTranslatable, QueryFailed, SchemaRefused, Session
+from finetune_flows.tasks.sql.engines.contract import (
+    EngineMissing,
+    NotTranslatable,
+    QueryFailed,
+    SchemaRefused,
+    Session,
+)
 from finetune_flows.tasks.sql.normalise import normal_form
 from finetune_flows.tasks.sql.query import Query, with_texts_of, with_views_inlined
 from finetune_flows.tasks.sql.query_facts import query_facts
@@ -23,7 +29,9 @@ from finetune_flows.tasks.sql.telling import Telling
 from finetune_flows.tasks.sql.trial import Trial
 from finetune_flows.tasks.sql.wording import Difference
 
-Obstacle = Literal["schema_unreadable", "gold_fails", "gold_empty", "gold_arbitrary", "killed", "no_database", "no_engine"]
+Obstacle = Literal[
+    "schema_unreadable", "gold_fails", "gold_empty", "gold_arbitrary", "killed", "no_database", "no_engine"
+]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Queries as syntax trees: read in any dialect, written as SQLite."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from finetune_flows.tasks.sql.spelling import SandboxSQLite
 
@@ -38,7 +38,6 @@ class Query:
         query = cls(tree.sql(dialect=dialect, comments=False), dialect)
         query.__dict__["tree"] = tree  # it need not be read again
         return query
-
 
 
 def parse_query(query: str, dialect: str) -> exp.Expr | None:
@@ -101,7 +100,7 @@ def with_views_inlined(tree: exp.Expr | None, views: Mapping[str, exp.Query]) ->
     """The query with a subquery in place of each view; the tree itself where it names none."""
     if tree is None or not views:
         return tree
-    sources = {name: view for name, view in views.items()}
+    sources: dict[str, exp.Query | Callable[[], exp.Query]] = {name: view for name, view in views.items()}
     try:
         return exp.expand(lower_case(tree.copy()), sources, copy=False)
     except (SqlglotError, RecursionError):

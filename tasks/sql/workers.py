@@ -131,9 +131,7 @@ class _Worker:
             self._connection.recv_bytes()  # it is up
         except (EOFError, OSError) as problem:
             self.stop()
-            raise EnvironmentProblem(
-                f"the SQL sandbox does not start; try: {' '.join(command[:-1])} 0"
-            ) from problem
+            raise EnvironmentProblem(f"the SQL sandbox does not start; try: {' '.join(command[:-1])} 0") from problem
         return self._connection
 
     def stop(self) -> int | None:

@@ -28,7 +28,9 @@ from finetune_flows.tasks.sql.engines.contract import (
 from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
 from finetune_flows.tasks.sql.schema import Schema
 
-LOCKED = {"enable_external_access": "false", "memory_limit": "256MB", "threads": "1", "lock_configuration": "true"}
+LOCKED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false", "memory_limit": "256MB", "threads": "1", "lock_configuration": "true",
+}
 SECONDS_BETWEEN_LOOKS = 0.02
 SCHEMA = "judged"
 
@@ -59,6 +61,7 @@ class DuckdbSession:
                     raise refused("DuckDB", statement, problem) from None
 
     def load(self, database: Database, *, turned: bool = False) -> None:
+        """Rows that a constraint refuses are left out."""
         self._roll_back()
         self._connection.execute("BEGIN")
         self._in_transaction = True
@@ -105,6 +108,7 @@ class DuckdbSession:
             self._in_transaction = False
 
     def close(self) -> None:
+        """The catalogue goes, and all that is in it."""
         self._roll_back()
         self._connection.execute(f"USE memory; DETACH {SCHEMA}")
         self._connection.close()

@@ -78,7 +78,10 @@ class MysqlSession:
             self._fill(";".join([*empty, *own, *map(_insertion, parts)]))
         except pymysql.Error:
             self._fill(";".join(empty))
-            for statement in [*own, *(_insertion(Filling(p.table, p.columns, (row,))) for p in parts for row in p.rows)]:
+            for statement in [
+                *own,
+                *(_insertion(Filling(p.table, p.columns, (row,))) for p in parts for row in p.rows),
+            ]:
                 self._try(statement)
 
     def run(self, query: Query) -> list[Row]:
@@ -107,9 +110,7 @@ class MysqlSession:
             if cursor.description is None:
                 raise QueryFailed("holds no query")
             try:
-                return check_size(
-                    (tuple(map(comparable, row)) for row in iter(cursor.fetchone, None)), self._limits
-                )
+                return check_size((tuple(map(comparable, row)) for row in iter(cursor.fetchone, None)), self._limits)
             except (QueryFailed, MemoryError):
                 self._leave()  # the rest of the rows is not waited for
                 raise
@@ -129,7 +130,7 @@ class MysqlSession:
 
     def _leave(self) -> None:
         if self._reader is not None:
-            self._reader._force_close()  # type: ignore[attr-defined]  # close() would wait for the rest of the rows
+            self._reader._force_close()  # close() would wait for the rest of the rows
             self._reader = None
 
     def close(self) -> None:

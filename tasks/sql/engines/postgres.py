@@ -126,9 +126,7 @@ class PostgresSession:
 
 def _insertion(part: Filling) -> str:
     rows = ",".join(f"({','.join(map(_literal, row))})" for row in part.rows)
-    return (
-        f"INSERT INTO {part.table} ({', '.join(part.columns)}) OVERRIDING SYSTEM VALUE VALUES {rows} ON CONFLICT DO NOTHING"
-    )
+    return f"INSERT INTO {part.table} ({', '.join(part.columns)}) OVERRIDING SYSTEM VALUE VALUES {rows} ON CONFLICT DO NOTHING"
 
 
 def _insertion_one_by_one(part: Filling) -> str:

@@ -49,8 +49,8 @@ class PostgresServer:
              "--encoding=UTF8", "--locale=C.UTF-8"]
         )  # fmt: skip
         options = [part for setting in SETTINGS.items() for part in ("-c", "=".join(setting))]
-        server = [programs / "postgres", "-D", data, "-k", self._folder.path, *options]
-        limited = ["/bin/sh", "-c", f'ulimit -v {MEMORY_KIB}; exec "$@"', "limited", *server]
+        server: list[str | Path] = [programs / "postgres", "-D", data, "-k", self._folder.path, *options]
+        limited: list[str | Path] = ["/bin/sh", "-c", f'ulimit -v {MEMORY_KIB}; exec "$@"', "limited", *server]
         self._folder.start(limited, "QUIT")
         self._folder.wait_for(lambda: self._execute("template1", _SHUT), psycopg.OperationalError)
 

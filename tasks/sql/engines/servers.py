@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from finetune_flows.tasks.sql.engines.contract import EngineMissing
 
@@ -146,7 +146,7 @@ class PrivateFolder:
             self._guard = None
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> dict[str, Any]:
         """Nothing of our environment reaches the server, but for the way to its programs and libraries."""
         kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         user = {"user": self._user, "group": os.stat(self.path).st_gid, "extra_groups": []} if self._user else {}

@@ -136,6 +136,7 @@ class SqliteSession:
         return self._sandbox.run(_NOW.sub(rf"\1'{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:00:00}'", query.text))
 
     def close(self) -> None:
+        """The database in memory is gone."""
         if self._connection is not None:
             self._connection.close()
 
