@@ -70,4 +70,6 @@ def _means_something_else(node: exp.Expr) -> bool:
         return node.to.this in exp.DataType.NUMERIC_TYPES and not isinstance(node.this, exp.Literal | exp.Column)
     if isinstance(node, exp.Fetch):
         return bool(node.args.get("limit_options"))
-    return isinstance(node, exp.DateDiff | exp.Bracket | exp.ToChar | exp.TimeToStr | exp.Greatest | exp.Least)
+    if isinstance(node, exp.DateDiff):
+        return node.text("unit").upper() not in ("", "DAY")
+    return isinstance(node, exp.Bracket | exp.ToChar | exp.TimeToStr | exp.Greatest | exp.Least)
