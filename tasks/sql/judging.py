@@ -107,7 +107,8 @@ def judge_pair(pair: SqlPair) -> SqlOutcome:
 
 def _judge_rows(pair: SqlPair, schema: Schema, gold: Query, prediction: Query) -> SqlOutcome:
     """What running both tells."""
-    facts = query_facts(with_views_inlined(gold.tree, schema.views), schema)
+    trees = (with_views_inlined(query.tree, schema.views) for query in (gold, prediction))
+    facts = query_facts(next(trees), schema, next(trees))
     database = cache(lambda seed: make_database(schema, facts, seed))
     if not pair.rules.keep_distinct:
         gold, prediction = gold.without_distinct, prediction.without_distinct

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from finetune_flows.tasks.sql.column_types import TEXT, ColumnType, column_type
 from finetune_flows.tasks.sql.statements import Statement, UnreadableSchema, statements_of
 
 Column = tuple[str, str]
@@ -19,7 +20,7 @@ class TableColumn:
     """
 
     name: str
-    kind: str = "text"  # text, number or date
+    type: ColumnType = TEXT
     unique: bool = False
     required: bool = False
     computed: bool = False
@@ -28,15 +29,16 @@ class TableColumn:
 
 @dataclass
 class Schema:
-    """Tables by lower-case name, each with its columns by lower-case name; foreign keys as (child, parent).
+    """Tables by lower-case name, each with its columns by lower-case name.
 
+    foreign_keys: as (child, parent). keys: columns that are unique together. composite_foreign_keys: as (children, parents),
+    column by column. checks: table and condition of each CHECK. enums: members of the types that CREATE TYPE defines.
     statements: the text that says so, for an engine to read. views: the queries behind the views, by lower-case name.
     spellings: how the schema writes each table's name, with quotes and the name of its own schema. partitioned: tables
     that hold no row but in their partitions. materialized: views that keep their rows.
     """
 
     dialect: str = "sqlite"
-
     statements: list[Statement] = field(default_factory=list)
     views: dict[str, exp.Query] = field(default_factory=dict)
     spellings: dict[str, str] = field(default_factory=dict)
@@ -44,6 +46,10 @@ class Schema:
     materialized: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, TableColumn]] = field(default_factory=dict)
     foreign_keys: list[tuple[Column, Column]] = field(default_factory=list)
+    keys: list[tuple[Column, ...]] = field(default_factory=list)
+    composite_foreign_keys: list[tuple[tuple[Column, ...], tuple[Column, ...]]] = field(default_factory=list)
+    checks: list[tuple[str, exp.Expr]] = field(default_factory=list)
+    enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, column: object) -> bool:
         """Whether a (table, column) pair is defined."""
@@ -75,19 +81,24 @@ def read_schema(context: str, dialect: str) -> Schema:
 
 
 def _read(schema: Schema, tree: exp.Expr) -> None:
-    if isinstance(tree, exp.Create) and isinstance(tree.this, exp.Schema) and tree.kind == "TABLE":
+    if isinstance(tree, exp.Alter):
+        added = [part for action in tree.args["actions"] for part in _added(action)]
+        _add_parts(schema, tree.this.name.lower(), added)
+    if not isinstance(tree, exp.Create):
+        return
+    if isinstance(tree.expression, exp.DataType):
+        schema.enums[tree.this.name.lower()] = tuple(member.name for member in tree.expression.expressions)
+    elif tree.kind == "VIEW" and isinstance(tree.expression, exp.Query):
+        view = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        schema.views[view.name.lower()] = tree.expression
+        if tree.find(exp.MaterializedProperty):
+            schema.materialized.append(view.sql(dialect=schema.dialect, comments=False))
+    elif tree.kind == "TABLE" and isinstance(tree.this, exp.Schema):
         table = tree.this.this
         schema.spellings[table.name.lower()] = table.sql(dialect=schema.dialect, comments=False)
         _add_parts(schema, table.name.lower(), tree.this.expressions)
         if tree.find(exp.PartitionedByProperty):
             schema.partitioned.append(table.name.lower())
-    elif isinstance(tree, exp.Create) and tree.kind == "VIEW" and isinstance(tree.expression, exp.Query):
-        view = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-        schema.views[view.name.lower()] = tree.expression
-        if tree.find(exp.MaterializedProperty):
-            schema.materialized.append(view.sql(dialect=schema.dialect, comments=False))
-    elif isinstance(tree, exp.Alter):
-        _add_parts(schema, tree.this.name.lower(), [part for action in tree.args["actions"] for part in _added(action)])
 
 
 def _added(action: exp.Expr) -> list[exp.Expr]:
@@ -96,18 +107,18 @@ def _added(action: exp.Expr) -> list[exp.Expr]:
 
 
 def _add_parts(schema: Schema, table: str, parts: list[exp.Expr]) -> None:
-    columns = schema.tables.setdefault(table, {})
+    schema.tables.setdefault(table, {})
     for part in parts:
         if isinstance(part, exp.ColumnDef):
-            _add_column(columns, part, schema.dialect)
+            _add_column(schema, table, part)
     for part in parts:
-        _add_table_constraint(schema, table, part)
+        _add_constraint(schema, table, part)
 
 
-def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef, dialect: str) -> None:
-    column = columns.setdefault(definition.name.lower(), TableColumn(definition.name))
-    column.spelling = definition.this.sql(dialect=dialect, comments=False)
-    column.kind = _kind(definition.args.get("kind"))
+def _add_column(schema: Schema, table: str, definition: exp.ColumnDef) -> None:
+    column = schema.tables[table].setdefault(definition.name.lower(), TableColumn(definition.name))
+    column.spelling = definition.this.sql(dialect=schema.dialect, comments=False)
+    column.type = column_type(definition.args.get("kind"), schema.dialect, schema.enums)
     for constraint in definition.constraints:
         if isinstance(constraint.kind, exp.PrimaryKeyColumnConstraint):
             column.unique = column.required = True
@@ -117,35 +128,50 @@ def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef, dial
             column.required = not constraint.kind.args.get("allow_null")
         elif isinstance(constraint.kind, exp.ComputedColumnConstraint):
             column.computed = True
+        elif isinstance(constraint.kind, exp.CheckColumnConstraint):
+            schema.checks.append((table, constraint.kind.this))
+        elif isinstance(constraint.kind, exp.Reference):
+            _add_foreign_key(schema, table, [definition.name], constraint.kind)
 
 
-def _kind(declared: exp.DataType | None) -> str:
-    if declared is None:
-        return "text"
-    if declared.this in exp.DataType.NUMERIC_TYPES:
-        return "number"
-    return "date" if declared.this in exp.DataType.TEMPORAL_TYPES else "text"
-
-
-def _add_table_constraint(schema: Schema, table: str, part: exp.Expr) -> None:
-    """PRIMARY KEY (a), UNIQUE (a) and FOREIGN KEY (a) REFERENCES t (b). Keys of several columns are left out."""
-    columns = schema.tables[table]
+def _add_constraint(schema: Schema, table: str, part: exp.Expr) -> None:
+    """PRIMARY KEY, UNIQUE, FOREIGN KEY and CHECK of a table, with a name or without."""
     if isinstance(part, exp.Constraint):
         for inner in part.expressions:
-            _add_table_constraint(schema, table, inner)
+            _add_constraint(schema, table, inner)
+    elif isinstance(part, exp.CheckColumnConstraint):
+        schema.checks.append((table, part.this))
+    elif isinstance(part, exp.ForeignKey):
+        _add_foreign_key(schema, table, [column.name for column in part.expressions], part.args.get("reference"))
     elif isinstance(part, exp.PrimaryKey | exp.UniqueColumnConstraint):
-        keys = [column for key in part.find_all(exp.Identifier) if (column := columns.get(key.name.lower()))]
-        if len(keys) == 1:
-            keys[0].unique = True
-            keys[0].required = keys[0].required or isinstance(part, exp.PrimaryKey)
-    for reference in part.find_all(exp.Reference):
-        _add_foreign_key(schema, table, part, reference)
+        listed = part.expressions or (part.this.expressions if isinstance(part.this, exp.Schema) else [])
+        _add_key(schema, table, [column.name.lower() for column in listed], isinstance(part, exp.PrimaryKey))
 
 
-def _add_foreign_key(schema: Schema, table: str, part: exp.Expr, reference: exp.Reference) -> None:
-    target = reference.this
-    if not isinstance(target, exp.Schema) or len(target.expressions) != 1:
+def _add_key(schema: Schema, table: str, names: list[str], primary: bool) -> None:
+    columns = schema.tables[table]
+    if not set(names) <= set(columns):
         return
-    child = part.expressions[0].name if isinstance(part, exp.ForeignKey) else part.name
-    parent = (target.this.name.lower(), target.expressions[0].name.lower())
-    schema.foreign_keys.append(((table, child.lower()), parent))
+    for name in names:
+        columns[name].required = columns[name].required or primary
+        columns[name].unique = columns[name].unique or len(names) == 1
+    if len(names) > 1:
+        schema.keys.append(tuple((table, name) for name in names))
+
+
+def _add_foreign_key(schema: Schema, table: str, names: list[str], reference: exp.Expr | None) -> None:
+    """REFERENCES without columns means the key of the other table, which must be defined before."""
+    target = reference.this if reference else None
+    if isinstance(target, exp.Schema):
+        parent = target.this.name.lower()
+        parents = [column.name.lower() for column in target.expressions]
+    elif isinstance(target, exp.Table):
+        parent = target.name.lower()
+        parents = [name for name, column in schema.tables.get(parent, {}).items() if column.unique and column.required]
+    else:
+        return
+    children = [(table, name.lower()) for name in names]
+    if len(parents) == len(names) == 1:
+        schema.foreign_keys.append((children[0], (parent, parents[0])))
+    elif len(parents) == len(names):
+        schema.composite_foreign_keys.append((tuple(children), tuple((parent, name) for name in parents)))

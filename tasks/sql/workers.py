@@ -154,7 +154,7 @@ def _environment(password_variable: str | None) -> dict[str, str]:
     """No secret of ours may be where hostile SQL runs, but for the password of the database that it is to run on."""
     names = ("PATH", "LD_LIBRARY_PATH", password_variable)
     kept = {name: os.environ[name] for name in names if name and name in os.environ}
-    return {**kept, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
 
 
 def _cores() -> int:

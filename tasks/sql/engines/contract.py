@@ -9,6 +9,7 @@ from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Protocol
 
+from finetune_flows.tasks.sql.column_types import ColumnType
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.databases import Database, Table
 from finetune_flows.tasks.sql.query import Query
@@ -81,7 +82,8 @@ class Filling:
 def fillings(schema: Schema, database: Database) -> list[Filling]:
     """What goes into each table, parents before their children."""
     parents: dict[str, set[str]] = {table.name: set() for table in database}
-    for child, parent in schema.foreign_keys:
+    composite = [(children[0], keys[0]) for children, keys in schema.composite_foreign_keys]
+    for child, parent in [*schema.foreign_keys, *composite]:
         if child[0] != parent[0] and parent[0] in parents and child[0] in parents:
             parents[child[0]].add(parent[0])
     tables = {table.name: table for table in database}
@@ -102,8 +104,13 @@ def _filling(schema: Schema, table: Table) -> Filling:
     return Filling(
         schema.spellings[table.name],
         tuple(columns[i].spelling for i in kept),
-        tuple(tuple(row[i] for i in kept) for row in table.rows),
+        tuple(tuple(_written(row[i], columns[i].type) for i in kept) for row in table.rows),
     )
+
+
+def _written(value: Any, declared: ColumnType) -> Any:
+    """A document as text: to an engine, a list is an array."""
+    return json.dumps(value) if declared.kind == "json" and isinstance(value, list | dict) else value
 
 
 def refused(engine: str, statement: Statement, problem: object) -> SchemaRefused:

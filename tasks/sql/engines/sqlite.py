@@ -101,6 +101,7 @@ class SqliteSession:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
+        self._now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S}"
         self._connection: sqlite3.Connection | None = None
         self._sandbox: Sandbox | None = None
         self.load(())
@@ -133,7 +134,7 @@ class SqliteSession:
     def run(self, query: Query) -> list[Row]:
         """Raises QueryFailed."""
         assert self._sandbox
-        return self._sandbox.run(_NOW.sub(rf"\1'{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:00:00}'", query.text))
+        return self._sandbox.run(_NOW.sub(rf"\1'{self._now}'", query.text))
 
     def close(self) -> None:
         """The database in memory is gone."""
