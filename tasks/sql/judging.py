@@ -132,32 +132,20 @@ def _compare(
     prediction: Query,
     pair: SqlPair,
 ) -> SqlOutcome:
-    session.load(database(0))
-    error = _error(session, prediction)
-    outcome = replace(outcome, valid=not error, error=error)
-    trial = Trial(session, gold, None if error else prediction, pair.rules)
+    trial = Trial(session, gold, prediction, pair.rules)
     try:
         # One query twice gives the same rows twice: then one database on which it finds something is enough.
         trial.run(database, 1 if gold == prediction else pair.databases)
     except NotTranslatable:
         raise
     except QueryFailed as problem:
-        return replace(outcome, obstacle="gold_fails", detail=str(problem))
+        return replace(outcome, valid=not trial.error, error=trial.error, obstacle="gold_fails", detail=str(problem))
+    outcome = replace(outcome, valid=not trial.error, error=trial.error)
     if trial.obstacle:
         return replace(outcome, obstacle=trial.obstacle)
     caseless = trial.agree
-    if not trial.agree and not error and (respelt := with_texts_of(gold, prediction)) != prediction:
+    if not trial.agree and not trial.error and (respelt := with_texts_of(gold, prediction)) != prediction:
         again = Trial(session, gold, respelt, pair.rules)
         again.run(database, pair.databases)
         caseless = again.agree
     return replace(outcome, execution=trial.agree, caseless=caseless, telling=trial.telling)
-
-
-def _error(session: Session, prediction: Query) -> str | None:
-    try:
-        session.run(prediction)
-    except NotTranslatable:
-        raise
-    except QueryFailed as problem:
-        return str(problem)
-    return None

@@ -28,6 +28,11 @@ class Query:
         return parse_query(self.text, self.dialect)
 
     @cached_property
+    def in_sqlite(self) -> "Query":
+        """The same as SQLite spells it."""
+        return Query(to_sqlite(self.text, self.tree), "sqlite")
+
+    @cached_property
     def without_distinct(self) -> "Query":
         """The same without the word DISTINCT; the query itself when it cannot be read."""
         return self if self.tree is None else Query.of(without_distinct(self.tree), self.dialect)

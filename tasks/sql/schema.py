@@ -92,13 +92,18 @@ def _read(schema: Schema, tree: exp.Expr) -> None:
         view = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
         schema.views[view.name.lower()] = tree.expression
         if tree.find(exp.MaterializedProperty):
-            schema.materialized.append(view.sql(dialect=schema.dialect, comments=False))
+            schema.materialized.append(_spelling(view, schema.dialect))
     elif tree.kind == "TABLE" and isinstance(tree.this, exp.Schema):
         table = tree.this.this
-        schema.spellings[table.name.lower()] = table.sql(dialect=schema.dialect, comments=False)
+        schema.spellings[table.name.lower()] = _spelling(table, schema.dialect)
         _add_parts(schema, table.name.lower(), tree.this.expressions)
         if tree.find(exp.PartitionedByProperty):
             schema.partitioned.append(table.name.lower())
+
+
+def _spelling(named: exp.Expr, dialect: str) -> str:
+    bare = isinstance(named, exp.Identifier) and not named.quoted
+    return named.name if bare else named.sql(dialect=dialect, comments=False)
 
 
 def _added(action: exp.Expr) -> list[exp.Expr]:
@@ -117,7 +122,7 @@ def _add_parts(schema: Schema, table: str, parts: list[exp.Expr]) -> None:
 
 def _add_column(schema: Schema, table: str, definition: exp.ColumnDef) -> None:
     column = schema.tables[table].setdefault(definition.name.lower(), TableColumn(definition.name))
-    column.spelling = definition.this.sql(dialect=schema.dialect, comments=False)
+    column.spelling = _spelling(definition.this, schema.dialect)
     column.type = column_type(definition.args.get("kind"), schema.dialect, schema.enums)
     for constraint in definition.constraints:
         if isinstance(constraint.kind, exp.PrimaryKeyColumnConstraint):

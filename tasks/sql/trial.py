@@ -20,7 +20,7 @@ _HAS_BARE_COLUMNS = {"sqlite", "mysql"}
 
 
 class Trial:
-    """`agree`: whether the prediction, if there is one, gave the gold's rows so far; `told`: on how many databases.
+    """`error`: why the prediction does not run. `agree`: whether it gave the gold's rows so far; `told`: on how many databases.
 
     Every database is stored in several row orders, unless neither query can see them. Where the gold's rows differ
     between orders, its answer is an accident (LIMIT among ties, a bare column beside GROUP BY) and the database tells
@@ -28,12 +28,13 @@ class Trial:
     prediction may have them in any order.
     """
 
-    def __init__(self, session: Session, gold: Query, prediction: Query | None, rules: Rules) -> None:
+    def __init__(self, session: Session, gold: Query, prediction: Query, rules: Rules) -> None:
         self.session, self.gold, self.prediction, self.rules = session, gold, prediction, rules
+        self.error: str | None = None
         self.ordered = is_ordered(gold.tree)
         self.witness = witness(gold.tree, lambda tree: Query.of(tree, gold.dialect))
         self.orders = _orders(gold, prediction, self.ordered and self.witness is None)
-        self.agree = prediction is not None
+        self.agree = True
         self.spoke, self.told = False, 0
         self.telling: Telling | None = None
 
@@ -57,11 +58,13 @@ class Trial:
         seen: list[Row] | None = None
         for number, order in enumerate(storage_orders(database, self.orders)[: self.orders]):
             self.session.load(order, turned=number == 1)
+            if self.agree and number < PREDICTED_ORDERS:
+                predictions.append(self._predicted())
+                if seed == number == 0 and isinstance(predictions[0], str):
+                    self.agree, self.error = False, predictions[0]
             golds.append(plain_rows(self.session.run(self.gold)))
             if self.witness and seen is None:
                 seen = self._witnessed()
-            if self.agree and self.prediction and len(predictions) < PREDICTED_ORDERS:
-                predictions.append(self._predicted(self.prediction))
         gold = golds[0]
         speaks = not says_nothing(gold)
         self.spoke = self.spoke or speaks
@@ -75,10 +78,10 @@ class Trial:
             if self.agree:
                 self.agree = self._agrees(seed, gold, rows, blocks)
 
-    def _predicted(self, prediction: Query) -> list[Row] | str:
-        """Its rows, or why there are none on this database."""
+    def _predicted(self) -> list[Row] | str:
+        """The prediction's rows, or why there are none on this database."""
         try:
-            return plain_rows(self.session.run(prediction))
+            return plain_rows(self.session.run(self.prediction))
         except NotTranslatable:
             raise
         except QueryFailed as problem:
@@ -112,11 +115,11 @@ class Trial:
         return True
 
 
-def _orders(gold: Query, prediction: Query | None, cut_by_hand: bool) -> int:
+def _orders(gold: Query, prediction: Query, cut_by_hand: bool) -> int:
     """In how many orders each database is stored."""
     if cut_by_hand or not _is_blind_to_order(gold):
         return 4
-    return 1 if prediction is None or _is_blind_to_order(prediction) else 2
+    return 1 if _is_blind_to_order(prediction) else 2
 
 
 def _is_blind_to_order(query: Query) -> bool:
@@ -134,5 +137,5 @@ def _is_blind_to_order(query: Query) -> bool:
     return True
 
 
-def _orders_anything(query: Query | None) -> bool:
-    return query is None or query.tree is None or query.tree.find(exp.Order) is not None
+def _orders_anything(query: Query) -> bool:
+    return query.tree is None or query.tree.find(exp.Order) is not None

@@ -28,8 +28,19 @@ from finetune_flows.tasks.sql.engines.contract import (
 from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
 from finetune_flows.tasks.sql.schema import Schema
 
-LOCKED: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false", "memory_limit": "256MB", "threads": "1", "lock_configuration": "true",
+# Made-up tables hold some thirty rows: planning costs more than it saves, but for what keeps joins from growing.
+_NOT_WORTH_IT = """
+    aggregate_function_rewriter aggregate_reuse build_side_probe_side column_lifetime common_aggregate common_subexpressions
+    common_subplan compressed_materialization cte_filter_pusher distinct_aggregate_rewrite duplicate_groups grouping_sets
+    join_elimination join_filter_pushdown late_materialization limit_pushdown materialized_cte outer_join_simplification
+    partial_aggregate_pushdown partitioned_execution projection_placement projection_pullup redundant_order_keys
+    reorder_filter row_group_pruner sampling_pushdown scalar_fn_pushdown statistics_propagation top_n_window_elimination
+    type_pushdown window_rewriter window_self_join
+"""
+LOCKED = {
+    "enable_external_access": "false",
+    "memory_limit": "256MB",
+    "threads": "1",
 }
 SECONDS_BETWEEN_LOOKS = 0.02
 SCHEMA = "judged"
@@ -46,6 +57,7 @@ class DuckdbSession:
         self._schema = schema
         self._connection.execute(f"ATTACH ':memory:' AS {SCHEMA}; USE {SCHEMA}")
         self._in_transaction = False
+        self._parts: list[Filling] = []
         try:
             self._define()
         except Exception:
@@ -62,17 +74,20 @@ class DuckdbSession:
 
     def load(self, database: Database, *, turned: bool = False) -> None:
         """Rows that a constraint refuses are left out."""
+        self._parts = fillings(self._schema, database)
+        self._fill()
+
+    def _fill(self) -> None:
         self._roll_back()
         self._connection.execute("BEGIN")
         self._in_transaction = True
-        parts = fillings(self._schema, database)
         try:
-            for part in parts:
+            for part in self._parts:
                 _insert(self._connection, part)
         except duckdb.Error:  # a constraint: which rows break it is found out one by one
-            self._load_one_by_one(parts)
+            self._fill_one_by_one(self._parts)
 
-    def _load_one_by_one(self, parts: list[Filling]) -> None:
+    def _fill_one_by_one(self, parts: list[Filling]) -> None:
         """An error ends DuckDB's transaction, so the rows are tried outside of one, and taken away again by hand."""
         self._roll_back()
         for part in reversed(parts):
@@ -85,7 +100,15 @@ class DuckdbSession:
                     continue
 
     def run(self, query: Query) -> list[Row]:
-        """Raises QueryFailed."""
+        """Raises QueryFailed. An error may have ended the transaction, and the rows are put in again."""
+        try:
+            return self._run(query)
+        except QueryFailed:
+            if self._in_transaction:
+                self._fill()
+            raise
+
+    def _run(self, query: Query) -> list[Row]:
         if len(query.text) > MOST_CHARACTERS:
             raise QueryFailed("is too long")
         try:
@@ -117,7 +140,11 @@ class DuckdbSession:
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     """One for the process: opening it takes longer than judging a pair."""
-    return duckdb.connect(":memory:", config=LOCKED)
+    connection = duckdb.connect(":memory:", config={**LOCKED})
+    known = {name for (name,) in connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
+    connection.execute(f"SET disabled_optimizers = '{','.join(known & set(_NOT_WORTH_IT.split()))}'")
+    connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, part: Filling) -> None:

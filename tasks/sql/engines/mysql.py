@@ -53,7 +53,10 @@ class MysqlSession:
     def _filling_connection(self) -> "pymysql.Connection[Any]":
         if self._socket not in _fillers or not _fillers[self._socket].open:
             _fillers[self._socket] = pymysql.connect(
-                unix_socket=self._socket, user=f"{self._room}_filler", client_flag=CLIENT.MULTI_STATEMENTS
+                unix_socket=self._socket,
+                user=f"{self._room}_filler",
+                ssl_disabled=True,
+                client_flag=CLIENT.MULTI_STATEMENTS,
             )
             _fillers[self._socket].query("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
         return _fillers[self._socket]
@@ -123,6 +126,7 @@ class MysqlSession:
                 user=self._room,
                 database=self._room,
                 cursorclass=SSCursor,
+                ssl_disabled=True,
                 read_timeout=10 * int(self._limits.server_seconds),
                 init_command=f"SET timestamp = {self._now}",
             )

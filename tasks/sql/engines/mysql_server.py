@@ -55,7 +55,7 @@ class MysqlServer:
         return self._rooms[number]
 
     def _execute(self, *statements: str) -> None:
-        with pymysql.connect(unix_socket=str(self._socket), user="root").cursor() as cursor:
+        with pymysql.connect(unix_socket=str(self._socket), user="root", ssl_disabled=True).cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             cursor.connection.close()

@@ -104,7 +104,6 @@ class SqliteSession:
         self._now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S}"
         self._connection: sqlite3.Connection | None = None
         self._sandbox: Sandbox | None = None
-        self.load(())
 
     def load(self, database: Database, *, turned: bool = False) -> None:
         """Raises SchemaRefused."""

@@ -48,7 +48,7 @@ class TranslatedSession(SqliteSession):
         if query.tree is not None and (gap := _gap(query.tree)):
             raise NotTranslatable(f"SQLite has no equal of {gap}")
         try:
-            return super().run(Query(to_sqlite(query.text, query.tree), "sqlite"))
+            return super().run(query.in_sqlite)
         except NotTranslatable:
             raise
         except QueryFailed as problem:
