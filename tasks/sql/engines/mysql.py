@@ -11,7 +11,6 @@ from typing import Any
 
 import pymysql
 from pymysql.constants import CLIENT
-from pymysql.cursors import SSCursor
 
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.databases import Database
@@ -44,7 +43,7 @@ class MysqlSession:
         self._socket, self._room = address.rsplit(" ", 1)
         self._now = int(time.time())
         self._filler = self._filling_connection()
-        self._reader: pymysql.Connection[SSCursor] | None = None
+        self._reader: pymysql.Connection[Any] | None = None
         version = re.search(r"(\d+\.\d+\.\d+)-MariaDB", self._filler.get_server_info())
         self.engine = f"MariaDB {version[1]}" if version else f"MySQL {self._filler.get_server_info()}"
         self._fill(f"DROP DATABASE IF EXISTS {self._room}; CREATE DATABASE {self._room}; USE {self._room}")
@@ -107,28 +106,23 @@ class MysqlSession:
             raise QueryFailed((words.splitlines() or ["fails"])[0][:300]) from None
 
     def _fetch(self, text: str) -> list[Row]:
-        """As they come, and no more than may be."""
+        """All at once: a result that is too large meets the limits of this process."""
         with self._reading_connection().cursor() as cursor:
             cursor.execute(text)
             if cursor.description is None:
                 raise QueryFailed("holds no query")
-            try:
-                return check_size((tuple(map(comparable, row)) for row in iter(cursor.fetchone, None)), self._limits)
-            except (QueryFailed, MemoryError):
-                self._leave()  # the rest of the rows is not waited for
-                raise
+            return check_size((tuple(map(comparable, row)) for row in cursor.fetchall()), self._limits)
 
-    def _reading_connection(self) -> "pymysql.Connection[SSCursor]":
+    def _reading_connection(self) -> "pymysql.Connection[Any]":
         """New for each pair, with one moment for gold and prediction."""
         if self._reader is None:
             self._reader = pymysql.connect(
                 unix_socket=self._socket,
                 user=self._room,
                 database=self._room,
-                cursorclass=SSCursor,
                 ssl_disabled=True,
                 read_timeout=10 * int(self._limits.server_seconds),
-                init_command=f"SET timestamp = {self._now}",
+                init_command=f"SET timestamp = {self._now}, sql_select_limit = {self._limits.rows + 1}",
             )
         return self._reader
 

@@ -94,8 +94,14 @@ class PostgresSession:
         except (psycopg.Error, ValueError, OverflowError) as problem:
             raise QueryFailed((str(problem).splitlines() or ["fails"])[0][:300]) from None
         finally:
-            if not self._connection.closed:
-                self._execute("ROLLBACK TO query")
+            self._roll_back_query()
+
+    def _roll_back_query(self) -> None:
+        """A session that has met its limit of temporary files cannot even do that, and is given up."""
+        try:
+            self._execute("ROLLBACK TO query")
+        except psycopg.Error:
+            self._connection.close()
 
     def close(self) -> None:
         """The transaction takes everything with it."""
