@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlglot import exp
 
@@ -48,7 +48,7 @@ _TIMESTAMPS = {
     _Type.DATETIME, _Type.DATETIME2, _Type.DATETIME64, _Type.SMALLDATETIME, _Type.TIMESTAMP, _Type.TIMESTAMPTZ,
     _Type.TIMESTAMPLTZ, _Type.TIMESTAMPNTZ, _Type.TIMESTAMP_S, _Type.TIMESTAMP_MS, _Type.TIMESTAMP_NS,
 }  # fmt: skip
-_PLAIN: dict[exp.DataType.Type, Kind] = {
+_PLAIN: dict[Any, Kind] = {
     _Type.BOOLEAN: "boolean", _Type.FLOAT: "float", _Type.DOUBLE: "float", _Type.UDOUBLE: "float", _Type.YEAR: "year",
     _Type.DATE: "date", _Type.DATE32: "date", _Type.TIME: "time", _Type.TIMETZ: "time", _Type.INTERVAL: "interval",
     _Type.UUID: "uuid", _Type.JSON: "json", _Type.JSONB: "json", _Type.BINARY: "blob", _Type.VARBINARY: "blob",
@@ -86,7 +86,7 @@ def column_type(declared: exp.DataType | None, dialect: str, enums: Mapping[str,
     return ColumnType("text", length=sizes[0]) if sizes else TEXT
 
 
-def _integer(name: exp.DataType.Type, sizes: list[int], dialect: str) -> ColumnType:
+def _integer(name: Any, sizes: list[int], dialect: str) -> ColumnType:
     if name == _Type.TINYINT and dialect == "mysql" and sizes == [1]:
         return ColumnType("boolean")  # how MySQL spells BOOLEAN
     if name in _UNSIGNED_BITS:

@@ -80,7 +80,7 @@ def _read_kind(column: Column, node: exp.Expr, facts: QueryFacts) -> None:
     if isinstance(node, exp.StrToDate | exp.StrToTime):
         facts.formats[column] = node.text("format")
         facts.temporal.add(column)
-    elif isinstance(node, _DATE_NODES) or _name(node) in _DATE_NAMES or (isinstance(node, exp.Cast) and node.to.this in exp.DataType.TEMPORAL_TYPES):
+    elif _makes_date(node):
         facts.temporal.add(column)
     elif isinstance(node, _NUMERIC) or (isinstance(node, exp.Cast) and node.to.this in exp.DataType.NUMERIC_TYPES):
         facts.numeric.add(column)
@@ -89,6 +89,11 @@ def _read_kind(column: Column, node: exp.Expr, facts: QueryFacts) -> None:
             facts.temporal.add(column)
         else:
             facts.numeric.add(column)
+
+
+def _makes_date(node: exp.Expr) -> bool:
+    cast = isinstance(node, exp.Cast) and node.to.this in exp.DataType.TEMPORAL_TYPES
+    return cast or isinstance(node, _DATE_NODES) or _name(node) in _DATE_NAMES
 
 
 def _read_divisor(column: Column, node: exp.Expr, parent: exp.Expr, facts: QueryFacts) -> None:

@@ -13,6 +13,14 @@ _NOW = exp.CurrentTimestamp | exp.CurrentDatetime | exp.Localtimestamp | exp.Cur
 _NOW_NAMES = {"now", "get_current_timestamp", "sysdate", "getdate", "transaction_timestamp", "clock_timestamp"}
 _MONTHS = {"year": 12, "quarter": 3, "month": 1}
 _SECONDS = {"week": 7 * 86400, "day": 86400, "hour": 3600, "minute": 60, "second": 1}
+PARTS: dict[str, Callable[[datetime.datetime], int]] = {
+    "year": lambda m: m.year, "quarter": lambda m: (m.month + 2) // 3, "month": lambda m: m.month, "day": lambda m: m.day,
+    "hour": lambda m: m.hour, "minute": lambda m: m.minute, "second": lambda m: m.second,
+}  # fmt: skip
+PART_NODES: dict[type[exp.Expr], str] = {
+    exp.Year: "year", exp.Quarter: "quarter", exp.Month: "month", exp.Day: "day", exp.DayOfMonth: "day",
+    exp.Hour: "hour", exp.Minute: "minute", exp.Second: "second",
+}  # fmt: skip
 _DATE_TYPES = {exp.DataType.Type.DATE}
 _ARITHMETIC: dict[type[exp.Expr], Callable[[Any, Any], Any]] = {
     exp.Add: lambda a, b: a + b, exp.Sub: lambda a, b: a - b, exp.Mul: lambda a, b: a * b, exp.Div: lambda a, b: a / b,
@@ -67,6 +75,10 @@ def _date_function(node: exp.Expr, now: datetime.datetime) -> Any:
         sign = -1 if isinstance(node, exp.DateSub) else 1
         amount = sign * float(_value(node.expression, now))
         return shifted(_value(node.this, now), amount, node.text("unit") or "day")
+    if type(node) in PART_NODES:
+        return PARTS[PART_NODES[type(node)]](as_moment(_value(node.this, now)))
+    if isinstance(node, exp.Extract) and node.name.lower() in PARTS:
+        return PARTS[node.name.lower()](as_moment(_value(node.expression, now)))
     if isinstance(node, exp.DateTrunc | exp.TimestampTrunc):
         return truncated(as_moment(_value(node.this, now)), node.text("unit"))
     raise NotConstant

@@ -43,8 +43,13 @@ def make_database(schema: Schema, facts: QueryFacts, seed: int) -> Database:
 
 
 def _typed_columns(schema: Schema, draw: Draw, table: str) -> tuple[tuple[str, str], ...]:
-    names = schema.tables[table].items()
-    return tuple((column.name, _sqlite_type(draw.contents[table, name], schema.dialect)) for name, column in names)
+    """Numbers in a text column compare as numbers where a query compares them as such; not where it casts them."""
+    found = []
+    for name, column in schema.tables[table].items():
+        content, functions = draw.contents[table, name], draw.facts.functions.get((table, name), set())
+        cast = content.as_text and not functions.isdisjoint({"cast", "cast_integer"})
+        found.append((column.name, "TEXT" if cast else _sqlite_type(content, schema.dialect)))
+    return tuple(found)
 
 
 def _sqlite_type(content: Content, dialect: str) -> str:

@@ -74,7 +74,8 @@ def _read(asked: _Asked, condition: Condition, value: Any) -> None:
         case (("truncated", unit),):
             start = as_moment(value)
             last = truncated(as_moment(shifted(start, 1, unit)), "day") - datetime.timedelta(seconds=1)
-            asked.moments += [start, last]
+            years = [start.replace(year=start.year + more, day=min(start.day, 28)) for more in (-1, 1)]
+            asked.moments += [start, last, *years]
         case _:
             _read_plain(asked, value)
 
@@ -125,18 +126,17 @@ def _with_parts(asked: _Asked) -> Iterator[datetime.datetime]:
     ]
     clocks = clocks or [(t.hour, t.minute, t.second) for t in _TIMES]
     whole = [*itertools.product(years[:3], months[:3], days[:3])][:8]
-    for i, (day, clock) in enumerate(zip(whole, itertools.cycle(clocks), strict=False)):
-        yield _moment(*day, *clock)
+    for i, day in enumerate(whole):
+        yield _moment(*day, *clocks[i % len(clocks)])
         if i == 0:
             yield from (_moment(*day, *other) for other in clocks[1:3])
-    year, month, day = whole[0]
-    clock = clocks[0]
-    yield _moment(year - 1, month, day, *clock)
-    yield _moment(year + 1, month, day, *clocks[-1])
-    yield _moment(year, month % 12 + 1, day, *clock)
-    yield _moment(year, (month - 2) % 12 + 1, day, *clock)
-    yield _moment(year, month, day % 28 + 1, (clock[0] + 1) % 24, *clock[1:])
-    yield _moment(year, month, day, (clock[0] - 1) % 24, 59, 59)
+    (year, month, date), clock = whole[0], clocks[0]  # the misses
+    yield _moment(year - 1, month, date, *clock)
+    yield _moment(year + 1, month, date, *clocks[-1])
+    yield _moment(year, month % 12 + 1, date, *clock)
+    yield _moment(year, (month - 2) % 12 + 1, date, *clock)
+    yield _moment(year, month, date % 28 + 1, (clock[0] + 1) % 24, *clock[1:])
+    yield _moment(year, month, date, (clock[0] - 1) % 24, 59, 59)
 
 
 def _moment(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime.datetime:

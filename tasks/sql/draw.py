@@ -57,6 +57,7 @@ class Draw:
         self.contents = {column: content_of(column, schema, facts) for column in schema.columns()}
         self.pools: dict[Column, Pool] = {}
         self.keys: dict[Column, list[Value]] = {}
+        self.drawn: set[str] = set()
         self._make_pools()
 
     def rows(self) -> dict[str, list[Row]]:
@@ -83,12 +84,12 @@ class Draw:
             own = self.contents[column]
             if own != content or own.as_text:
                 pool = converted(pool, _spelt_as(content, own), self.schema[column].type)
-                if not pool.values:
-                    size = PoolSize(self.most, self.most, False, True)
-                    pool = converted(maker.pool((column,), own, size), own, self.schema[column].type)
+                if not pool.values:  # what the other columns hold, or what the queries read in it, does not fit
+                    own = Content(self.schema[column].type)
+                    pool = maker.pool((column,), own, PoolSize(self.most, self.most, False, True))
             self.pools[column] = pool.for_conditions(self.facts.conditions.get(column, ()), column in self.nullable)
-        for column in self.schema.columns():
-            self._restrict(column, set())
+        for table in self.schema.tables:
+            self._draw_keys(table, frozenset())
 
     def _shared_content(self, group: tuple[Column, ...]) -> Content:
         """What linked columns hold: numbers if one of them does, else dates, else what the first one holds."""
@@ -98,19 +99,31 @@ class Draw:
                 return found
         return contents[0]
 
-    def _restrict(self, column: Column, seen: set[Column]) -> None:
-        """A child draws from its parent's keys, which are drawn first; a key draws different values."""
-        parent = self.parents.get(column)
-        if parent and parent not in seen and parent != column:
-            self._restrict(parent, seen | {column})
-        if parent in self.keys and parent != column and column not in self.keys:
+    def _draw_keys(self, table: str, children: frozenset[str]) -> None:
+        """Draw the keys of a table, those of its parents before them; a child draws from its parent's keys."""
+        columns = [(table, name) for name in self.schema.tables[table]]
+        if table in self.drawn:
+            return
+        for column in columns:
+            parent = self.parents.get(column)
+            if parent and parent[0] != table and parent[0] not in children:
+                self._draw_keys(parent[0], children | {table})
+            if parent and parent[0] != table:
+                self._restrict(column, parent)
+        self.drawn.add(table)
+        keys = [column for column in columns if column in self.key_columns]
+        self.keys |= {column: self._draw_key(self.pools[column]) for column in keys}
+        count = min((len(self.keys[column]) for column in keys), default=0)
+        self.keys |= {column: self.keys[column][:count] for column in keys}
+        for column in columns:
+            if (parent := self.parents.get(column)) and parent[0] == table and column not in keys:
+                self._restrict(column, parent)
+
+    def _restrict(self, column: Column, parent: Column) -> None:
+        if parent in self.keys:
             kind = self.schema[column].type
             allowed = [value for value in (fitted(v, kind) for v in self.keys[parent]) if value is not None]
             self.pools[column] = self.pools[column].within(allowed)
-        if column in self.key_columns and column not in self.keys:
-            self.keys[column] = self._draw_key(self.pools[column])
-            if parent == column:
-                return
 
     def _draw_key(self, pool: Pool) -> list[Value]:
         """Distinct values; of those that meet the conditions, enough."""
@@ -208,7 +221,8 @@ class Draw:
         if content.kind.kind not in NUMBERS or isinstance(value, str):
             return None
         exact = Decimal(str(value))
-        if factor not in (0, 1) and self.random.random() < 0.5:
+        in_decimals = self.schema.dialect in ("postgres", "mysql") and content.kind.kind != "float"  # no rounding
+        if factor not in (0, 1) and in_decimals and self.random.random() < 0.5:
             return exact * Decimal(str(factor))
         return exact + Decimal(str(distance))
 
@@ -276,7 +290,8 @@ def _keys(schema: Schema, facts: QueryFacts, groups: dict[Column, tuple[Column, 
     """Columns that never repeat a value: the schema says so, or the gold query takes it for granted."""
     keys = {column for column in schema.columns() if schema[column].unique}
     for column, table in facts.determined:
-        keys.update([column] if column[0] == table else [member for member in groups[column] if member[0] == table])
+        members = [column] if column[0] == table else [member for member in groups[column] if member[0] == table]
+        keys.update(member for member in members if schema[member].type.kind not in ("boolean", "enum"))
     return keys
 
 

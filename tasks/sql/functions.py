@@ -3,24 +3,14 @@
 A function is a tuple: its name and its arguments. Several, applied one after the other, are a tuple of these.
 """
 
-import datetime
 import math
-from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
 
-from finetune_flows.tasks.sql.constants import as_date, as_moment, number, truncated
+from finetune_flows.tasks.sql.constants import PART_NODES, PARTS, as_date, as_moment, number, truncated
 
 Function = tuple[Any, ...]
-_PARTS: dict[str, Callable[[datetime.datetime], int]] = {
-    "year": lambda m: m.year, "quarter": lambda m: (m.month + 2) // 3, "month": lambda m: m.month, "day": lambda m: m.day,
-    "hour": lambda m: m.hour, "minute": lambda m: m.minute, "second": lambda m: m.second,
-}  # fmt: skip
-_PART_NODES: dict[type[exp.Expr], str] = {
-    exp.Year: "year", exp.Quarter: "quarter", exp.Month: "month", exp.Day: "day", exp.DayOfMonth: "day",
-    exp.Hour: "hour", exp.Minute: "minute", exp.Second: "second",
-}  # fmt: skip
 _PLAIN: dict[type[exp.Expr], str] = {
     exp.Lower: "lower", exp.Upper: "upper", exp.Trim: "trim", exp.Length: "length", exp.Abs: "abs",
     exp.Round: "round", exp.Floor: "floor", exp.Ceil: "ceil", exp.Trunc: "integer",
@@ -50,10 +40,10 @@ def _step(node: exp.Expr) -> tuple[Function, exp.Expr] | None:
         return None
     if type(node) in _PLAIN:
         return (_PLAIN[type(node)],), node.this
-    if type(node) in _PART_NODES:
-        return ("part", _PART_NODES[type(node)]), node.this
+    if type(node) in PART_NODES:
+        return ("part", PART_NODES[type(node)]), node.this
     if isinstance(node, exp.Extract):
-        return (("part", unit), node.expression) if (unit := node.name.lower()) in _PARTS else None
+        return (("part", unit), node.expression) if (unit := node.name.lower()) in PARTS else None
     if isinstance(node, exp.TimeToStr):
         return ("format", node.text("format")), node.this
     if isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
@@ -71,10 +61,10 @@ def _step(node: exp.Expr) -> tuple[Function, exp.Expr] | None:
         index = node.expressions[0].name if len(node.expressions) == 1 else ""
         return (("item", int(index)), node.this) if index.isdigit() else None
     if isinstance(node, exp.Anonymous) and node.name.lower() in ("date", "date_part") and node.expressions:
-        *unit, of = node.expressions
-        if node.name.lower() == "date" and not unit:
+        *before, of = node.expressions
+        if node.name.lower() == "date" and not before:
             return ("date",), of
-        return (("part", unit[0].name.lower()), of) if unit and unit[0].name.lower() in _PARTS else None
+        return (("part", before[0].name.lower()), of) if before and before[0].name.lower() in PARTS else None
     return None
 
 
@@ -127,7 +117,7 @@ def _apply(function: Function, value: Any) -> Any:
         case ("date",):
             return as_date(value)
         case ("part", unit):
-            return _PARTS[unit](as_moment(value))
+            return PARTS[unit](as_moment(value))
         case ("format", form):
             return as_moment(value).strftime(form)
         case ("truncated", unit):

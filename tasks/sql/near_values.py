@@ -37,10 +37,12 @@ def near_values(conditions: Sequence[Condition], kind: ColumnType, functions: se
         found = (value for condition in conditions for value in condition.values if isinstance(value, str))
     elif kind.kind == "text":
         found = itertools.chain.from_iterable(_texts(condition, functions) for condition in conditions)
+    elif kind.kind in ("json", "array", "struct"):
+        found = ()  # see `documents` and `arrays`
     else:
         found = (value for condition in conditions for value in condition.values)
     fitting = (fitted(value, kind) for value in found)
-    return list(dict.fromkeys(value for value in fitting if value is not None and not isinstance(value, list | dict)))
+    return list(dict.fromkeys(value for value in fitting if value is not None))
 
 
 def _numbers(condition: Condition, kind: ColumnType) -> Iterator[Value]:
@@ -100,11 +102,12 @@ def documents(
 ) -> list[Value]:
     """JSON documents with something at the paths that queries read: near their constants, by chance, null or missing."""
     pools = {}
-    paths = [*paths, *((argument,) for argument in arguments if isinstance(argument, str) and argument.isidentifier())]
+    compared = [value for condition in conditions for value in condition.values]
+    keys = [key for key in arguments if isinstance(key, str) and key.isidentifier() and key not in compared]
+    paths = [*paths, *((key,) for key in keys)]
     for path in dict.fromkeys(paths):
         own = [c for c in conditions if c.functions and tuple(_path_of(c)) == path]
-        constants = [value for condition in own for value in condition.values]
-        kind = ColumnType("integer") if any(isinstance(v, int) for v in constants) or _is_counted(own) else TEXT
+        kind = ColumnType("integer") if any(_is_about_number(condition) for condition in own) else TEXT
         leaves = [Condition(c.operator, c.values) for c in own]
         pools[path] = [*near_values(leaves, kind, set()), *by_chance(kind, 4, rng, top=40, signed=False)]
     found = []
@@ -127,8 +130,10 @@ def _path_of(condition: Condition) -> Iterator[str | int]:
             yield from steps
 
 
-def _is_counted(conditions: Sequence[Condition]) -> bool:
-    return any("integer" in {name for name, *_ in condition.functions} for condition in conditions)
+def _is_about_number(condition: Condition) -> bool:
+    numbers = [isinstance(value, int | float) for value in condition.values if not isinstance(value, bool)]
+    patterned = condition.operator.endswith(("like", "regexp"))
+    return (any(numbers) and not patterned) or ("integer",) in condition.functions
 
 
 def _read_document(text: str) -> Any:
@@ -158,7 +163,7 @@ def arrays(kind: ColumnType, constants: Sequence[Value], count: int, rng: random
     element = kind.element or TEXT
     named = [value for constant in constants if (value := fitted(constant, element)) is not None]
     others = by_chance(element, 5, rng, top=20, signed=False)
-    found: list[Value] = [[]]
+    found: list[Value] = [[], *([named] if len(named) > 1 else [])]
     while len(found) < count:
         chosen = rng.sample(others, min(len(others), rng.randrange(1, 4)))
         if named and rng.random() < 0.6:

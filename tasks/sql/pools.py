@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from finetune_flows.tasks.sql.column_types import DATES, NUMBERS, TEXT, ColumnType
+from finetune_flows.tasks.sql.column_types import NUMBERS, TEXT, ColumnType
 from finetune_flows.tasks.sql.facts import Condition, QueryFacts
 from finetune_flows.tasks.sql.near_values import arrays, documents, near_values, partition
 from finetune_flows.tasks.sql.schema import Column, Schema
@@ -82,7 +82,7 @@ def content_of(column: Column, schema: Schema, facts: QueryFacts) -> Content:
         constants = [value for condition in facts.of(column) for value in condition.values]
         fractions = functions & _FRACTIONS - {"cast_integer"} or any(isinstance(value, float) for value in constants)
         return Content(ColumnType("float") if fractions else _NUMBER, as_text=True)
-    return Content(TEXT)
+    return Content(declared)
 
 
 def _takes(declared: ColumnType, conditions: Sequence[Condition]) -> bool:
@@ -121,6 +121,8 @@ class PoolMaker:
         if size.distinct or (group[0] in self.facts.aggregated and not size.joined):
             count = max(count, size.rows)
         others = self._others(group, content.kind, near, count, functions)
+        if content.as_text and content.kind.kind == "integer":  # '9' comes after '10' in a text
+            others = list(dict.fromkeys(value // (1, 10, 100)[i % 3] for i, value in enumerate(others)))
         required = [condition for column in group for condition in self.facts.checks.get(column, ())]
         if not self.facts.positive.isdisjoint(group):
             required.append(Condition(">", (0,)))
@@ -154,10 +156,9 @@ class PoolMaker:
 
 def converted(pool: Pool, content: Content, declared: ColumnType) -> Pool:
     """The pool of another column of the group, whose type or content may differ."""
-    if content.kind.kind in NUMBERS | DATES or content.as_text or declared.kind != content.kind.kind:
-        near, values = (_stored(values, content, declared) for values in (pool.near, pool.values))
-        return Pool(near, values)
-    return pool
+    if content.kind.kind in ("json", "array", "struct") and not content.as_text:
+        return pool
+    return Pool(_stored(pool.near, content, declared), _stored(pool.values, content, declared))
 
 
 def _stored(values: list[Value], content: Content, declared: ColumnType) -> list[Value]:

@@ -10,7 +10,7 @@ from sqlglot.optimizer.scope import Scope
 
 from finetune_flows.tasks.sql.column_types import DATES, NUMBERS
 from finetune_flows.tasks.sql.computed_facts import read_computations
-from finetune_flows.tasks.sql.constants import constant
+from finetune_flows.tasks.sql.constants import NotConstant, as_moment, constant, interval_of, shifted
 from finetune_flows.tasks.sql.facts import Condition, QueryFacts
 from finetune_flows.tasks.sql.functions import followed
 from finetune_flows.tasks.sql.query import lower_case, scopes_of
@@ -119,6 +119,12 @@ class _Reader:
             self._read_comparison(node.this, "<=", node.args["high"], node)
         elif isinstance(node, exp.Is):
             self._read_is(node)
+        elif isinstance(node, exp.Case) and node.this:
+            for branch in node.args["ifs"]:
+                self._read_comparison(node.this, "near", branch.this, node)
+        elif isinstance(node, exp.Nullif | exp.Coalesce) and (column := self._column(node.this)):
+            others = [node.expression, *node.expressions]
+            self._add_hint(column, tuple(v for other in others if (v := self._constant(other)) is not None))
         elif isinstance(node, exp.In):
             self._read_membership(node)
         elif isinstance(node, _PATTERNS):
@@ -135,12 +141,14 @@ class _Reader:
             column, other = self._column(left), self._column(right)
             self._link(column, other)
             self._read_gap(left, right)
+            self._read_distance(left, right)
         elif isinstance(left, exp.Count) and isinstance(value, int):
             self.facts.group_size = max(self.facts.group_size, value)
         elif left.find(exp.Column):
             if self._column(left):
                 self._add_comparison(left, self._negated(operator, node), (value,))
             self._read_gap(left, right)
+            self._read_distance(left, right)
 
     def _add_comparison(self, left: exp.Expr, operator: str, values: tuple[Any, ...]) -> None:
         """A condition of the column that `left` is a function of; a hint where the function is not understood."""
@@ -148,11 +156,13 @@ class _Reader:
         column = self._column(left)
         if column is None:
             return
-        if understood and id(understood[0]) in self.meaning:
+        if operator != "near" and understood and id(understood[0]) in self.meaning:
             self._add(column, Condition(operator, values, understood[1]))
         else:
-            hints = self.facts.hints.setdefault(column, [])
-            hints.append(Condition("near", values))
+            self._add_hint(column, values)
+
+    def _add_hint(self, column: Column, values: tuple[Any, ...]) -> None:
+        self.facts.hints.setdefault(column, []).append(Condition("near", values))
 
     def _add(self, column: Column, condition: Condition) -> None:
         conditions = self.facts.conditions.setdefault(column, [])
@@ -176,6 +186,27 @@ class _Reader:
         amounts = [value for literal in literals if isinstance(value := _amount(literal), int | float)]
         for amount in amounts[:2] or [0]:
             self.facts.gaps.append((columns[0], columns[1], amount))
+
+    def _read_distance(self, left: exp.Expr, right: exp.Expr) -> None:
+        """A column that is so far from a date: `CURRENT_DATE - paid > 30`."""
+        column = self._column(left)
+        if column is None or isinstance(left, exp.Column) or self.schema[column].type.kind in NUMBERS:
+            return
+        dates = [day for node in left.find_all(exp.Expr) if isinstance(day := self._constant(node), datetime.date)]
+        dates += [as_moment(text) for node in left.find_all(exp.Literal) if _is_date(text := self._constant(node))]
+        interval = right.find(exp.Interval)
+        value, unit = (
+            self._constant(right),
+            next((u for node in left.find_all(exp.Expr) if (u := node.text("unit"))), "day"),
+        )
+        try:
+            amounts = interval_of(interval) if interval else [(float(value), unit)]
+            found = [
+                shifted(day, s * n, u) for day in dates[:1] or [self.facts.now] for n, u in amounts for s in (-1, 1)
+            ]
+        except (TypeError, ValueError, OverflowError, NotConstant):
+            return
+        self._add_hint(column, tuple(found))
 
     def _read_predicate(self, node: exp.Column, column: Column) -> None:
         """A column that is a condition by itself."""
@@ -223,6 +254,8 @@ class _Reader:
     def _negated(self, operator: str, node: exp.Expr) -> str:
         while isinstance(node.parent, exp.Paren):
             node = node.parent
+        if operator == "near":
+            return operator
         return NEGATED.get(operator, f"not {operator}") if isinstance(node.parent, exp.Not) else operator
 
     def _link(self, left: Column | None, right: Column | None) -> None:

@@ -115,7 +115,7 @@ def _sample_of(code: Any, argument: Any, choice: int) -> str:
         return _sample(argument[1][choice % len(argument[1])], choice)
     if code in (codes.MAX_REPEAT, codes.MIN_REPEAT):
         least, most, inner = argument
-        return _sample(inner, choice) * min(least + choice, most, least + 2, 30)
+        return _sample(inner, choice) * int(min(least + choice, most, least + 2, 30))
     return ""
 
 
