@@ -34,6 +34,7 @@ class PostgresSession:
 
     def __init__(self, schema: Schema, address: str) -> None:
         self._schema, self._address, self._limits = schema, address, Limits()
+        self._parts: list[Filling] = []
         self._connection = self._open()
         self.engine = f"PostgreSQL {self._connection.info.parameter_status('server_version')}"
 
@@ -66,14 +67,18 @@ class PostgresSession:
         self._execute("SAVEPOINT empty")
 
     def load(self, database: Database, *, turned: bool = False) -> None:
+        """Rows that a constraint refuses are left out."""
+        self._parts = fillings(self._schema, database)
+        self._fill()
+
+    def _fill(self) -> None:
         """Raises SchemaRefused when the server has lost the session and does not take the schema again."""
         if self._connection.closed:
             self._open()
-        parts = fillings(self._schema, database)
         try:
-            self._execute("ROLLBACK TO empty;" + ";".join(map(_insertion, parts)))
+            self._execute("ROLLBACK TO empty;" + ";".join(map(_insertion, self._parts)))
         except psycopg.Error:  # a constraint: the server finds out which rows break it
-            self._execute("ROLLBACK TO empty;" + ";".join(map(_insertion_one_by_one, parts)))
+            self._execute("ROLLBACK TO empty;" + ";".join(map(_insertion_one_by_one, self._parts)))
         for view in self._schema.materialized:
             self._execute(f"REFRESH MATERIALIZED VIEW {view}")
 
@@ -81,6 +86,8 @@ class PostgresSession:
         """Raises QueryFailed."""
         if len(query.text) > MOST_CHARACTERS:
             raise QueryFailed("is too long")
+        if self._connection.closed:
+            self._fill()
         most = self._limits.rows + 1
         try:
             self._execute("SAVEPOINT query; SET TRANSACTION READ ONLY")
