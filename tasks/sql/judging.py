@@ -26,7 +26,7 @@ from finetune_flows.tasks.sql.query_features import Features, query_features
 from finetune_flows.tasks.sql.schema import Schema, read_schema
 from finetune_flows.tasks.sql.statements import UnreadableSchema
 from finetune_flows.tasks.sql.telling import Telling
-from finetune_flows.tasks.sql.trial import Trial
+from finetune_flows.tasks.sql.trial import MOST_TRIES, Trial
 from finetune_flows.tasks.sql.wording import Difference
 
 Obstacle = Literal[
@@ -132,10 +132,11 @@ def _compare(
     prediction: Query,
     pair: SqlPair,
 ) -> SqlOutcome:
+    most = MOST_TRIES * pair.databases
     trial = Trial(session, gold, prediction, pair.rules)
     try:
         # One query twice gives the same rows twice: then one database on which it finds something is enough.
-        trial.run(database, 1 if gold == prediction else pair.databases)
+        trial.run(database, most, 1 if gold == prediction else pair.databases)
     except NotTranslatable:
         raise
     except QueryFailed as problem:
@@ -146,6 +147,6 @@ def _compare(
     caseless = trial.agree
     if not trial.agree and not trial.error and (respelt := with_texts_of(gold, prediction)) != prediction:
         again = Trial(session, gold, respelt, pair.rules)
-        again.run(database, pair.databases)
+        again.run(database, most, pair.databases)
         caseless = again.agree
     return replace(outcome, execution=trial.agree, caseless=caseless, telling=trial.telling)

@@ -45,9 +45,9 @@ class Trial:
             return None
         return "gold_arbitrary" if self.spoke else "gold_empty"
 
-    def run(self, database: Callable[[int], Database], wanted: int) -> None:
-        """Tries databases until `wanted` have told, `MOST_TRIES` times as many at most. Raises QueryFailed when the gold fails."""
-        for seed in range(MOST_TRIES * wanted):
+    def run(self, database: Callable[[int], Database], most: int, wanted: int) -> None:
+        """Tries `most` databases, until `wanted` have told. Raises QueryFailed when the gold fails."""
+        for seed in range(most):
             self._run_on(seed, database(seed))
             if self.told == wanted or (self.told and not self.agree):
                 return

@@ -90,6 +90,15 @@ class SqlWorkers:
             self._idle.put(worker)
 
 
+def judge(pairs: Sequence[Pair], workers: int | None = None) -> Iterator[SqlOutcome]:
+    """The outcomes, in the order of the pairs, by worker processes: by default one for each core.
+
+    Raises EnvironmentProblem when no worker process can be started.
+    """
+    with SqlWorkers(workers) as pool:
+        yield from pool.judge_all(pairs)
+
+
 class _Died(Exception):
     """A worker process ended over a pair."""
 

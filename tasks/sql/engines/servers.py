@@ -133,7 +133,8 @@ class PrivateFolder:
                 return connect()
             except errors as problem:
                 if time.monotonic() > end or self._guard is None or self._guard.poll() is not None:
-                    said = (self.path / "log").read_text(errors="replace").strip().splitlines()
+                    log = self.path / "log"
+                    said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
                     self.remove()
                     raise EngineMissing(f"the server does not answer: {said[-1] if said else problem}"[:300]) from None
                 time.sleep(0.02)
