@@ -65,6 +65,9 @@ def _read(asked: _Asked, condition: Condition, value: Any) -> None:
             asked.add_part(unit, value)
         case (("substring", start, length),) if (start, length) in _SUBSTRINGS:
             asked.add_part(_SUBSTRINGS[start, length], value)
+        case (("time",),):
+            time = datetime.time.fromisoformat(str(value))
+            asked.moments += [datetime.datetime.combine(day, time) for day in (FIRST_DAY, FIRST_DAY.replace(year=2024))]
         case (("format", form),) if isinstance(value, str):
             _read_formatted(asked, form, value)
         case (("integer",),) if isinstance(value, int) and len(condition.functions) > 1:

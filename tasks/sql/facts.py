@@ -48,6 +48,7 @@ class QueryFacts:
     positive: set[Column] = field(default_factory=set)
     counted: set[Column] = field(default_factory=set)
     aggregated: set[Column] = field(default_factory=set)
+    grouped: set[Column] = field(default_factory=set)
     determined: set[tuple[Column, str]] = field(default_factory=set)
     gaps: list[tuple[Column, Column, float]] = field(default_factory=list)
     checks: dict[Column, list[Condition]] = field(default_factory=dict)

@@ -14,7 +14,7 @@ Function = tuple[Any, ...]
 _PLAIN: dict[type[exp.Expr], str] = {
     exp.Lower: "lower", exp.Upper: "upper", exp.Trim: "trim", exp.Length: "length", exp.Abs: "abs",
     exp.Round: "round", exp.Floor: "floor", exp.Ceil: "ceil", exp.Trunc: "integer",
-    exp.Date: "date", exp.TsOrDsToDate: "date",
+    exp.Date: "date", exp.TsOrDsToDate: "date", exp.Time: "time", exp.TsOrDsToTime: "time",
 }  # fmt: skip
 JSON_EXTRACTS = exp.JSONExtract | exp.JSONExtractScalar | exp.JSONBExtract | exp.JSONBExtractScalar
 _TRANSPARENT = exp.Paren | exp.TsOrDsToTimestamp | exp.Collate | exp.Timestamp
@@ -60,10 +60,10 @@ def _step(node: exp.Expr) -> tuple[Function, exp.Expr] | None:
     if isinstance(node, exp.Bracket):
         index = node.expressions[0].name if len(node.expressions) == 1 else ""
         return (("item", int(index)), node.this) if index.isdigit() else None
-    if isinstance(node, exp.Anonymous) and node.name.lower() in ("date", "date_part") and node.expressions:
+    if isinstance(node, exp.Anonymous) and node.name.lower() in ("date", "time", "date_part") and node.expressions:
         *before, of = node.expressions
-        if node.name.lower() == "date" and not before:
-            return ("date",), of
+        if node.name.lower() in ("date", "time") and not before:
+            return (node.name.lower(),), of
         return (("part", before[0].name.lower()), of) if before and before[0].name.lower() in PARTS else None
     return None
 
@@ -71,6 +71,8 @@ def _step(node: exp.Expr) -> tuple[Function, exp.Expr] | None:
 def _cast(node: exp.Cast) -> tuple[Function, exp.Expr]:
     if node.to.this == exp.DataType.Type.DATE:
         return ("date",), node.this
+    if node.to.this == exp.DataType.Type.TIME:
+        return ("time",), node.this
     if node.to.this in exp.DataType.INTEGER_TYPES:
         return ("integer",), node.this
     return ("same",), node.this
@@ -116,6 +118,8 @@ def _apply(function: Function, value: Any) -> Any:
             return int(number(value) or 0) if isinstance(value, str) else int(value)
         case ("date",):
             return as_date(value)
+        case ("time",):
+            return as_moment(value).time()
         case ("part", unit):
             return PARTS[unit](as_moment(value))
         case ("format", form):

@@ -268,6 +268,7 @@ class _Reader:
         if not isinstance(select, exp.Select) or group is None:
             return
         grouped = {column for node in group.expressions if (column := self._column(node))}
+        self.facts.grouped |= grouped
         bare = {column for node in select.selects if not node.find(exp.AggFunc) and (column := self._column(node))}
         self.facts.determined.update((key, column[0]) for key in grouped for column in bare - grouped)
 
@@ -275,7 +276,7 @@ class _Reader:
 def _is_date(value: Any) -> bool:
     if isinstance(value, str):
         try:
-            datetime.date.fromisoformat(value[:10])
+            datetime.datetime.fromisoformat(value)
         except ValueError:
             return False
     return isinstance(value, str | datetime.date)

@@ -138,7 +138,7 @@ def _comparable(value: Value, target: Value) -> tuple[Any, Any]:
     if isinstance(value, datetime.date):
         return as_moment(value), as_moment(target)
     if isinstance(value, datetime.time):
-        return value.isoformat(), str(target)
+        return value, datetime.time.fromisoformat(str(target))
     if isinstance(target, int | float) and not isinstance(target, bool):
         return _exact(value), _exact(target)
     return str(value), _spelt(target)

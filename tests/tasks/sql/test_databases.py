@@ -92,7 +92,7 @@ def fits(value: Value, kind: ColumnType) -> bool:
 
 
 @settings(max_examples=40, deadline=None)
-@given(contexts(), st.integers(0, 20))
+@given(contexts(), st.integers(0, 3))
 def test_every_column_that_may_be_null_is_in_two_of_three_databases(
     made: tuple[str, str, list[str]], first: int
 ) -> None:
