@@ -35,7 +35,7 @@ class Statement:
     def kind(self) -> Kind | None:
         """None of what a schema does without: grants, comments, indexes and settings of the session."""
         first = self.words[0] if self.words else ""
-        if first == "CREATE":
+        if first == "CREATE" and not any(word.startswith("SQLITE_") for word in self.words):  # those SQLite makes itself
             what = next((word for word in self.words[1:] if word not in _BETWEEN), "")
             return _CREATED.get(what)
         if first == "INSERT":
@@ -54,8 +54,8 @@ class Statement:
             if isinstance(tree, exp.Command) and self.kind == "type":
                 tree = sqlglot.parse_one(self.text, read="postgres")  # DuckDB writes CREATE TYPE the same way
         except (SqlglotError, RecursionError) as problem:
-            if not self.is_needed:
-                return None
+            if self.kind != "table":
+                return None  # the engine may know it
             raise UnreadableSchema(f"cannot read {self.beginning!r}: {_first_line(problem)}") from problem
         return None if isinstance(tree, exp.Command) else tree
 

@@ -29,6 +29,7 @@ from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
 from finetune_flows.tasks.sql.compare import Rules
+from finetune_flows.tasks.sql.engines import engine_here
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
 from finetune_flows.tasks.sql.query_features import SeenTables, question_length
 from finetune_flows.tasks.sql.workers import SqlWorkers
@@ -84,6 +85,7 @@ def judge_settings(problem: TextToSql) -> dict[str, str | int | bool]:
         **problem.judging.model_dump(exclude={"real_databases"}),
         "sqlite": sqlite3.sqlite_version,
         "sqlglot": version("sqlglot"),
+        "engine": engine_here(problem.dialect) or "none",
     }
 
 
@@ -129,6 +131,8 @@ def _verdict(
 def _slices(row: TestRow, outcome: SqlOutcome, seen: SeenTables | None) -> dict[str, str]:
     slices = {"slice": row.slice} if row.slice is not None else {}
     slices |= outcome.features
+    if outcome.engine:
+        slices["engine"] = outcome.engine
     slices["question"] = question_length(row.fields["question"])
     if seen:
         slices["schema"] = seen.share(row.fields["context"])

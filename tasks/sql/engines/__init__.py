@@ -1,5 +1,7 @@
 """Where SQL is judged: the dialect's own engine, or SQLite in its place."""
 
+from importlib.metadata import version
+
 from finetune_flows.tasks.sql.engines.contract import EngineMissing, SchemaRefused, Session
 from finetune_flows.tasks.sql.engines.sqlite import SqliteSession
 from finetune_flows.tasks.sql.engines.translated import TranslatedSession
@@ -47,3 +49,21 @@ def _server_session(schema: Schema, server: str) -> Session:
     from finetune_flows.tasks.sql.engines.mysql import MysqlSession
 
     return MysqlSession(schema, server)
+
+
+def engine_here(dialect: str) -> str | None:
+    """Name and version of the dialect's own engine, as far as it is installed here; it is not started."""
+    try:
+        if dialect == "sqlite":
+            return SqliteSession.engine
+        if dialect == "duckdb":
+            return f"DuckDB {version('duckdb')}"
+        if dialect == "postgres":
+            from finetune_flows.tasks.sql.engines import postgres_server
+
+            return postgres_server.installed()
+        from finetune_flows.tasks.sql.engines import mysql_server
+
+        return mysql_server.installed()
+    except ImportError:
+        return None

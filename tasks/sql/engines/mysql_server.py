@@ -11,7 +11,7 @@ from pathlib import Path
 import pymysql
 
 from finetune_flows.tasks.sql.engines.contract import EngineMissing, Limits
-from finetune_flows.tasks.sql.engines.servers import PrivateFolder, reachable
+from finetune_flows.tasks.sql.engines.servers import PrivateFolder, reachable, version_of
 
 SETTINGS = {
     "skip-networking": "1", "skip-innodb": "1", "default-storage-engine": "MyISAM", "enforce-storage-engine": "MyISAM",
@@ -63,6 +63,12 @@ class MysqlServer:
     def stop(self) -> None:
         """End it; its folder goes too."""
         self._folder.remove()
+
+
+def installed() -> str | None:
+    """The version of the server that would be started."""
+    server = _program("mariadbd")
+    return version_of(server) if server and _program("mariadb-install-db") else None
 
 
 def _program(name: str) -> Path | None:

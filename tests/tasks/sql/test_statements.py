@@ -25,6 +25,7 @@ def test_a_text_is_taken_apart_by_its_tokens() -> None:
     assert kinds("CREATE TABLE a (x TEXT DEFAULT ';'); /* ; */ ALTER TABLE a ADD y INT;") == ["table", "change"]
     assert kinds("CREATE TYPE m AS ENUM ('a', 'b'); CREATE MATERIALIZED VIEW v AS SELECT 1;") == ["type", "view"]
     assert kinds("SET x = 1; COMMENT ON TABLE a IS 'CREATE'; CREATE INDEX i ON a (x); GRANT ALL ON a TO b") == []
+    assert kinds("CREATE TABLE sqlite_sequence(name, seq); CREATE TABLE a (x INT)", "sqlite") == ["table"]
     texts = [s.text for s in statements_of("CREATE TABLE a (x INT);INSERT INTO a VALUES (1), (2);", "sqlite")]
     assert texts == ["CREATE TABLE a (x INT)", "INSERT INTO a VALUES (1), (2)"]
 
