@@ -107,9 +107,10 @@ def judge_pair(pair: SqlPair) -> SqlOutcome:
 
 def _judge_rows(pair: SqlPair, schema: Schema, gold: Query, prediction: Query) -> SqlOutcome:
     """What running both tells."""
-    trees = (with_views_inlined(query.tree, schema.views) for query in (gold, prediction))
-    facts = query_facts(next(trees), schema, next(trees))
-    database = cache(lambda seed: make_database(schema, facts, seed))
+    tree, other = (with_views_inlined(query.tree, schema.views) for query in (gold, prediction))
+    filled = schema.needed_by(tree, other)
+    facts = query_facts(tree, filled, other)
+    database = cache(lambda seed: make_database(filled, facts, seed))
     if not pair.rules.keep_distinct:
         gold, prediction = gold.without_distinct, prediction.without_distinct
     try:

@@ -106,8 +106,12 @@ def with_views_inlined(tree: exp.Expr | None, views: Mapping[str, exp.Query]) ->
     if tree is None or not views:
         return tree
     sources: dict[str, exp.Query | Callable[[], exp.Query]] = {name: view for name, view in views.items()}
+    tree = lower_case(tree.copy())
+    for table in tree.find_all(exp.Table):
+        if table.name in views:
+            table.set("db", None)
     try:
-        return exp.expand(lower_case(tree.copy()), sources, copy=False)
+        return exp.expand(tree, sources, copy=False)
     except (SqlglotError, RecursionError):
         return tree
 

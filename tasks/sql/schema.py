@@ -1,7 +1,7 @@
 """The tables that a row's context defines."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -58,6 +58,27 @@ class Schema:
     def __getitem__(self, column: Column) -> TableColumn:
         """The column behind a (table, column) pair."""
         return self.tables[column[0]][column[1]]
+
+    def needed_by(self, *trees: exp.Expr | None) -> "Schema":
+        """The tables that queries name, and those that views and foreign keys lead to; all of them when a query is not understood."""
+        if None in trees:
+            return self
+        named = {table.name.lower() for tree in trees if tree is not None for table in tree.find_all(exp.Table)}
+        links = [
+            (view, table.name.lower()) for view, query in self.views.items() for table in query.find_all(exp.Table)
+        ]
+        links += [(child[0], parent[0]) for child, parent in self.foreign_keys]
+        links += [(children[0][0], parents[0][0]) for children, parents in self.composite_foreign_keys]
+        while more := {parent for child, parent in links if child in named} - named:
+            named |= more
+        return replace(
+            self,
+            tables={name: columns for name, columns in self.tables.items() if name in named},
+            foreign_keys=[link for link in self.foreign_keys if link[0][0] in named],
+            composite_foreign_keys=[link for link in self.composite_foreign_keys if link[0][0][0] in named],
+            keys=[key for key in self.keys if key[0][0] in named],
+            checks=[check for check in self.checks if check[0] in named],
+        )
 
     def columns(self) -> Iterator[Column]:
         """All columns, table by table."""

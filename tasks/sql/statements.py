@@ -35,7 +35,9 @@ class Statement:
     def kind(self) -> Kind | None:
         """None of what a schema does without: grants, comments, indexes and settings of the session."""
         first = self.words[0] if self.words else ""
-        if first == "CREATE" and not any(word.startswith("SQLITE_") for word in self.words):  # those SQLite makes itself
+        if first == "CREATE" and not any(
+            word.startswith("SQLITE_") for word in self.words
+        ):  # those SQLite makes itself
             what = next((word for word in self.words[1:] if word not in _BETWEEN), "")
             return _CREATED.get(what)
         if first == "INSERT":

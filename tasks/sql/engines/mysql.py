@@ -42,6 +42,7 @@ class MysqlSession:
         self._schema, self._limits = schema, Limits()
         self._socket, self._room = address.rsplit(" ", 1)
         self._now = int(time.time())
+        self._filled: set[str] = set()
         self._filler = self._filling_connection()
         self._reader: pymysql.Connection[Any] | None = None
         version = re.search(r"(\d+\.\d+\.\d+)-MariaDB", self._filler.get_server_info())
@@ -73,9 +74,10 @@ class MysqlSession:
 
     def load(self, database: Database, *, turned: bool = False) -> None:
         """Rows that a constraint refuses are left out."""
-        empty = [f"DELETE FROM {table}" for table in self._schema.spellings.values()]
         own = [statement.text for statement in self._schema.statements if statement.kind == "rows"]
         parts = fillings(self._schema, database)
+        self._filled |= {*self._schema.spellings.values()} if own else {part.table for part in parts}
+        empty = [f"DELETE FROM {table}" for table in self._filled]
         try:
             self._fill(";".join([*empty, *own, *map(_insertion, parts)]))
         except pymysql.Error:

@@ -18,7 +18,7 @@ SETTINGS = {
     "character-set-server": "utf8mb4", "collation-server": "utf8mb4_general_ci", "performance-schema": "0",
     "key-buffer-size": "1M", "aria-pagecache-buffer-size": "1M", "local-infile": "0",
     "max-session-mem-used": "64M", "tmp-disk-table-size": "64M", "max-allowed-packet": "16M", "default-time-zone": "+00:00",
-    "query-cache-type": "0", "log-warnings": "0",
+    "query-cache-type": "0", "log-warnings": "0", "sync-frm": "0",
 }  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 from finetune_flows.tasks.sql.engines.contract import EngineMissing
 
 SECONDS_TO_START = 60.0
+MEMORY_FOLDER = Path("/dev/shm")  # what is here is gone soon: a disk would be waited for at every CREATE TABLE
+MEMORY_BYTES = 2**29
 _GUARD = """
 folder=$1; signal=$2; shift 2
 exec 3<&0
@@ -96,7 +98,8 @@ class PrivateFolder:
     """A folder for one server, and the user that it runs as: servers refuse to be root, so root leaves them to `nobody`."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="finetune-sql-"))
+        memory = MEMORY_FOLDER.is_dir() and shutil.disk_usage(MEMORY_FOLDER).free > MEMORY_BYTES
+        self.path = Path(tempfile.mkdtemp(prefix="finetune-sql-", dir=MEMORY_FOLDER if memory else None))
         self._user = "nobody" if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(self.path, self._user)

@@ -46,7 +46,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where servers put their folders: short, for the path of a socket, and open to the user that they run as."""
     with tempfile.TemporaryDirectory(prefix="sql-", dir="/tmp") as path:
         Path(path).chmod(0o777)
-        monkeypatch.setattr("tempfile.tempdir", path)
+        monkeypatch.setattr("finetune_flows.tasks.sql.engines.servers.MEMORY_FOLDER", Path(path))
         yield Path(path)
 
 
@@ -66,8 +66,9 @@ def test_a_server_starts_with_the_first_pair_and_ends_with_the_pool(folder: Path
 @pytest.mark.parametrize("dialect", PROGRAMS)
 def test_a_server_ends_when_its_owner_is_killed(folder: Path, dialect: str) -> None:
     code = f"""
-import tempfile, time
-tempfile.tempdir = {str(folder)!r}
+import pathlib, time
+from finetune_flows.tasks.sql.engines import servers
+servers.MEMORY_FOLDER = pathlib.Path({str(folder)!r})
 from finetune_flows.tasks.sql.workers import SqlPair, SqlWorkers
 with SqlWorkers(1) as pool:
     print(pool.judge(SqlPair({CONTEXT!r}, {GOLD!r}, {GOLD!r}, {dialect!r}, 1)).translated, flush=True)
