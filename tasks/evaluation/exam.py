@@ -21,7 +21,7 @@ from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.recipe import Recipe
 
 ANSWERS_VERSION = 2
-SCORES_VERSION = 5
+SCORES_VERSION = 6
 
 Progress = Callable[[int, int], None]
 """Called with how many questions of a round are answered, and of how many."""

@@ -1,27 +1,22 @@
 """The tables that a row's context defines."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from finetune_flows.tasks.sql.column_types import TEXT, ColumnType, column_type
+from finetune_flows.tasks.sql.statements import Statement, UnreadableSchema, statements_of
 
 Column = tuple[str, str]
 """Table and column, both in lower case."""
-
-
-class UnreadableSchema(ValueError):
-    """The context is not a list of CREATE TABLE statements. The message says what is wrong with it."""
 
 
 @dataclass
 class TableColumn:
     """One column of a table. A unique column never repeats a value, a required one is never NULL.
 
-    computed: the database derives its value from other columns.
+    computed: the database derives its value from other columns. spelling: its name as the schema writes it, quotes and all.
     """
 
     name: str
@@ -29,6 +24,7 @@ class TableColumn:
     unique: bool = False
     required: bool = False
     computed: bool = False
+    spelling: str = ""
 
 
 @dataclass
@@ -37,9 +33,17 @@ class Schema:
 
     foreign_keys: as (child, parent). keys: columns that are unique together. composite_foreign_keys: as (children, parents),
     column by column. checks: table and condition of each CHECK. enums: members of the types that CREATE TYPE defines.
+    statements: the text that says so, for an engine to read. views: the queries behind the views, by lower-case name.
+    spellings: how the schema writes each table's name, with quotes and the name of its own schema. partitioned: tables
+    that hold no row but in their partitions. materialized: views that keep their rows.
     """
 
     dialect: str = "sqlite"
+    statements: list[Statement] = field(default_factory=list)
+    views: dict[str, exp.Query] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
+    partitioned: list[str] = field(default_factory=list)
+    materialized: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, TableColumn]] = field(default_factory=dict)
     foreign_keys: list[tuple[Column, Column]] = field(default_factory=list)
     keys: list[tuple[Column, ...]] = field(default_factory=list)
@@ -55,6 +59,27 @@ class Schema:
         """The column behind a (table, column) pair."""
         return self.tables[column[0]][column[1]]
 
+    def needed_by(self, *trees: exp.Expr | None) -> "Schema":
+        """The tables that queries name, and those that views and foreign keys lead to; all of them when a query is not understood."""
+        if None in trees:
+            return self
+        named = {table.name.lower() for tree in trees if tree is not None for table in tree.find_all(exp.Table)}
+        links = [
+            (view, table.name.lower()) for view, query in self.views.items() for table in query.find_all(exp.Table)
+        ]
+        links += [(child[0], parent[0]) for child, parent in self.foreign_keys]
+        links += [(children[0][0], parents[0][0]) for children, parents in self.composite_foreign_keys]
+        while more := {parent for child, parent in links if child in named} - named:
+            named |= more
+        return replace(
+            self,
+            tables={name: columns for name, columns in self.tables.items() if name in named},
+            foreign_keys=[link for link in self.foreign_keys if link[0][0] in named],
+            composite_foreign_keys=[link for link in self.composite_foreign_keys if link[0][0][0] in named],
+            keys=[key for key in self.keys if key[0][0] in named],
+            checks=[check for check in self.checks if check[0] in named],
+        )
+
     def columns(self) -> Iterator[Column]:
         """All columns, table by table."""
         for table, columns in self.tables.items():
@@ -63,46 +88,62 @@ class Schema:
 
 
 def read_schema(context: str, dialect: str) -> Schema:
-    """Read CREATE TABLE statements. A table defined twice gets the columns of both, names are blind to case.
+    """Read the statements that define tables. A table defined twice gets the columns of both, names are blind to case.
 
     Raises UnreadableSchema when nothing can be made of the context.
     """
-    schema = Schema(dialect)
-    for statement in _statements(context, dialect):
-        if isinstance(statement.expression, exp.DataType):
-            schema.enums[statement.this.name.lower()] = tuple(m.name for m in statement.expression.expressions)
-        elif isinstance(statement.this, exp.Schema):
-            _add_table(schema, statement.this)
+    schema = Schema(dialect, statements_of(context, dialect))
+    for statement in schema.statements:
+        if statement.kind != "rows" and (tree := statement.tree(dialect)) is not None:
+            _read(schema, tree)
     if not any(schema.tables.values()):
         raise UnreadableSchema("the context defines no table with columns")
     return schema
 
 
-def _statements(context: str, dialect: str) -> Iterator[exp.Create]:
-    """The CREATE statements. sqlglot reads CREATE TYPE in PostgreSQL only; DuckDB writes it the same way."""
-    try:
-        for statement in sqlglot.parse(context, read=dialect):
-            create = statement
-            if isinstance(statement, exp.Command) and statement.this.upper() == "CREATE":
-                create = sqlglot.parse_one(f"CREATE {statement.expression}", read="postgres")
-            if isinstance(create, exp.Create):
-                yield create
-    except (SqlglotError, RecursionError) as problem:
-        raise UnreadableSchema(f"the context is not readable as CREATE TABLE statements: {problem}") from problem
+def _read(schema: Schema, tree: exp.Expr) -> None:
+    if isinstance(tree, exp.Alter):
+        added = [part for action in tree.args["actions"] for part in _added(action)]
+        _add_parts(schema, tree.this.name.lower(), added)
+    if not isinstance(tree, exp.Create):
+        return
+    if isinstance(tree.expression, exp.DataType):
+        schema.enums[tree.this.name.lower()] = tuple(member.name for member in tree.expression.expressions)
+    elif tree.kind == "VIEW" and isinstance(tree.expression, exp.Query):
+        view = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        schema.views[view.name.lower()] = tree.expression
+        if tree.find(exp.MaterializedProperty):
+            schema.materialized.append(_spelling(view, schema.dialect))
+    elif tree.kind == "TABLE" and isinstance(tree.this, exp.Schema):
+        table = tree.this.this
+        schema.spellings[table.name.lower()] = _spelling(table, schema.dialect)
+        _add_parts(schema, table.name.lower(), tree.this.expressions)
+        if tree.find(exp.PartitionedByProperty):
+            schema.partitioned.append(table.name.lower())
 
 
-def _add_table(schema: Schema, body: exp.Schema) -> None:
-    table = body.this.name.lower()
+def _spelling(named: exp.Expr, dialect: str) -> str:
+    bare = isinstance(named, exp.Identifier) and not named.quoted
+    return named.name if bare else named.sql(dialect=dialect, comments=False)
+
+
+def _added(action: exp.Expr) -> list[exp.Expr]:
+    """What ALTER TABLE adds: a column or constraints."""
+    return action.expressions if isinstance(action, exp.AddConstraint) else [action]
+
+
+def _add_parts(schema: Schema, table: str, parts: list[exp.Expr]) -> None:
     schema.tables.setdefault(table, {})
-    for part in body.expressions:
+    for part in parts:
         if isinstance(part, exp.ColumnDef):
             _add_column(schema, table, part)
-    for part in body.expressions:
+    for part in parts:
         _add_constraint(schema, table, part)
 
 
 def _add_column(schema: Schema, table: str, definition: exp.ColumnDef) -> None:
     column = schema.tables[table].setdefault(definition.name.lower(), TableColumn(definition.name))
+    column.spelling = _spelling(definition.this, schema.dialect)
     column.type = column_type(definition.args.get("kind"), schema.dialect, schema.enums)
     for constraint in definition.constraints:
         if isinstance(constraint.kind, exp.PrimaryKeyColumnConstraint):

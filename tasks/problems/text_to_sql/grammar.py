@@ -15,7 +15,8 @@ from sqlglot.errors import SqlglotError
 
 from finetune_flows.tasks.problems.text_to_sql import grammar_functions as functions
 from finetune_flows.tasks.problems.text_to_sql import grammar_rules as rules
-from finetune_flows.tasks.sql.schema import UnreadableSchema, read_schema
+from finetune_flows.tasks.sql.schema import read_schema
+from finetune_flows.tasks.sql.statements import UnreadableSchema
 
 _BARE = re.compile(r"[^\W\d]\w*")
 _KEYWORD = re.compile(r'"([A-Z][A-Z_]*[A-Z])"')

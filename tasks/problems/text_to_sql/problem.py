@@ -173,7 +173,10 @@ class TextToSql(Problem):
         """Databases, rules and versions."""
         import sqlite3
 
+        from finetune_flows.tasks.sql.engines import engine_here
+
         versions = {"sqlite": sqlite3.sqlite_version, "sqlglot": version("sqlglot")}
+        versions["engine"] = engine_here(self.dialect) or "none"
         return {**self.judging.model_dump(exclude={"real_databases"}), **versions}
 
     def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[Limit]:

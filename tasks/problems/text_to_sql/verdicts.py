@@ -132,6 +132,8 @@ def _verdict(
 def _slices(row: TestRow, outcome: SqlOutcome, seen: SeenTables | None) -> dict[str, str]:
     slices = {"slice": row.slice} if row.slice is not None else {}
     slices |= outcome.features
+    if outcome.engine:
+        slices["engine"] = outcome.engine
     slices["question"] = question_length(row.fields["question"])
     if seen:
         slices["schema"] = seen.share(row.fields["context"])

@@ -1,8 +1,11 @@
-"""Gold and prediction in MySQL, SQLite, PostgreSQL and DuckDB spelling, judged on SQLite."""
+"""Gold and prediction in MySQL, SQLite, PostgreSQL and DuckDB spelling: in each one's own engine, and in SQLite instead."""
+
+from collections.abc import Iterator
 
 import pytest
 
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair, judge_pair
+from finetune_flows.tasks.sql.workers import SqlWorkers
 
 CONTEXTS = {
     "sqlite": 'CREATE TABLE song (id INTEGER PRIMARY KEY, title TEXT, "release date" DATE, seconds INT, singer TEXT)',
@@ -49,49 +52,90 @@ CASES = {
     ],
 }  # fmt: skip
 
-# What SQLite has no counterpart for: the gold fails there, and its row is counted apart.
+# What SQLite has no counterpart for, each with something else.
 BEYOND_SQLITE = {
-    "sqlite": ["SELECT title FROM song WHERE title REGEXP '^I'", "SELECT value FROM song, json_each('[1]')"],
     "mysql": [
-        "SELECT title FROM song WHERE title REGEXP '^I'",
-        "SELECT STR_TO_DATE(title, '%d.%m.%Y') FROM song",
-        "SELECT FIELD(singer, 'a', 'b') FROM song",
+        ("SELECT title FROM song WHERE title REGEXP '^I'", "SELECT title FROM song WHERE title REGEXP 'I$'"),
+        ("SELECT LPAD(title, 9, '*') FROM song", "SELECT RPAD(title, 9, '*') FROM song"),
+        ("SELECT SUBSTRING_INDEX(title, ' ', 1) FROM song", "SELECT SUBSTRING_INDEX(title, ' ', -1) FROM song"),
     ],
     "postgres": [
-        "SELECT title FROM song WHERE title ~ '^I'",
-        "SELECT title FROM song WHERE singer = ANY(ARRAY['Iris', 'Ada'])",
-        "SELECT SPLIT_PART(title, ' ', 1) FROM song",
-        "SELECT * FROM song AS s CROSS JOIN LATERAL (SELECT s.id) AS x",
-        "SELECT generate_series(1, 3)",
+        ("SELECT title FROM song WHERE title ~ '^I'", "SELECT title FROM song WHERE title ~ 'I$'"),
+        ("SELECT title FROM song WHERE singer = ANY(ARRAY['Iris', 'Ada'])", "SELECT title FROM song WHERE singer = ANY(ARRAY['Iris'])"),
+        ("SELECT SPLIT_PART(title, ' ', 1) FROM song", "SELECT SPLIT_PART(title, ' ', 2) FROM song"),
+        ("SELECT TO_CHAR(\"release date\", 'YYYY-MM') FROM song", "SELECT TO_CHAR(\"release date\", 'YYYY-DD') FROM song"),
+        ("SELECT singer, AVG(seconds)::int FROM song GROUP BY singer", "SELECT singer, FLOOR(AVG(seconds)) FROM song GROUP BY singer"),
+        ("SELECT DATE '2024-06-30' - \"release date\" FROM song", "SELECT DATE '2024-01-01' - \"release date\" FROM song"),
     ],
     "duckdb": [
-        "SELECT singer, COUNT(*) FROM song GROUP BY ALL",
-        "SELECT * EXCLUDE (id) FROM song",
-        "SELECT list(title) FROM song",
-        "SELECT median(seconds) FROM song",
-        "SELECT arg_max(title, seconds) FROM song",
-        "SELECT regexp_matches(title, '^I') FROM song",
+        ("SELECT singer, COUNT(*) FROM song GROUP BY ALL", "SELECT singer, COUNT(*) + 1 FROM song GROUP BY ALL"),
+        ("SELECT * EXCLUDE (id) FROM song", "SELECT * EXCLUDE (title) FROM song"),
+        ("SELECT median(seconds) FROM song", "SELECT avg(seconds) FROM song"),
+        ("SELECT date_diff('month', \"release date\", DATE '2024-01-01') FROM song", "SELECT date_diff('year', \"release date\", DATE '2024-01-01') FROM song"),
+        ("SELECT dayofweek(\"release date\") FROM song", "SELECT isodow(\"release date\") FROM song"),
     ],
-}
+}  # fmt: skip
+ENGINES = {"sqlite": "SQLite", "mysql": "MariaDB", "postgres": "PostgreSQL", "duckdb": "DuckDB"}
 
 
-def judge(dialect: str, gold: str, prediction: str) -> SqlOutcome:
-    return judge_pair(SqlPair(CONTEXTS[dialect], gold, prediction, dialect, 5))
+@pytest.fixture(scope="module")
+def workers() -> Iterator[SqlWorkers]:
+    with SqlWorkers(1) as pool:
+        yield pool
+
+
+def pair(dialect: str, gold: str, prediction: str) -> SqlPair:
+    return SqlPair(CONTEXTS[dialect], gold, prediction, dialect, 5)
+
+
+def check(outcome: SqlOutcome, right: bool) -> None:
+    assert (outcome.valid, outcome.obstacle, outcome.execution) == (True, None, right), outcome
 
 
 @pytest.mark.parametrize(("dialect", "case"), [(dialect, case) for dialect, cases in CASES.items() for case in cases])
-def test_typical_constructs_are_judged(dialect: str, case: tuple[str, str, str]) -> None:
+def test_typical_constructs_are_judged_in_their_engine(
+    workers: SqlWorkers, dialect: str, case: tuple[str, str, str]
+) -> None:
     gold, same, other = case
     for prediction, right in [(gold, True), (same, True), (other, False)]:
-        outcome = judge(dialect, gold, prediction)
-        assert (outcome.valid, outcome.obstacle) == (True, None), (prediction, outcome)
-        assert outcome.execution is right, prediction
+        outcome = workers.judge(pair(dialect, gold, prediction))
+        check(outcome, right)
+        assert (outcome.engine or "").startswith(ENGINES[dialect])
+        assert outcome.translated is None
 
 
 @pytest.mark.parametrize(
-    ("dialect", "gold"), [(dialect, gold) for dialect, golds in BEYOND_SQLITE.items() for gold in golds]
+    ("dialect", "case"), [(dialect, case) for dialect, cases in BEYOND_SQLITE.items() for case in cases]
 )
-def test_what_sqlite_cannot_run_is_counted_apart(dialect: str, gold: str) -> None:
-    outcome = judge(dialect, gold, gold)
-    assert (outcome.execution, outcome.obstacle) == (None, "gold_fails")
-    assert outcome.detail
+def test_what_only_its_engine_knows_is_judged_there(workers: SqlWorkers, dialect: str, case: tuple[str, str]) -> None:
+    gold, other = case
+    check(workers.judge(pair(dialect, gold, gold)), True)
+    check(workers.judge(pair(dialect, gold, other)), False)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "case"), [(dialect, case) for dialect in ("mysql", "postgres") for case in CASES[dialect]]
+)
+def test_without_the_engine_sqlite_stands_in(dialect: str, case: tuple[str, str, str]) -> None:
+    gold, same, other = case
+    for prediction, right in [(gold, True), (same, True), (other, False)]:
+        outcome = judge_pair(pair(dialect, gold, prediction))
+        check(outcome, right)
+        assert "translated" in (outcome.engine or "")
+        assert outcome.translated == f"no {dialect} server is running here"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "gold"), [(dialect, gold) for dialect in ("mysql", "postgres") for gold, _ in BEYOND_SQLITE[dialect]]
+)
+def test_without_the_engine_what_sqlite_cannot_say_is_nobodys_fault(dialect: str, gold: str) -> None:
+    for outcome in (judge_pair(pair(dialect, gold, gold)), judge_pair(pair(dialect, "SELECT title FROM song", gold))):
+        if outcome.obstacle is None:  # SQLite does know it
+            continue
+        assert (outcome.execution, outcome.valid, outcome.obstacle) == (None, None, "no_engine")
+        assert f"no {dialect} server" in (outcome.detail or "")
+
+
+def test_without_the_engine_an_unknown_column_is_still_a_fault() -> None:
+    outcome = judge_pair(pair("postgres", "SELECT title FROM song", "SELECT titel FROM song"))
+    assert (outcome.valid, outcome.execution, outcome.obstacle) == (False, False, None)
