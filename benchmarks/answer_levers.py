@@ -17,10 +17,10 @@ from pathlib import Path
 from benchmarks.serving_workload import served
 from finetune_flows.tasks.base.statistics import Proportion
 from finetune_flows.tasks.endpoints.answers import Answer, collect_answers, read_test_rows
-from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
+from finetune_flows.tasks.endpoints.asking import CHAT, Form, Server, TestRow
 from finetune_flows.tasks.evaluation.scores import compare
 from finetune_flows.tasks.problems.text_to_sql.asking import GrammarForm, to_repair, with_examples
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.sections.stages import EvaluationSection
@@ -56,17 +56,17 @@ class Bench:
         tokens = sum(answer.prompt_tokens for answer in answers)
         texts = {answer.id: answer.text for answer in answers}
         for _ in range(lever.repairs):
-            again = self.ask(to_repair(self.problem, rows, texts), lever)
+            again = self.ask(to_repair(rows, texts, self.problem.dialect), lever)
             tokens += sum(answer.prompt_tokens for answer in again)
             texts |= {answer.id: answer.text for answer in again}
         seconds = time.monotonic() - started
-        return judge(self.problem, self.rows, texts).verdicts, seconds, tokens
+        return judge(self.rows, texts, self.problem.dialect, self.problem.judging).verdicts, seconds, tokens
 
     def ask(self, rows: Sequence[TestRow], lever: Lever) -> list[Answer]:
         """The answers; those that failed are empty."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "answers.jsonl"
-            return collect_answers(self.url, rows, self.section, path, form=lever.form) if rows else []
+            return collect_answers(Server(self.url, lever.form), rows, self.section, path) if rows else []
 
 
 def main() -> None:

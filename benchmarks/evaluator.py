@@ -28,7 +28,7 @@ from benchmarks.evaluator_agreement import LIKE_SPIDER, measure_agreement
 from benchmarks.evaluator_kill_rate import measure, mutants_of
 from benchmarks.sql_mutants import rewrites
 from finetune_flows.tasks.endpoints.answers import TestRow
-from finetune_flows.tasks.problems.text_to_sql.section import SqlJudging, TextToSql
+from finetune_flows.tasks.problems.text_to_sql.settings import SqlJudging
 from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 from finetune_flows.tasks.sql.judging import SqlPair
 from finetune_flows.tasks.sql.query import parse_query
@@ -58,7 +58,7 @@ def measure_scoring(rows: Rows, dialect: str, databases: int, seed: int) -> dict
     asked = [TestRow(id=str(n), prompt=[], fields={"question": "", **row}) for n, row in enumerate(rows)]
     answers = {row.id: _prediction(row.fields, dialect, rng) for row in asked}
     before, start = _cpu_seconds(), time.perf_counter()
-    judged = judge(TextToSql(dialect=dialect, judging=SqlJudging(databases=databases)), asked, answers)
+    judged = judge(asked, answers, dialect, SqlJudging(databases=databases))
     seconds = time.perf_counter() - start
     right = sum(verdict.outcomes["execution"] is True for verdict in judged.verdicts)
     return {

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from finetune_flows.tasks.dataset.build import build_dataset
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 COLUMNS = ["name", "points", "town", "height", "season", "venue", "attendance", "opponent", "director", "rank_in_final"]

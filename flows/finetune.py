@@ -104,9 +104,9 @@ def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
     decided: str
     try:
         with candidate_endpoint(recipe, model) as endpoint:
-            report.publish_deployment(endpoint, model, recipe.serving.engine)
+            report.publish_deployment(recipe, endpoint, model)
             evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
-            report.publish_evaluation(recipe.metric, base_evaluation, evaluation, champion_evaluation)
+            report.publish_evaluation(recipe, base_evaluation, evaluation, champion_evaluation)
             entry = pass_gate(recipe, dataset, model, endpoint, base_evaluation, evaluation, champion_evaluation)
             alias = promote(recipe, entry, endpoint)
         decided, reasons = entry.decision.outcome, entry.decision.reasons

@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
-from pydantic import BaseModel, ConfigDict
 
 from finetune_flows.tasks.artifacts import base_model
 from finetune_flows.tasks.artifacts.references import Kind, Reference
 from finetune_flows.tasks.artifacts.store import Store
-from finetune_flows.tasks.base.errors import FinetuneError
+from finetune_flows.tasks.base.errors import FinetuneError, RecipeError
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.deploy import endpoint_name, endpoint_spec
 from finetune_flows.tasks.evaluate import scores_key
+from finetune_flows.tasks.preflight.sources import SOURCE_CHECKS
 from finetune_flows.tasks.prepare import dataset_key
 from finetune_flows.tasks.progress import log
 from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 STEPS = ("base model", "dataset", "evaluation of the base model", "tuned model", "evaluation of the tuned model")
 
 
-class Made(BaseModel):
+class Made(Frozen):
     """What earlier runs have made, as far as one can tell without making the rest."""
-
-    model_config = ConfigDict(frozen=True)
 
     references: dict[str, Reference]
     unknown: str = ""
@@ -58,7 +57,7 @@ def find_made(recipe: Recipe) -> Made:
             if model:
                 look(STEPS[4], "evaluation", scores_key(recipe, model, dataset))
     except (FinetuneError, OSError) as error:  # the hub is not reached, or the rows are not here
-        return Made(references=found, unknown=str(error).splitlines()[0])
+        return Made(references=found, unknown=" ".join(str(error).split()))
     return Made(references=found)
 
 
@@ -87,6 +86,9 @@ def preflight(recipe: Recipe) -> Recipe:
     Raises:
         RecipeError: something stands against it; all that does is told, each with its remedy. Nothing was uploaded.
     """
+    missing = [problem for check in SOURCE_CHECKS for problem in check(recipe)]
+    if missing:
+        raise RecipeError(recipe.name, missing)
     if not isinstance(recipe.platform, SageMakerPlatform):
         return recipe  # here whatever is lacking shows at no cost
     from finetune_flows.tasks.preflight.look_ahead import look_ahead

@@ -18,9 +18,9 @@ from finetune_flows.tasks.dataset.build import build_dataset, find_sources
 from finetune_flows.tasks.dataset.frozen import count_new_rows, write_test_source
 from finetune_flows.tasks.evaluation.registry import Entry
 from finetune_flows.tasks.platforms import platform_of
-from finetune_flows.tasks.problems import problem_of
+from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.progress import Update, log, progress
-from finetune_flows.tasks.recipe import DatasetSection, ModelSection, Platform, Problem, Recipe, parse_recipe
+from finetune_flows.tasks.recipe import DatasetSection, ModelSection, Platform, Recipe, parse_recipe
 from finetune_flows.tasks.retrying import RETRIES
 
 DATASET_VERSION = 1
@@ -86,7 +86,7 @@ def freeze_test(recipe: Recipe, champion: Entry) -> Recipe:
             recipe.name, ["problem: differs from the champion's, so its test no longer fits; finetune run starts anew"]
         )
     file = home() / "frozen" / f"{recipe.name}.jsonl"
-    write_test_source(champion.dataset.path, problem_of(recipe.problem).row_of, recipe.dataset.slice_column, file)
+    write_test_source(champion.dataset.path, recipe.problem.row_of, recipe.dataset.slice_column, file)
     apart = before.dataset.test_source is None or before.dataset.test_groups_apart
     changes = {"test_source": str(file), "test_groups_apart": apart}
     return recipe.model_copy(update={"dataset": recipe.dataset.model_copy(update=changes)})

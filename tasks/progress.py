@@ -9,12 +9,12 @@ from typing import Protocol
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from finetune_flows.tasks.base.terminal import console
 
 log = logging.getLogger("finetune")
 log.setLevel(logging.INFO)  # in a worker too, where nobody else sets it
-console = Console(stderr=True)
 
 
 class Update(Protocol):
@@ -29,13 +29,13 @@ def progress(title: str, key: str) -> Iterator[Update]:
     """Shows one long piece of work. `key` names the artifact: lower case, digits, hyphens."""
     artifact = _Artifact(key, title)
     bar = Progress(
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(bar_width=28),
-        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.percentage:>3.0f} %", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[words]}"),
-        console=console,
+        TextColumn("{task.fields[words]}", markup=False),
+        console=console(stderr=True),
         disable=not sys.stderr.isatty(),
         transient=True,
     )

@@ -55,7 +55,7 @@ def pass_gate(
         endpoint=endpoint.name,
         base_evaluation=base_evaluation,
         evaluation=evaluation,
-        decision=decide(recipe.gate, recipe.metric, tuned, base, champion),
+        decision=decide(recipe.problem, recipe.gate, recipe.metric, tuned, base, champion),
     )
     Registry().record(recipe.name, entry)
     _enter_model(recipe, model, endpoint, entry)

@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
 from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.dataset.audit import DatasetAudit
 from finetune_flows.tasks.evaluation.files import read_evaluation, read_scores, read_wrong_answers
 from finetune_flows.tasks.evaluation.registry import Entry
@@ -17,13 +18,14 @@ from finetune_flows.tasks.monitoring.window import Window
 from finetune_flows.tasks.platforms.contract import Endpoint
 from finetune_flows.tasks.problems.wrong_answers import wrong_answers_page
 from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.dataset_card import dataset_card
 from finetune_flows.tasks.reporting.evaluation_card import endpoint_report, evaluation_report
 from finetune_flows.tasks.reporting.facts import RunFacts
 from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
 from finetune_flows.tasks.reporting.run_cards import cost_card, deployment_card, training_card
 from finetune_flows.tasks.reporting.tuning_card import tuning_card, tuning_page
-from finetune_flows.tasks.reporting.words import gain, percent, table_row
+from finetune_flows.tasks.reporting.words import gain, percent
 from finetune_flows.tasks.tuning.trials import Tuned
 
 WRONG_ANSWERS_SHOWN = 20
@@ -56,9 +58,13 @@ def publish_training(model: Reference) -> None:
     _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model))
 
 
-def publish_evaluation(metric: str, base: Reference, evaluation: Reference, champion: Reference | None) -> None:
+def publish_evaluation(recipe: Recipe, base: Reference, evaluation: Reference, champion: Reference | None) -> None:
     """The scores of the models, side by side, and some answers that the tuned model got wrong."""
-    _publish("evaluation-report", lambda: evaluation_report(metric, read_evaluation(base, evaluation, champion)))
+
+    def page() -> str:
+        return evaluation_report(recipe.problem, recipe.metric, read_evaluation(base, evaluation, champion))
+
+    _publish("evaluation-report", page)
     _publish("wrong-answers", lambda: _wrong_answers(evaluation))
 
 
@@ -89,9 +95,9 @@ def publish_decision(recipe: str, decision: str, reasons: list[str]) -> None:
     _publish("gate-decision", lambda: f"# {recipe}: {verdict}\n\n" + "".join(f"- {reason}\n" for reason in reasons))
 
 
-def publish_deployment(endpoint: Endpoint, model: Reference, engine: str) -> None:
+def publish_deployment(recipe: Recipe, endpoint: Endpoint, model: Reference) -> None:
     """Where the candidate serves."""
-    _publish("deployment", lambda: deployment_card(endpoint, model, engine))
+    _publish("deployment", lambda: deployment_card(recipe, endpoint, model))
 
 
 def save_report(folder: Path, facts: RunFacts) -> Path | None:
@@ -130,8 +136,8 @@ def approval_question(recipe: str, entry: Entry) -> str:
         "",
     ]
     lines += [f"- {reason}" for reason in decision.reasons]
-    lines += ["", table_row("model", [decision.metric]), table_row("---", ["---"])]
-    lines += [table_row("base", [percent(decision.base)]), table_row("tuned", [percent(decision.tuned)]), ""]
+    rows = [("base", percent(decision.base)), ("tuned", percent(decision.tuned))]
+    lines += ["", *table(["model", decision.metric], rows), ""]
     lines += [f"Gain: {gain(decision.comparison)}.", ""]
     ui = get_current_settings().ui_url
     if ui:

@@ -10,7 +10,7 @@ from pathlib import Path
 from scipy.stats import binomtest
 
 from finetune_flows.tasks.endpoints.answers import TestRow
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.settings import SqlJudging
 from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 
 
@@ -34,7 +34,7 @@ def _right(rows: list[TestRow], path: Path, dialect: str) -> list[bool]:
     answers = {
         str(n): json.loads(line)["answer"] for n, line in enumerate(path.read_text(encoding="utf-8").splitlines())
     }
-    judged = judge(TextToSql(dialect=dialect), [row for row in rows if row.id in answers], answers)
+    judged = judge([row for row in rows if row.id in answers], answers, dialect, SqlJudging())
     return [verdict.outcomes["execution"] is True for verdict in judged.verdicts]
 
 

@@ -2,17 +2,15 @@
 
 import os
 
-import typer
-
 from finetune_flows.flows.cli import champions, data, endpoints, monitor, plan, run, setup, tune, upkeep
-from finetune_flows.flows.cli.common import guarded
+from finetune_flows.flows.cli.common import group, guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__)
+app = group(__doc__)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("tune")(tune.tune)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
 Reason = Annotated[str, typer.Option(help="Why. It is kept with the decision.")]
@@ -28,7 +28,7 @@ def promote(
 
     alias = promote_flow(recipe, model, anyway, reason=reason)
     if alias is not None:
-        out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
+        out.print(f"{alias.url} leads to {alias.endpoint}")
 
 
 def retrain(
@@ -50,15 +50,14 @@ def retrain(
     set_up_logging(debug)
     from finetune_flows.flows.cli.run import show_outcome
     from finetune_flows.flows.retrain import retrain as retrain_flow
-    from finetune_flows.tasks.recipe import load_recipe
 
-    done = retrain_flow(load_recipe(recipe, overrides or []), min_new_rows, continue_champion)
+    done = retrain_flow(read_recipe(recipe, overrides), min_new_rows, continue_champion)
     if as_json:
         print_json(done.model_dump(mode="json"))
     elif done.outcome is not None:
         show_outcome(done.outcome)
     else:
-        out.print(f"Nothing to do: {done.skipped}", highlight=False)
+        out.print(f"Nothing to do: {done.skipped}")
     raise typer.Exit(3 if done.outcome and not done.outcome.promoted else 0)
 
 
@@ -71,7 +70,7 @@ def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -
     from finetune_flows.flows.promote import rollback as rollback_flow
 
     alias = rollback_flow(recipe, reason)
-    out.print(f"{alias.url} leads to {alias.endpoint}", highlight=False)
+    out.print(f"{alias.url} leads to {alias.endpoint}")
 
 
 def history(recipe: Recipe, as_json: Json = False) -> None:
@@ -93,7 +92,5 @@ def history(recipe: Recipe, as_json: Json = False) -> None:
         table.add_row(f"{when:%Y-%m-%d %H:%M}", digest, entry.decision.outcome, why)
     out.print(table if record.history else f"Nothing of {recipe} was judged yet.")
     for switch in record.switches:
-        out.print(
-            f"{switch.at.astimezone():%Y-%m-%d %H:%M}  {switch.action}: {switch.model[:8]}  ({switch.reason})",
-            highlight=False,
-        )
+        when = switch.at.astimezone()
+        out.print(f"{when:%Y-%m-%d %H:%M}  {switch.action}: {switch.model[:8]}  ({switch.reason})")

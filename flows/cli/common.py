@@ -6,11 +6,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
+
+from finetune_flows.tasks.base.terminal import console
+
+if TYPE_CHECKING:
+    from finetune_flows.tasks.recipe import Recipe
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show Prefect's log, and a trace when something fails.")]
@@ -19,8 +24,13 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; may be repeated."),
 ]
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+out = console(soft_wrap=True)
+err = console(stderr=True, soft_wrap=True)
+
+
+def group(help_text: str) -> typer.Typer:
+    """Commands under one name. Help and usage errors are plain text: typer's other modes read markup in them."""
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=help_text)
 
 
 def set_up_logging(debug: bool) -> None:
@@ -34,6 +44,19 @@ def set_up_logging(debug: bool) -> None:
     logger = logging.getLogger("finetune")
     logger.addHandler(handler)
     logger.propagate = False  # Prefect's console handler on the root logger would say it again
+
+
+def read_recipe(path: Path, overrides: list[str] | None, platform: str | None = None) -> "Recipe":
+    """The recipe to run, on `platform` instead of its own where one is given.
+
+    Raises:
+        RecipeError: with all that is wrong with it, sources that are not there among them.
+    """
+    from finetune_flows.tasks.preflight.sources import SOURCE_CHECKS
+    from finetune_flows.tasks.recipe import load_recipe
+
+    chosen = [f"platform.kind={platform}"] if platform else []
+    return load_recipe(path, [*chosen, *(overrides or [])], SOURCE_CHECKS)
 
 
 def print_json(value: Any) -> None:
@@ -52,7 +75,7 @@ def guarded(command: Callable[[], Any]) -> None:
     except FinetuneError as error:
         if os.environ.get("FINETUNE_DEBUG"):
             raise
-        err.print(f"finetune: {error}", style="bold red", markup=False, highlight=False)
+        err.print(f"finetune: {error}", style="bold red")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         err.print("finetune: interrupted; the same command carries on where it stopped")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, group, out, print_json, set_up_logging
 
-app = typer.Typer(no_args_is_help=True, help="Look at rows before anything is spent on them.")
+app = group("Look at rows before anything is spent on them.")
 
 
 @app.callback()
@@ -36,7 +36,6 @@ def check(
     set_up_logging(debug)
     from finetune_flows.tasks.dataset.build import build_dataset
     from finetune_flows.tasks.recipe import parse_recipe
-    from finetune_flows.tasks.recipe.load import override
     from finetune_flows.tasks.reporting.dataset_card import dataset_card
 
     columns = {"question": question, "context": context, "answer": answer, "dialect": dialect}
@@ -46,11 +45,11 @@ def check(
         "dataset": {"source": source},
         "model": {"source": "none"},
     }
-    recipe = parse_recipe(override(content, overrides or [], "data check"), "data check")
+    recipe = parse_recipe(content, "data check", overrides or [])
     output.mkdir(parents=True, exist_ok=True)
     audit = build_dataset(recipe.dataset, recipe.problem, None, output)
     if as_json:
         print_json(audit.model_dump(mode="json"))
     else:
-        out.print(dataset_card(audit), markup=False, highlight=False)
-        out.print(f"\nFiles  {output}/", highlight=False)
+        out.print(dataset_card(audit))
+        out.print(f"\nFiles  {output}/")

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Json, out, print_json
+from finetune_flows.flows.cli.common import Json, group, out, print_json
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.recipe import Recipe
 
 ALL_LABELS = 100_000
-app = typer.Typer(no_args_is_help=True, help="List, call and delete endpoints.")
+app = group("List, call and delete endpoints.")
 Name = Annotated[str, typer.Argument(help="Name of the endpoint, as `finetune endpoint list` shows it.")]
 
 
@@ -70,16 +70,14 @@ def call(
         print_json(reply)
     elif labels:
         for item in reply:
-            out.print(f"{item['score']:.3f}  {item['label']}", markup=False, highlight=False)
+            out.print(f"{item['score']:.3f}  {item['label']}")
     else:
-        out.print(reply["choices"][0]["message"]["content"], markup=False, highlight=False)
+        out.print(reply["choices"][0]["message"]["content"])
 
 
 def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
     """The prompt that the model was trained on, where a context is given; else the bare question."""
-    from finetune_flows.tasks.problems import problem_of
-
-    problem = problem_of(recipe.problem) if recipe else None
+    problem = recipe.problem if recipe else None
     if problem is None or not context or "context" not in problem.columns():
         return [{"role": "user", "content": question}]
     prompt, _ = problem.messages({"question": question, "context": context, "answer": ""})
@@ -96,4 +94,4 @@ def delete(name: Name) -> None:
 
     _, platform = find_endpoint(name)
     platform.delete_endpoint(name)
-    out.print(f"{name} deleted", highlight=False)
+    out.print(f"{name} deleted")

@@ -40,9 +40,9 @@ def _recipe(name: str, overrides: list[str]) -> "Recipe":
     """As it was last run, with the overrides laid over it."""
     from finetune_flows.tasks.artifacts.runs import latest_recipe
     from finetune_flows.tasks.base.errors import EndpointFailed
-    from finetune_flows.tasks.recipe.load import override, parse_recipe
+    from finetune_flows.tasks.recipe import parse_recipe
 
     recipe = latest_recipe(name)
     if recipe is None:
         raise EndpointFailed(f"no recipe named {name} ever ran here; `finetune runs` shows those that did")
-    return parse_recipe(override(recipe.model_dump(mode="json"), overrides, name), name)
+    return parse_recipe(recipe.model_dump(mode="json"), name, overrides)

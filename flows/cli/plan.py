@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Json, Overrides, out, print_json
+from finetune_flows.flows.cli.common import Json, Overrides, out, print_json, read_recipe
 from finetune_flows.flows.cli.run import RecipeFile
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def plan(
     Exit codes: 0 it can run, 2 something stands against it.
     """
     from finetune_flows.tasks.plan import find_made, intent_of
-    from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe
+    from finetune_flows.tasks.recipe import SageMakerPlatform
 
-    chosen = [f"platform.kind={platform}"] if platform else []
-    loaded = load_recipe(recipe, [*chosen, *(overrides or [])])
+    loaded = read_recipe(recipe, overrides, platform)
     made = find_made(loaded)
     report = None
     if isinstance(loaded.platform, SageMakerPlatform):
@@ -45,7 +44,7 @@ def plan(
     if as_json:
         print_json(_content(loaded.platform.kind, made, report))
     else:
-        _show(loaded.platform.kind, made, report)
+        show_plan(loaded.platform.kind, made, report)
     raise typer.Exit(2 if report and not all(finding.ok for finding in report.findings) else 0)
 
 
@@ -66,10 +65,11 @@ def _content(kind: str, made: "Made", report: "Report | None") -> dict[str, Any]
     return content
 
 
-def _show(kind: str, made: "Made", report: "Report | None") -> None:
+def show_plan(kind: str, made: "Made", report: "Report | None") -> None:
+    """The steps and, on SageMaker, findings, requests and costs."""
     out.print(_steps(kind, made))
     if made.unknown:
-        out.print(f"What is made already could not be seen: {made.unknown}", markup=False, highlight=False)
+        out.print(f"What is made already could not be seen: {made.unknown}")
     if report is None:
         out.print("It costs nothing but this machine's time.")
         return
@@ -79,7 +79,6 @@ def _show(kind: str, made: "Made", report: "Report | None") -> None:
     out.print(
         "Only instances are counted. An endpoint that `finetune sweep` is not there to delete costs on after its expiry.\n"
         "The requests in full: the same command with --json.",
-        markup=False,
     )
 
 

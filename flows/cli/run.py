@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
 
 if TYPE_CHECKING:
     from finetune_flows.flows.finetune import Outcome
@@ -35,10 +35,8 @@ def run(
     """
     set_up_logging(debug)
     from finetune_flows.flows.finetune import finetune
-    from finetune_flows.tasks.recipe import load_recipe
 
-    chosen = [f"platform.kind={platform}"] if platform else []
-    outcome = finetune(load_recipe(recipe, [*chosen, *(overrides or [])]), continue_from)
+    outcome = finetune(read_recipe(recipe, overrides, platform), continue_from)
     if as_json:
         print_json(outcome.model_dump(mode="json"))
     else:
@@ -67,46 +65,44 @@ def evaluate(
     set_up_logging(debug)
     from finetune_flows.flows.evaluate import evaluate as evaluate_flow
     from finetune_flows.tasks.evaluation.files import read_scores
-    from finetune_flows.tasks.recipe import load_recipe
 
-    evaluation = evaluate_flow(load_recipe(recipe, overrides or []), endpoint, model, key_variable)
+    evaluation = evaluate_flow(read_recipe(recipe, overrides), endpoint, model, key_variable)
     scores = read_scores(evaluation)
     if as_json:
         print_json(scores.model_dump(mode="json"))
         return
     out.print(_scores_table({"endpoint": scores}))
-    out.print(f"Wrong answers  {evaluation.uri}/wrong_answers.md", highlight=False)
+    out.print(f"Wrong answers  {evaluation.uri}/wrong_answers.md")
 
 
 def show_outcome(outcome: "Outcome") -> None:
     """The table, where things are, and the next command."""
     from finetune_flows.tasks.artifacts.runs import latest_recipe
     from finetune_flows.tasks.evaluation.files import compare_evaluations, read_scores
-    from finetune_flows.tasks.problems import problem_of
     from finetune_flows.tasks.reporting.words import gain
 
     base, tuned = read_scores(outcome.base_evaluation), read_scores(outcome.evaluation)
     out.print(_scores_table({base.who: base, tuned.who: tuned}))
     metric = outcome.metric
     comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
-    out.print(f"Gain in {metric}: {gain(comparison)}\n", highlight=False)
+    out.print(f"Gain in {metric}: {gain(comparison)}\n")
     said = "Promoted:" if outcome.promoted else f"{outcome.decision.capitalize()}:"
     out.print(said, style="bold green" if outcome.promoted else "bold yellow")
     for reason in outcome.reasons:
-        out.print(f"  {reason}", highlight=False)
-    out.print(f"\nModel          {outcome.model.uri}", highlight=False)
-    out.print(f"Wrong answers  {outcome.evaluation.uri}/wrong_answers.md", highlight=False)
+        out.print(f"  {reason}")
+    out.print(f"\nModel          {outcome.model.uri}")
+    out.print(f"Wrong answers  {outcome.evaluation.uri}/wrong_answers.md")
     if outcome.report:
-        out.print(f"Report         {outcome.report}", highlight=False)
+        out.print(f"Report         {outcome.report}")
     if outcome.endpoint is None:
         out.print("Next           read the wrong answers, then change the recipe and run it again")
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
-    out.print(f"Address        {outcome.address} (the same for every champion, until {until:%H:%M})", highlight=False)
-    out.print(f"Endpoint       {outcome.endpoint.name}", highlight=False)
+    out.print(f"Address        {outcome.address} (the same for every champion, until {until:%H:%M})")
+    out.print(f"Endpoint       {outcome.endpoint.name}")
     recipe = latest_recipe(outcome.recipe)
-    example = problem_of(recipe.problem).example if recipe else '"Hello"'
-    out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}", highlight=False)
+    example = recipe.problem.example if recipe else '"Hello"'
+    out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}")
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:

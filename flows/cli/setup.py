@@ -2,13 +2,12 @@
 
 import asyncio
 
-import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, group, out, print_json, set_up_logging
 from finetune_flows.flows.cli.setup_aws import aws
 
-app = typer.Typer(no_args_is_help=True, help="Set up what runs beside this machine's flows.")
+app = group("Set up what runs beside this machine's flows.")
 
 
 app.command("aws")(aws)
@@ -31,4 +30,4 @@ def prefect(as_json: Json = False, debug: Debug = False) -> None:
     for name, new in made.items():
         table.add_row(name, "made" if new else "was there")
     out.print(table)
-    out.print("Next: prefect --no-prompt deploy --all, then prefect worker start --pool finetune", highlight=False)
+    out.print("Next: prefect --no-prompt deploy --all, then prefect worker start --pool finetune")

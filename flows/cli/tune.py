@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.tuning.trials import Tuned
@@ -29,18 +29,17 @@ def tune(
     """
     set_up_logging(debug)
     from finetune_flows.flows.tune import tune as tune_flow
-    from finetune_flows.tasks.recipe import load_recipe
 
-    chosen = [f"platform.kind={platform}"] if platform else []
-    tuned = tune_flow(load_recipe(recipe, [*chosen, *(overrides or [])]))
+    tuned = tune_flow(read_recipe(recipe, overrides, platform))
     if as_json:
         print_json(tuned.model_dump(mode="json"))
     else:
-        _show(tuned)
+        show_tuned(tuned)
     raise typer.Exit(0 if tuned.best else 3)
 
 
-def _show(tuned: "Tuned") -> None:
+def show_tuned(tuned: "Tuned") -> None:
+    """The trials, the best first, and the next command."""
     from finetune_flows.tasks.reporting.tuning_card import ranked, verdict
     from finetune_flows.tasks.tuning.trials import short
 
@@ -52,9 +51,9 @@ def _show(tuned: "Tuned") -> None:
         values = (short(each.settings[name]) for name in names)
         table.add_row(str(each.number), short(each.value), *values, each.ending, f"{60 * each.hours:.1f}")
     out.print(table)
-    out.print(f"{verdict(tuned)}. {tuned.left_out}\n", highlight=False)
+    out.print(f"{verdict(tuned)}. {tuned.left_out}\n")
     if tuned.report:
-        out.print(f"Report       {tuned.report}", highlight=False)
+        out.print(f"Report       {tuned.report}")
     if tuned.best_recipe:
-        out.print(f"Best recipe  {tuned.best_recipe}", highlight=False)
-        out.print(f"Next         finetune run {tuned.best_recipe}", highlight=False)
+        out.print(f"Best recipe  {tuned.best_recipe}")
+        out.print(f"Next         finetune run {tuned.best_recipe}")

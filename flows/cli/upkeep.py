@@ -27,7 +27,7 @@ def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last."
     out.print(table if records else "Nothing has run yet. Next: finetune run recipes/demo.yaml")
     pages = [Path(record.outcome["evaluation"]["uri"]) / "wrong_answers.md" for record in records if record.outcome]
     if pages and pages[-1].exists():
-        out.print(f"The last wrong answers: {pages[-1]}", highlight=False)
+        out.print(f"The last wrong answers: {pages[-1]}")
 
 
 def sweep(as_json: Json = False, debug: Debug = False) -> None:
@@ -42,7 +42,7 @@ def sweep(as_json: Json = False, debug: Debug = False) -> None:
     if as_json:
         print_json(swept)
     else:
-        out.print("\n".join(swept) or "Nothing to sweep.", markup=False, highlight=False)
+        out.print("\n".join(swept) or "Nothing to sweep.")
 
 
 def doctor(as_json: Json = False) -> None:

@@ -4,9 +4,11 @@ Credentials, region and endpoints come from boto3's usual places (AWS_PROFILE, A
 """
 
 import os
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from finetune_flows.tasks.aws.errors import NEEDS_BOTO3
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
@@ -30,9 +32,7 @@ class Clients:
             import boto3
             from botocore.exceptions import ProfileNotFound
         except ImportError as error:
-            raise EnvironmentProblem(
-                "platform sagemaker needs boto3: pip install 'finetune-flows[sagemaker]'"
-            ) from error
+            raise EnvironmentProblem(NEEDS_BOTO3) from error
         try:
             region = self.section.region or os.environ.get("AWS_REGION")  # which the AWS CLI reads, and boto3 does not
             return boto3.Session(profile_name=self.section.profile, region_name=region)
@@ -68,6 +68,16 @@ class Clients:
         role = self.section.role
         partition = self.session.get_partition_for_region(self.region)
         return role if role.startswith("arn:") else f"arn:{partition}:iam::{self.account}:role/{role}"
+
+    @property
+    def role_name(self) -> str:
+        """Name of the execution role."""
+        return self.section.role.split("/")[-1]
+
+    @property
+    def stack(self) -> str:
+        """Name of the CloudFormation stack of `setup aws`: one for each role, so that no recipe takes another's away."""
+        return re.sub("[^A-Za-z0-9]+", "-", self.role_name) + "-setup"
 
     @property
     def credentials(self) -> Any:

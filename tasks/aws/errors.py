@@ -30,6 +30,7 @@ _CREDENTIALS = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId",
 _DENIED = {"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation", "NotAuthorized"}
 _MISSING = {"404", "NoSuchKey", "NotFound", "ResourceNotFound", "ResourceNotFoundException"}
 _MISSING_WORDS = re.compile(r"could not find|not found|does not exist", re.IGNORECASE)
+NEEDS_BOTO3 = "platform sagemaker needs boto3: pip install 'finetune-flows[sagemaker]'"
 QUOTAS_PAGE = "https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas"
 
 
@@ -44,8 +45,11 @@ def words_of(error: "ClientError") -> str:
 
 
 def is_missing(error: "ClientError") -> bool:
-    """Whether the thing is not there. SageMaker says so by ValidationException and a sentence."""
-    by_sentence = code_of(error) == "ValidationException" and _MISSING_WORDS.search(words_of(error)) is not None
+    """Whether the thing is not there. SageMaker and CloudFormation say so by a failed validation and a sentence."""
+    by_sentence = (
+        code_of(error) in ("ValidationException", "ValidationError")
+        and _MISSING_WORDS.search(words_of(error)) is not None
+    )
     return code_of(error) in _MISSING or by_sentence
 
 
@@ -55,9 +59,12 @@ def aws_errors(doing: str) -> Iterator[None]:
 
     Raises:
         TryLater: throttled, no capacity, or AWS was not reached.
-        EnvironmentProblem: no credentials, no permission, a quota, or a request that AWS refuses.
+        EnvironmentProblem: boto3 is not installed, no credentials, no permission, a quota, or a request that AWS refuses.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    except ImportError as error:
+        raise EnvironmentProblem(NEEDS_BOTO3) from error
 
     try:
         yield

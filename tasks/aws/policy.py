@@ -1,6 +1,7 @@
-"""IAM policies, as statements that each have a reason: docs/aws.md shows them, and a test holds the two together.
+"""IAM policies, as statements that each give their reason. docs/aws.md lists them; a test compares the two.
 
-What jobs and endpoints may do is in policy_execution, what whoever starts them may do in policy_caller.
+policy_execution has what jobs and endpoints may do, policy_caller what whoever starts them needs, policy_setup what
+whoever sets up the account needs.
 """
 
 from typing import Any
@@ -9,12 +10,6 @@ from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.base.values import Frozen
 
 Policy = dict[str, Any]
-
-TRUST: Policy = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
-"""Who may take the execution role: SageMaker alone."""
 
 
 class Statement(Frozen):
@@ -35,6 +30,43 @@ class Statement(Frozen):
 def document(statements: list[Statement]) -> Policy:
     """A policy of these statements."""
     return {"Version": "2012-10-17", "Statement": [statement.to_json() for statement in statements]}
+
+
+def difference(present: Policy, wanted: Policy) -> str:
+    """What a change of a policy adds and takes away: nobody widens a role without having read it."""
+    more, fewer = lacking(present, wanted), lacking(wanted, present)
+    words = [f"adds {', '.join(more)}"] if more else []
+    words += [f"takes away {', '.join(fewer)}"] if fewer else []
+    return "; ".join(words) or "the same permissions under other conditions"
+
+
+def lacking(present: Policy, wanted: Policy) -> list[str]:
+    """`action on resource` for each permission of `wanted` that `present` does not name."""
+    return sorted(_grants(wanted) - _grants(present))
+
+
+def _grants(policy: Policy) -> set[str]:
+    grants = set()
+    for statement in policy["Statement"]:
+        actions, resources = (
+            [each] if isinstance(each, str) else each for each in (statement["Action"], statement["Resource"])
+        )
+        grants |= {f"{action} on {resource}" for action in actions for resource in resources}
+    return grants
+
+
+def only_tls(clients: Clients) -> Policy:
+    """A bucket's policy: it refuses requests that are not encrypted on their way."""
+    bucket = arn(clients, "s3", clients.bucket)
+    refused = {
+        "Sid": "OnlyTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, f"{bucket}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return {"Version": "2012-10-17", "Statement": [refused]}
 
 
 def use_key(clients: Clients) -> list[Statement]:

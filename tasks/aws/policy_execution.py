@@ -1,12 +1,27 @@
-"""What a job and an endpoint may do: the policy of the execution role, made from the recipe's section."""
+"""The execution role: SageMaker alone may take it, and it may do the least that our jobs and endpoints need."""
+
+from typing import Any
 
 from finetune_flows.tasks.aws.clients import Clients
-from finetune_flows.tasks.aws.policy import Statement, arn, partition, use_key
+from finetune_flows.tasks.aws.policy import Policy, Statement, arn, partition, use_key
+
+TRUST: Policy = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+"""Who may take the execution role: SageMaker alone."""
+
+
+def trusts_sagemaker(role: dict[str, Any]) -> bool:
+    """Whether SageMaker may take this role (an answer of GetRole)."""
+    statements = role["AssumeRolePolicyDocument"]["Statement"]
+    services = [each.get("Principal", {}).get("Service", []) for each in statements if each.get("Effect") == "Allow"]
+    return any("sagemaker.amazonaws.com" in ([each] if isinstance(each, str) else each) for each in services)
 
 
 def execution_statements(clients: Clients) -> list[Statement]:
     """What a job and an endpoint may do: their own prefix of the bucket, their logs and metrics, pulling images."""
-    parts = (_own_objects, _telling, _pulling_images, _only_if_used)
+    parts = (_own_objects, _reporting, _pulling_images, _only_if_used)
     return [statement for part in parts for statement in part(clients)]
 
 
@@ -35,7 +50,7 @@ def _own_objects(clients: Clients) -> list[Statement]:
     ]
 
 
-def _telling(clients: Clients) -> list[Statement]:
+def _reporting(clients: Clients) -> list[Statement]:
     logs = arn(clients, "logs", "log-group:/aws/sagemaker/*", regional=True)
     return [
         Statement(

@@ -1,20 +1,24 @@
-"""Every request is checked against AWS's own API model before it goes out, and all its problems are told at once.
+"""Checks every request against AWS's own API model before it is sent, and reports all its problems together.
 
-botocore checks types, required members and minima; enums, maxima and patterns stand in its model but only the service
-checks them, one at a time and after the upload. They are checked here, with the rules that the model lacks (rules.py).
+botocore checks types, required members and minima. Its model also has enums, maxima and patterns, but only the service
+checks those, one at a time and after the upload. This module checks them, and the rules that the model lacks (rules.py).
 """
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import botocore.session
-import regex
-from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
-from botocore.validate import ParamValidator
-
+from finetune_flows.tasks.aws.errors import NEEDS_BOTO3
 from finetune_flows.tasks.aws.rules import broken_rules
-from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
+
+try:
+    import botocore.session
+    import regex
+    from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
+    from botocore.validate import ParamValidator
+except ImportError as error:  # of the optional extra; nothing here can be done without it
+    raise EnvironmentProblem(NEEDS_BOTO3) from error
 
 
 def problems_of(operation: str, request: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """Where our files lie, and how they are written and digested."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -9,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 import finetune_flows
 
@@ -25,8 +26,7 @@ def home() -> Path:
 def locked(path: Path) -> Iterator[None]:
     """One process or thread at a time. The lock goes with whoever holds it, killed or not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(path):  # a new one each time: threads exclude each other only by locks of their own
         yield
 
 

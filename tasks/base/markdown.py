@@ -1,9 +1,19 @@
-"""Texts that nobody has read, in Markdown. Models and data sets write what they like: nothing of it may become markup."""
+"""Markdown: tables, and texts that nobody has read. Models and data sets write what they like: nothing of it may become markup."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>()#+!|~&:@$^=]|\.(?=[^\s\d]))")
 _RUNS = re.compile(r"`+")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table. The cells are Markdown already: a text that nobody has read goes through `plain` or `code` before."""
+    return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def plain(text: str, most: int = 2_000) -> str:

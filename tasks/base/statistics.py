@@ -1,7 +1,7 @@
-"""Scores with their uncertainty: proportions, and the paired comparison of two models on the same rows."""
+"""Scores with their uncertainty: proportions, other scores by bootstrap, and the paired comparison of two models."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
@@ -9,11 +9,16 @@ from pydantic import Field
 from finetune_flows.tasks.base.values import Frozen
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from scipy.stats._result_classes import BinomTestResult
 
-RESAMPLES = 5_000
+Statistic = Callable[["NDArray[Any]"], "NDArray[Any]"]
+"""From [draws, rows], how often each row was drawn, to [..., draws]: one or several scores of each draw."""
+
+RESAMPLES = 2_000
+COMPARISON_RESAMPLES = 5_000
 FEWEST_GROUPS = 10
+_DRAWN_AT_ONCE = 100
 
 
 class Proportion(Frozen):
@@ -38,6 +43,33 @@ class Proportion(Frozen):
         """The share of True. None is left out."""
         known = [outcome for outcome in outcomes if outcome is not None]
         return cls.of(sum(known), len(known))
+
+
+class Estimate(Frozen):
+    """A score that is no share of rows, with its 95 % bootstrap interval over n rows."""
+
+    value: float
+    low: float
+    high: float
+    n: int = Field(ge=0)
+
+    @classmethod
+    def of(cls, value: float, drawn: "NDArray[Any]", n: int) -> Self:
+        """The percentiles of [draws] scores that `resample` found."""
+        import numpy as np
+
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        return cls(value=float(value), low=float(low), high=float(high), n=n)
+
+    @classmethod
+    def mean(cls, values: "ArrayLike") -> Self:
+        """The mean over rows. With no rows nothing is known: the interval is 0 to 1."""
+        import numpy as np
+
+        found = np.asarray(values, dtype=float)
+        if not len(found):
+            return cls(value=0, low=0, high=1, n=0)
+        return cls.of(found.mean(), resample(mean_of(found), np.arange(len(found))), len(found))
 
 
 class Bootstrap(Frozen):
@@ -86,41 +118,56 @@ class Comparison(Frozen):
         )  # fmt: skip
 
 
+def resample(statistic: Statistic, places: "NDArray[Any]", draws: int = RESAMPLES) -> "NDArray[Any]":
+    """[..., draws]: what the scores would be on other rows, drawn with replacement. The seed is fixed.
+
+    `places` [rows]: the number of the group that each row is drawn with, from 0; groups are drawn whole. All scores that
+    are resampled over the same groups get the same draws, so that their differences are paired.
+
+    B. Efron, R. Tibshirani, "An introduction to the bootstrap", 1993. scipy.stats.bootstrap draws rows one by one; how often
+    each is drawn is enough here, and makes F1 over many labels a product of two matrices.
+    """
+    import numpy as np  # here for the reason that _binomial_test gives
+
+    random, groups = np.random.default_rng(0), int(places.max()) + 1
+    shares = np.full(groups, 1 / groups)
+    weights = (random.multinomial(groups, shares, size=_DRAWN_AT_ONCE) for _ in range(draws // _DRAWN_AT_ONCE))
+    return np.concatenate([statistic(each[:, places]) for each in weights], axis=-1)
+
+
+def drawn_together(groups: Sequence[str]) -> "NDArray[Any]":
+    """The number of each row's group; where there are fewer than 10 groups, a number of its own for each row."""
+    import numpy as np
+
+    names, places = np.unique(np.asarray(groups), return_inverse=True)
+    return places if len(names) >= FEWEST_GROUPS else np.arange(len(groups))
+
+
+def mean_of(values: "ArrayLike") -> Statistic:
+    """The mean over rows of [rows] values."""
+    import numpy as np
+
+    summed = np.asarray(values, dtype=float)
+    return lambda weights: np.asarray(weights @ summed / weights.sum(axis=1))
+
+
 def bootstrap(
     pairs: Sequence[tuple[float, float]], groups: Sequence[str], confidence: float = 0.95
 ) -> Bootstrap | None:
     """From the scores of the first and the second model (or right and wrong) and the group of every row.
 
-    The seed is fixed. None of fewer than two rows.
+    None of fewer than two rows.
     """
-    import numpy as np  # here for the reason that _binomial_test gives
-    from scipy.stats import bootstrap as resample
+    import numpy as np
 
     if len(pairs) < 2:
         return None
-    names, places = np.unique(np.asarray(groups), return_inverse=True)
-    drawn: Literal["groups", "rows"] = "groups" if len(names) >= FEWEST_GROUPS else "rows"
-    if drawn == "rows":
-        places = np.arange(len(pairs))
-    gains = np.bincount(places, weights=[float(second) - float(first) for first, second in pairs])
-    sizes = np.bincount(places)
-    found = resample(
-        (gains, sizes),
-        _ratio,
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=500,
-        method="percentile",
-        confidence_level=confidence,
-        rng=0,
-    ).confidence_interval
-    return Bootstrap(low=found.low, high=found.high, drawn=drawn, groups=len(names), resamples=RESAMPLES)
-
-
-def _ratio(gains: "NDArray[Any]", sizes: "NDArray[Any]", axis: int) -> Any:
-    """Rows gained over rows: the draws differ in size when groups do."""
-    return gains.sum(axis=axis) / sizes.sum(axis=axis)
+    gains = [float(second) - float(first) for first, second in pairs]
+    drawn = resample(mean_of(gains), drawn_together(groups), COMPARISON_RESAMPLES)
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    count = len(set(groups))
+    what: Literal["groups", "rows"] = "groups" if count >= FEWEST_GROUPS else "rows"
+    return Bootstrap(low=float(low), high=float(high), drawn=what, groups=count, resamples=COMPARISON_RESAMPLES)
 
 
 def _difference_interval(both: int, plus: int, minus: int, neither: int) -> tuple[float, float]:

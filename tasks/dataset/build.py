@@ -18,9 +18,7 @@ from finetune_flows.tasks.dataset.preprocessing import Preprocessing
 from finetune_flows.tasks.dataset.source import Source, find_source
 from finetune_flows.tasks.dataset.split import SPLITS, split_rows
 from finetune_flows.tasks.dataset.write import write_bad_rows, write_losers, write_split
-from finetune_flows.tasks.problems import problem_of
 from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.problems.sections import Problem as ProblemSection
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 Progress = Callable[[str, int], None]
@@ -28,7 +26,7 @@ Progress = Callable[[str, int], None]
 
 def build_dataset(
     section: DatasetSection,
-    asked: ProblemSection,
+    problem: Problem,
     tokenizer_folder: Path | None,
     out: Path,
     on_progress: Progress | None = None,
@@ -44,8 +42,8 @@ def build_dataset(
         RecipeError: the tokenizer has no chat template, or one that refuses the messages.
     """
     report = on_progress or (lambda stage, rows: None)
-    sources, problem, before = find_sources(section), problem_of(asked), Preprocessing.of(section, asked)
-    counter = TokenCounter(tokenizer_folder, asked.generates) if tokenizer_folder else None
+    sources, before = find_sources(section), Preprocessing.of(section, problem)
+    counter = TokenCounter(tokenizer_folder, problem.generates) if tokenizer_folder else None
     changed: Counter[str] = Counter()
     out.mkdir(parents=True, exist_ok=True)
     quarantine = out / "quarantine.jsonl"
@@ -66,7 +64,7 @@ def build_dataset(
         _write_splits(db, problem, out, report)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
         audit = make_audit(db, section, digests, rows, apart, changed)
-    _write_papers(section, asked, problem, out, audit)
+    _write_papers(section, problem, out, audit)
     return audit
 
 
@@ -84,11 +82,9 @@ def _write_splits(db: sqlite3.Connection, problem: Problem, out: Path, report: P
         report("write", written)
 
 
-def _write_papers(
-    section: DatasetSection, asked: ProblemSection, problem: Problem, out: Path, audit: DatasetAudit
-) -> None:
+def _write_papers(section: DatasetSection, problem: Problem, out: Path, audit: DatasetAudit) -> None:
     task = dict(problem.task(out / "train.parquet"))
-    if not asked.generates:
+    if not problem.generates:
         task["cleaning"] = section.steps  # its server does the same to what it is asked
     (out / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
     (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")

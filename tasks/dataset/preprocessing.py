@@ -7,8 +7,8 @@ from typing import Self
 from finetune_flows.containers.serving.cleaning import Step, clean
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.languages import check_languages, in_another_language
+from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.problems.example import BadRow, Reason
-from finetune_flows.tasks.problems.section import ProblemSection
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 
@@ -25,7 +25,7 @@ class Preprocessing:
     languages: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, section: DatasetSection, problem: ProblemSection) -> Self:
+    def of(cls, section: DatasetSection, problem: Problem) -> Self:
         """What the recipe declares. Raises RecipeError for a language that is unknown."""
         check_languages(section.languages)
         return cls(

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
 from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.endpoints.asking import CHAT, OURS, Access, Form, TestRow
+from finetune_flows.tasks.endpoints.asking import Form, Server, TestRow
 from finetune_flows.tasks.endpoints.connect import async_client
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
@@ -62,15 +62,13 @@ def read_test_rows(path: Path, rows: int) -> list[TestRow]:
 
 
 def collect_answers(
-    url: str,
+    server: Server,
     rows: Sequence[TestRow],
     section: EvaluationSection,
     path: Path,
     on_progress: Callable[[int, int], None] | None = None,
-    form: Form = CHAT,
-    access: Access = OURS,
 ) -> list[Answer]:
-    """Ask `url`, in the given form, for every row that `path` holds no answer to; returns the answers in row order.
+    """Asks the server for every row that `path` holds no answer to; returns the answers in row order.
 
     Each answer is appended to `path` (JSON lines) when it arrives, so an interrupted run loses none, and the next one
     asks only what is missing: rows without an answer and rows whose request failed. `on_progress(done, total)`.
@@ -84,17 +82,15 @@ def collect_answers(
     report(len(rows) - len(missing), len(rows))
     if missing:
         with path.open("a", encoding="utf-8") as file:
-            run = _Run(
-                url, form, access, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows))
-            )
+            run = _Run(server, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows)))
             kept.update(asyncio.run(run.ask_all(missing)))
     return [kept[row.id] for row in rows]
 
 
-def is_answered(rows: Sequence[TestRow], path: Path) -> bool:
-    """Whether `path` holds an answer to every row, so that no endpoint is needed."""
-    kept = {answer.id for answer in _read_kept(path)}
-    return all(row.id in kept for row in rows)
+def kept_answers(rows: Sequence[TestRow], path: Path) -> list[Answer] | None:
+    """The answers in `path` in row order; None where one is missing, so that an endpoint is needed."""
+    kept = {answer.id: answer for answer in _read_kept(path)}
+    return [kept[row.id] for row in rows] if all(row.id in kept for row in rows) else None
 
 
 def digest_of_test(path: Path) -> str:
@@ -133,16 +129,11 @@ class _Run:
     """One run through the questions."""
 
     def __init__(
-        self,
-        url: str,
-        form: Form,
-        access: Access,
-        section: EvaluationSection,
-        file: IO[str],
-        on_answer: Callable[[int], None],
+        self, server: Server, section: EvaluationSection, file: IO[str], on_answer: Callable[[int], None]
     ) -> None:
-        self.url, self.form, self.section, self.file, self.on_answer = url.rstrip("/"), form, section, file, on_answer
-        self.model, self.key = access.model, access.key()
+        self.url, self.form = server.url.rstrip("/"), server.form
+        self.model, self.key = server.access.model, server.access.key()
+        self.section, self.file, self.on_answer = section, file, on_answer
         self.answers: dict[str, Answer] = {}
         self.failures = 0
         self.answered = self.refused = False

@@ -1,6 +1,7 @@
 """How an endpoint is asked one test row, and how its reply is read. Each form is one kind of endpoint."""
 
 import os
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import Field
@@ -69,8 +70,15 @@ class Form(Protocol):
         """What a reply is called in an error message."""
 
     @property
+    def protocol(self) -> str:
+        """Whose form it is, for a person."""
+
+    @property
     def route(self) -> str:
         """Where the request goes."""
+
+    def sample(self, model: str) -> dict[str, Any]:
+        """What a person sends to an endpoint of this name."""
 
     def body(self, row: TestRow, section: EvaluationSection) -> dict[str, Any]:
         """The JSON that is sent."""
@@ -83,7 +91,12 @@ class ChatForm:
     """OpenAI's chat completions, greedy."""
 
     name = "a chat completion"
+    protocol = "OpenAI's protocol"
     route = "/v1/chat/completions"
+
+    def sample(self, model: str) -> dict[str, Any]:
+        """A question in a message."""
+        return {"model": model, "messages": [{"role": "user", "content": "..."}], "temperature": 0}
 
     def body(self, row: TestRow, section: EvaluationSection) -> dict[str, Any]:
         """The row's prompt as messages."""
@@ -101,3 +114,12 @@ class ChatForm:
 
 
 CHAT = ChatForm()
+
+
+@dataclass(frozen=True)
+class Server:
+    """Whom to ask: its address, in which form, and what it wants to know when it is not ours."""
+
+    url: str
+    form: Form = CHAT
+    access: Access = OURS

@@ -7,6 +7,7 @@ of a single condition (an intersection-union test): nothing needs to be correcte
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -22,6 +23,7 @@ from finetune_flows.tasks.evaluation.paired import (
     smallest_difference,
 )
 from finetune_flows.tasks.evaluation.scores import compare, paired
+from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.sections.stages import GateSection
 
 
@@ -49,10 +51,15 @@ class Decision(Frozen):
 
 
 def decide(
-    gate: GateSection, metric: str, tuned: Measured, base: Measured, champion: Measured | None = None
+    problem: Problem,
+    gate: GateSection,
+    metric: str,
+    tuned: Measured,
+    base: Measured,
+    champion: Measured | None = None,
 ) -> Decision:
     """Judges the tuned model by the recipe's conditions. All models must have answered the same rows."""
-    conditions = list(_conditions(gate, metric, tuned, base, champion))
+    conditions = list(_Case(problem, gate, metric, tuned, base, champion).conditions())
     outcomes = {condition.outcome for condition in conditions}
     return Decision(
         metric=metric,
@@ -66,25 +73,61 @@ def decide(
     )
 
 
-def _conditions(
-    gate: GateSection, metric: str, tuned: Measured, base: Measured, champion: Measured | None
-) -> Iterator[Condition]:
-    scores = tuned.scores
-    if gate.min_score:
-        yield _at_least(gate, scores.metrics[metric])
-    yield _above("min_gain", gate, metric, base, tuned, gate.min_gain, f"the {base.scores.who}")
-    if champion and gate.max_loss is not None:
-        yield _above("max_loss", gate, metric, champion, tuned, -gate.max_loss, "the champion")
-    yield from score_conditions(gate, tuned, base, champion)
-    if gate.max_latency_seconds is not None and scores.latency:
-        yield _limit(
-            "max_latency_seconds", scores.latency.p95, gate.max_latency_seconds, "the p95 latency", "{:.2f} s".format
-        )
-    if gate.max_error_rate is not None:
-        yield _limit("max_error_rate", scores.error_rate, gate.max_error_rate, "the error rate", "{:.1%}".format)
-    if gate.max_invalid_sql is not None:
-        invalid = 1 - scores.metrics.get("valid_sql", Proportion.of(0, 0)).value  # what no problem scores is not shown
-        yield _limit("max_invalid_sql", invalid, gate.max_invalid_sql, "the share of invalid SQL", "{:.1%}".format)
+@dataclass(frozen=True)
+class _Case:
+    """The tuned model, those that it is compared with, and what is wanted of it."""
+
+    problem: Problem
+    gate: GateSection
+    metric: str
+    tuned: Measured
+    base: Measured
+    champion: Measured | None
+
+    def conditions(self) -> Iterator[Condition]:
+        """Each condition that the recipe sets."""
+        gate, scores = self.gate, self.tuned.scores
+        if gate.min_score:
+            yield _at_least(gate, scores.metrics[self.metric])
+        yield self._above("min_gain", gate.min_gain, self.base, f"the {self.base.scores.who}")
+        if self.champion and gate.max_loss is not None:
+            yield self._above("max_loss", -gate.max_loss, self.champion, "the champion")
+        yield from score_conditions(self.problem, gate, self.tuned, self.base, self.champion)
+        if gate.max_latency_seconds is not None and scores.latency:
+            p95, most = scores.latency.p95, gate.max_latency_seconds
+            yield _limit("max_latency_seconds", p95, most, "the p95 latency", "{:.2f} s".format)
+        if gate.max_error_rate is not None:
+            yield _limit("max_error_rate", scores.error_rate, gate.max_error_rate, "the error rate", "{:.1%}".format)
+        for limit in self.problem.limits(gate, scores.metrics):
+            yield _limit(*limit, "{:.1%}".format)
+
+    def _above(self, name: str, bound: float, other: Measured, whom: str) -> Condition:
+        """Is the tuned model better than the other by more than `bound`?
+
+        The test takes rows for independent. Rows about one schema are not, so where there are groups enough to draw from,
+        the bootstrap over whole groups must say the same.
+        """
+        confidence, alpha = self.gate.confidence, 1 - self.gate.confidence
+        found = compare(self.metric, other.verdicts, self.tuned.verdicts)
+        one_way, other_way, n = found.only_first, found.only_second, found.n
+        above = float(p_above(one_way, other_way, n, bound)) if n else 1.0
+        below = float(p_above(other_way, one_way, n, -bound)) if n else 1.0
+        drawn = bootstrap(*paired(self.metric, other.verdicts, self.tuned.verdicts), 2 * confidence - 1)
+        low, high = (drawn.low, drawn.high) if drawn and drawn.drawn == "groups" else (math.inf, -math.inf)
+        wanted = f"a loss below {-bound * 100:.1f} points" if bound < 0 else f"more than {bound * 100:+.1f}"
+        test = "exact McNemar, one-sided" if bound == 0 else "Tango's score test, one-sided"
+        seen = f"{found.difference * 100:+.1f} points beside {whom} on the same {n} rows; {wanted} wanted ({test}, p = {above:.2g})"
+        if n and (bound <= -1 or (above <= alpha and low > bound)):
+            return Condition(name=name, outcome="passed", reason=seen)
+        if below <= alpha and high < bound:
+            return Condition(name=name, outcome="refused", reason=f"{seen}: surely not so")
+        if above <= alpha:
+            but = f": but not when whole schemas are drawn ({low * 100:+.1f})"
+            return Condition(name=name, outcome="cannot tell", reason=seen + but)
+        share = differing_share(one_way, other_way, n)
+        needed = rows_needed(found.difference, share, bound, confidence)
+        shows = f"; {n} rows can show {smallest_difference(n, share, confidence) * 100:.1f} points"
+        return Condition(name=name, outcome="cannot tell", reason=seen + would_tell(needed) + shows)
 
 
 def _at_least(gate: GateSection, score: Proportion) -> Condition:
@@ -101,37 +144,6 @@ def _at_least(gate: GateSection, score: Proportion) -> Condition:
         return Condition(name="min_score", outcome="refused", reason=f"{seen}, surely less")
     needed = rows_needed_for_share(score.value, least, gate.confidence)
     return Condition(name="min_score", outcome="cannot tell", reason=seen + would_tell(needed))
-
-
-def _above(
-    name: str, gate: GateSection, metric: str, first: Measured, second: Measured, bound: float, whom: str
-) -> Condition:
-    """Is the second model better than the first by more than `bound`?
-
-    The test takes rows for independent. Rows about one schema are not, so where there are groups enough to draw from, the
-    bootstrap over whole groups must say the same.
-    """
-    found, alpha = compare(metric, first.verdicts, second.verdicts), 1 - gate.confidence
-    one_way, other_way, n = found.only_first, found.only_second, found.n
-    above = float(p_above(one_way, other_way, n, bound)) if n else 1.0
-    below = float(p_above(other_way, one_way, n, -bound)) if n else 1.0
-    drawn = bootstrap(*paired(metric, first.verdicts, second.verdicts), 2 * gate.confidence - 1)
-    low, high = (drawn.low, drawn.high) if drawn and drawn.drawn == "groups" else (math.inf, -math.inf)
-    wanted = f"a loss below {-bound * 100:.1f} points" if bound < 0 else f"more than {bound * 100:+.1f}"
-    test = "exact McNemar, one-sided" if bound == 0 else "Tango's score test, one-sided"
-    seen = f"{found.difference * 100:+.1f} points beside {whom} on the same {n} rows; {wanted} wanted ({test}, p = {above:.2g})"
-    if n and (bound <= -1 or (above <= alpha and low > bound)):
-        return Condition(name=name, outcome="passed", reason=seen)
-    if below <= alpha and high < bound:
-        return Condition(name=name, outcome="refused", reason=f"{seen}: surely not so")
-    if above <= alpha:
-        return Condition(
-            name=name, outcome="cannot tell", reason=f"{seen}: but not when whole schemas are drawn ({low * 100:+.1f})"
-        )
-    share = differing_share(one_way, other_way, n)
-    needed = rows_needed(found.difference, share, bound, gate.confidence)
-    shows = f"; {n} rows can show {smallest_difference(n, share, gate.confidence) * 100:.1f} points"
-    return Condition(name=name, outcome="cannot tell", reason=seen + would_tell(needed) + shows)
 
 
 def _limit(name: str, value: float, limit: float, what: str, show: Callable[[float], str]) -> Condition:

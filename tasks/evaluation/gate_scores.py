@@ -6,24 +6,19 @@ to the bootstrap", 1993, chapter 13).
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from finetune_flows.tasks.base.statistics import FEWEST_GROUPS
+from finetune_flows.tasks.base.statistics import drawn_together, resample
 from finetune_flows.tasks.evaluation.conditions import Condition, would_tell
 from finetune_flows.tasks.evaluation.paired import POWER
 from finetune_flows.tasks.evaluation.scores import Scores
+from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.problems.verdict import Verdict
-from finetune_flows.tasks.sections.stages import GateSection, ScoreLimits
+from finetune_flows.tasks.sections.stages import GateSection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    Statistic = Callable[[NDArray[Any]], NDArray[Any]]
-
-RESAMPLES = 2_000
-_AT_ONCE = 100
-_PARTS = ("precision", "recall", "f1")
 
 
 class Measured(NamedTuple):
@@ -53,29 +48,22 @@ class Draws(NamedTuple):
 
 
 def score_conditions(
-    gate: GateSection, tuned: Measured, base: Measured, champion: Measured | None
+    problem: Problem, gate: GateSection, tuned: Measured, base: Measured, champion: Measured | None
 ) -> Iterator[Condition]:
     """What the recipe asks of its further scores."""
     for name, limits in gate.scores.items():
         if limits.min_score is not None:
-            found = drawn_score(name, [tuned])
-            yield _judge(
-                f"scores.{name}.min_score", found, limits.min_score, gate.confidence, f"{name} {found.value:.3f}"
-            )
-        yield from _beside(name, limits, gate, tuned, base, champion)
-
-
-def _beside(
-    name: str, limits: ScoreLimits, gate: GateSection, tuned: Measured, base: Measured, champion: Measured | None
-) -> Iterator[Condition]:
-    asked = [("min_gain", limits.min_gain, base, f"the {base.scores.who}")]
-    if champion and limits.max_loss is not None:
-        asked.append(("max_loss", -limits.max_loss, champion, "the champion"))
-    for field, bound, first, whom in asked:
-        if bound is not None:
-            found = drawn_score(name, [first, tuned])
-            seen = f"{name} {found.value:+.3f} beside {whom} on the same {found.n} rows"
-            yield _judge(f"scores.{name}.{field}", found, bound, gate.confidence, seen)
+            found = drawn_score(problem, name, [tuned])
+            seen = f"{name} {found.value:.3f}"
+            yield _judge(f"scores.{name}.min_score", found, limits.min_score, gate.confidence, seen)
+        asked = [("min_gain", limits.min_gain, base, f"the {base.scores.who}")]
+        if champion and limits.max_loss is not None:
+            asked.append(("max_loss", -limits.max_loss, champion, "the champion"))
+        for field, bound, first, whom in asked:
+            if bound is not None:
+                found = drawn_score(problem, name, [first, tuned])
+                seen = f"{name} {found.value:+.3f} beside {whom} on the same {found.n} rows"
+                yield _judge(f"scores.{name}.{field}", found, bound, gate.confidence, seen)
 
 
 def _judge(name: str, found: Draws, bound: float, confidence: float, seen: str) -> Condition:
@@ -101,51 +89,19 @@ def _reach(confidence: float) -> float:
     return float(norm.ppf(confidence) + norm.ppf(POWER))
 
 
-def drawn_score(name: str, models: Sequence[Measured]) -> Draws:
+def drawn_score(problem: Problem, name: str, models: Sequence[Measured]) -> Draws:
     """The score of one model, or that of the second less that of the first, on the rows that all were judged on."""
     import numpy as np
 
     known = set.intersection(*({verdict.id for verdict in model.verdicts} for model in models))
     rows = [[verdict for verdict in model.verdicts if verdict.id in known] for model in models]
     rows = [sorted(each, key=lambda verdict: verdict.id) for each in rows]
-    statistics = [_statistic(name, each, model.scores) for each, model in zip(rows, models, strict=True)]
+    statistics = [problem.statistic(name, each, model.scores.details) for each, model in zip(rows, models, strict=True)]
 
     def difference(weights: "NDArray[Any]") -> "NDArray[Any]":
         first, *second = (statistic(weights) for statistic in statistics)
         return second[0] - first if second else first
 
     n = len(rows[0])
-    places = _groups(rows[0])
-    random, groups = np.random.default_rng(0), int(places.max()) + 1
-    weights = (
-        random.multinomial(groups, np.full(groups, 1 / groups), size=_AT_ONCE) for _ in range(RESAMPLES // _AT_ONCE)
-    )
-    drawn = np.concatenate([difference(each[:, places]) for each in weights])
-    return Draws(float(difference(np.ones((1, n)))[0]), drawn, n)
-
-
-def _groups(verdicts: Sequence[Verdict]) -> "NDArray[Any]":
-    """For each row the number of what is drawn with it: its group, or only itself where there are too few groups."""
-    import numpy as np
-
-    names, places = np.unique([verdict.group or verdict.id for verdict in verdicts], return_inverse=True)
-    return places if len(names) >= FEWEST_GROUPS else np.arange(len(verdicts))
-
-
-def _statistic(name: str, verdicts: Sequence[Verdict], scores: Scores) -> "Statistic":
-    """From [draws, rows] of how often each row was drawn to the score of each draw."""
-    import numpy as np
-
-    if all(name in verdict.values for verdict in verdicts):
-        values = np.array([verdict.values[name] for verdict in verdicts])
-        return lambda weights: np.asarray(weights @ values / weights.sum(axis=1))
-    from finetune_flows.tasks.problems.text_classification.measures import count, label_matrix
-
-    average, _, part = name.partition("_")
-    labels = scores.details["labels"]
-    right, chosen = (label_matrix(labels, [pair[at] for pair in _labels(verdicts)]) for at in (0, 1))
-    return lambda weights: np.asarray(count(right, chosen, weights).averaged(average)[_PARTS.index(part)])  # type: ignore[arg-type]
-
-
-def _labels(verdicts: Sequence[Verdict]) -> list[tuple[list[str], list[str]]]:
-    return [(verdict.labels.right, verdict.labels.chosen) for verdict in verdicts if verdict.labels]
+    places = drawn_together([verdict.group or verdict.id for verdict in rows[0]])
+    return Draws(float(difference(np.ones((1, n)))[0]), resample(difference, places), n)

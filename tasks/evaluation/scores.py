@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
+from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion, bootstrap
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.answers import Answer
 from finetune_flows.tasks.endpoints.asking import TEMPERATURE
-from finetune_flows.tasks.problems.verdict import Estimate, Verdict
-from finetune_flows.tasks.sections.stages import EvaluationSection
+from finetune_flows.tasks.problems.contract import Judged
+from finetune_flows.tasks.problems.verdict import Verdict
 
 
 class Decoding(Frozen):
@@ -64,19 +65,22 @@ class Scores(Frozen):
         return self.failed_requests / requests if requests else 0.0
 
 
-def summarise(
-    verdicts: Sequence[Verdict],
-    answers: Sequence[Answer],
-    section: EvaluationSection,
-    judge: dict[str, str | int | bool],
-    *,
-    dataset_digest: str,
-    model_digest: str,
-    who: str = "model",
-    estimates: dict[str, Estimate] | None = None,
-    details: dict[str, Any] | None = None,
-) -> Scores:
-    """Add up verdicts and the answers that they were passed on."""
+@dataclass(frozen=True)
+class About:
+    """What the scores hold for: whose answers, to which test, how they were generated and judged."""
+
+    dataset_digest: str
+    model_digest: str
+    who: str = "model"
+    timed: bool = True
+    """Whether an endpoint was asked, so that the answers took their time."""
+    max_new_tokens: int = 256
+    judge: dict[str, str | int | bool] = field(default_factory=dict)
+
+
+def summarise(judged: Judged, answers: Sequence[Answer], about: About) -> Scores:
+    """Adds up verdicts and the answers that they were passed on."""
+    verdicts = judged.verdicts
     answered = [answer for answer in answers if answer.error is None]
     return Scores(
         n=len(verdicts),
@@ -84,20 +88,20 @@ def summarise(
         errors=len(answers) - len(answered),
         failed_requests=sum(answer.failed_tries for answer in answers),
         metrics=_metrics(verdicts),
-        estimates=estimates or {},
-        details=details or {},
-        who=who,
+        estimates=judged.estimates,
+        details=judged.details,
+        who=about.who,
         slices=_slices(verdicts),
         kinds=dict(Counter(verdict.kind for verdict in verdicts).most_common()),
         differences=dict(Counter(kind for verdict in verdicts for kind in set(verdict.differences)).most_common()),
-        latency=_latency(answered),
-        requests_per_second=_rate(answered),
+        latency=_latency(answered) if about.timed else None,
+        requests_per_second=_rate(answered) if about.timed else None,
         prompt_tokens=sum(answer.prompt_tokens for answer in answered),
         completion_tokens=sum(answer.completion_tokens for answer in answered),
-        decoding=Decoding(temperature=TEMPERATURE, max_new_tokens=section.max_new_tokens),
-        judge=judge,
-        dataset_digest=dataset_digest,
-        model_digest=model_digest,
+        decoding=Decoding(temperature=TEMPERATURE, max_new_tokens=about.max_new_tokens),
+        judge=about.judge,
+        dataset_digest=about.dataset_digest,
+        model_digest=about.model_digest,
     )
 
 

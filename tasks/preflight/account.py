@@ -9,7 +9,7 @@ from typing import Any
 
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.errors import QUOTAS_PAGE, code_of, is_missing, words_of
-from finetune_flows.tasks.aws.setup_role import trusts_sagemaker
+from finetune_flows.tasks.aws.policy_execution import trusts_sagemaker
 from finetune_flows.tasks.platforms.sagemaker.images import ECR_IMAGE, image_digest
 from finetune_flows.tasks.preflight.findings import Finding
 from finetune_flows.tasks.preflight.intent import Intent

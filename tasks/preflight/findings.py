@@ -1,12 +1,10 @@
 """One thing that was looked at: `doctor` and the preflight speak in these."""
 
-from pydantic import BaseModel, ConfigDict
+from finetune_flows.tasks.base.values import Frozen
 
 
-class Finding(BaseModel):
+class Finding(Frozen):
     """What was found, whether it will do, and what to do about it if not."""
-
-    model_config = ConfigDict(frozen=True)
 
     what: str
     found: str

@@ -1,21 +1,13 @@
-"""What a model can learn: each problem turns rows into examples, and answers into verdicts."""
+"""What a model can learn. A further problem is a folder like these, and its class in the line below."""
 
-from finetune_flows.tasks.problems.chat.problem import ChatProblem
-from finetune_flows.tasks.problems.chat.section import Chat
-from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.problems.sections import Problem as ProblemSection
-from finetune_flows.tasks.problems.text_classification.problem import TextClassificationProblem
-from finetune_flows.tasks.problems.text_classification.section import TextClassification
-from finetune_flows.tasks.problems.text_to_sql.problem import TextToSqlProblem
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from typing import Annotated
 
+from pydantic import Field
 
-def problem_of(section: ProblemSection) -> Problem:
-    """The problem that a recipe's section names."""
-    match section:
-        case TextToSql():
-            return TextToSqlProblem(section)
-        case TextClassification():
-            return TextClassificationProblem(section)
-        case Chat():
-            return ChatProblem(section)
+from finetune_flows.tasks.problems.chat.problem import Chat
+from finetune_flows.tasks.problems.text_classification.problem import TextClassification
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
+
+AnyProblem = Annotated[
+    TextToSql | TextClassification | Chat, Field(discriminator="kind", description="What the model learns.")
+]

@@ -1,15 +1,8 @@
-"""What becomes of one answer, and of a score that is no share of rows."""
+"""What becomes of one answer."""
 
 from pydantic import Field
 
 from finetune_flows.tasks.base.values import Frozen
-
-
-class Labels(Frozen):
-    """Of a classifier's row."""
-
-    right: list[str]
-    chosen: list[str]
 
 
 class Verdict(Frozen):
@@ -20,7 +13,9 @@ class Verdict(Frozen):
     group: str | None = Field(None, description="Rows of one group (one schema) do not fail independently.")
     outcomes: dict[str, bool | None] = Field(description="By metric: right, wrong, or None where it cannot be told.")
     values: dict[str, float] = Field({}, description="By score: what the row adds to its mean.")
-    labels: Labels | None = Field(None, description="Of a classifier, whose F1 is made of them.")
+    labels: dict[str, list[str]] | None = Field(
+        None, description="What a score is made of that is no mean over rows: the right labels and the chosen ones."
+    )
     kind: str = Field(description="Right, or in which way it is wrong, or why it cannot be told.")
     differences: list[str] = Field(
         default_factory=list, description="All ways in which a wrong answer differs from the right one."
@@ -28,12 +23,3 @@ class Verdict(Frozen):
     evaluable: bool = True
     extracted: str | None = Field(None, description="What was taken out of the answer and judged.")
     error: str | None = Field(None, description="Why the answer, or the right answer of the row, does not run.")
-
-
-class Estimate(Frozen):
-    """A score that is no share of rows, with its 95 % bootstrap interval over n rows."""
-
-    value: float
-    low: float
-    high: float
-    n: int = Field(ge=0)

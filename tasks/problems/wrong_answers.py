@@ -1,15 +1,33 @@
-"""The wrong answers for a person to read: what was asked, what differs and, of SQL, what both queries return."""
+"""The wrong answers for a person to read: what was asked, what differs and, of code, what both answers return."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from itertools import zip_longest
 
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic reads Python's own only from 3.12
 
-from finetune_flows.tasks.base.markdown import block, code, plain
+from finetune_flows.tasks.base.markdown import block, code, plain, table
 from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.sql.telling import Telling
-from finetune_flows.tasks.sql.wording import Difference
+
+
+class Difference(TypedDict):
+    """One way in which an answer differs from the right one. `gold` and `prediction`: the parts, empty where one has none."""
+
+    kind: str
+    gold: str
+    prediction: str
+
+
+class Telling(TypedDict):
+    """What the right answer and the given one return on a database that tells them apart, as lines, differing ones first."""
+
+    database: int
+    gold: list[str]
+    gold_rows: int
+    prediction: list[str]
+    prediction_rows: int
+    error: str | None
 
 
 class WrongAnswer(Frozen):
@@ -21,10 +39,10 @@ class WrongAnswer(Frozen):
     answer: str
     prediction: str
     kind: str
-    language: Literal["", "sql"] = ""
+    language: str = Field("", description="Of code: sql.")
     context: str = ""
     error: str | None = None
-    differences: list[Difference] = Field(default_factory=list)
+    differences: Sequence[Difference] = Field(default_factory=list)
     telling: Telling | None = None
 
 
@@ -35,12 +53,7 @@ def wrong_answers_page(wrong: Sequence[WrongAnswer], judged: int, most: int | No
     if not wrong:
         return "\n".join([*lines, "None.", ""])
     counts = Counter(answer.kind for answer in wrong).most_common()
-    lines += [
-        "| what is wrong | answers |",
-        "| --- | --- |",
-        *(f"| {plain(kind)} | {count} |" for kind, count in counts),
-        "",
-    ]
+    lines += [*table(["what is wrong", "answers"], [(plain(kind), str(count)) for kind, count in counts]), ""]
     if len(shown) < len(wrong):
         lines += [f"The first {len(shown)} of them; wrong_answers.md, beside the scores, has all.", ""]
     for number, answer in enumerate(shown, start=1):
@@ -73,11 +86,9 @@ def _words(difference: Difference) -> str:
 
 def _returned(telling: Telling) -> Iterator[str]:
     yield from (f"Returned on made-up database {telling['database']}, rows of only one of both first", "")
-    yield f"| right query: {_count(telling['gold_rows'])} | answer: {_count(telling['prediction_rows'])} |"
-    yield "| --- | --- |"
-    gold, prediction = ([code(row) for row in telling[side]] for side in ("gold", "prediction"))
-    for place in range(max(len(gold), len(prediction))):
-        yield f"| {''.join(gold[place : place + 1])} | {''.join(prediction[place : place + 1])} |"
+    head = [f"right query: {_count(telling['gold_rows'])}", f"answer: {_count(telling['prediction_rows'])}"]
+    sides = ([code(row) for row in telling[side]] for side in ("gold", "prediction"))
+    yield from table(head, zip_longest(*sides, fillvalue=""))
     if telling["error"]:
         yield from ("", f"The answer fails on it: {code(telling['error'])}")
     yield ""

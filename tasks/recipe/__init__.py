@@ -3,10 +3,9 @@
 The sections stand here and not in flows/, because the stages take them and imports only go from flows to tasks.
 """
 
-from finetune_flows.tasks.problems.chat.section import Chat
-from finetune_flows.tasks.problems.sections import Problem
-from finetune_flows.tasks.problems.text_classification.section import TextClassification
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.chat.problem import Chat
+from finetune_flows.tasks.problems.text_classification.problem import TextClassification
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from finetune_flows.tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from finetune_flows.tasks.recipe.recipe import Recipe
 from finetune_flows.tasks.sections.platforms import DockerPlatform, Platform, ProcessPlatform
@@ -32,7 +31,6 @@ __all__ = [
     "ModelSection",
     "MonitoringSection",
     "Platform",
-    "Problem",
     "ProcessPlatform",
     "Recipe",
     "SageMakerPlatform",

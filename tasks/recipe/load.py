@@ -2,10 +2,9 @@
 
 import copy
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -13,58 +12,61 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.recipe.partial import broken_rules, models_in
 from finetune_flows.tasks.recipe.recipe import Recipe
 
+Check = Callable[[Recipe], Iterable[str]]
+"""Yields what is wrong with a recipe that its sections cannot know, such as a file that is not there."""
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+
+def load_recipe(path: Path, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
     """The recipe in a YAML file, with overrides such as `training.epochs=2` laid over it.
 
     Raises:
         RecipeError: the file cannot be read, or the recipe has problems; it names all of them.
     """
-    return parse_recipe(override(_read_yaml(path), overrides, str(path)), str(path))
+    return parse_recipe(_read_yaml(path), str(path), overrides, checks)
 
 
-def override(content: dict[str, Any], overrides: Sequence[str], subject: str) -> dict[str, Any]:
-    """`content` with `section.field=value` laid over it; values are read as YAML. Raises RecipeError for a malformed one."""
-    malformed = [f"--set {text}: write it as section.field=value" for text in overrides if "=" not in text]
-    if malformed:
-        raise RecipeError(subject, malformed)
-    content = copy.deepcopy(content)
-    for text in overrides:
-        key, _, value = text.partition("=")
-        _set(content, key.strip().split("."), yaml.safe_load(value) if value.strip() else "")
-    return content
+def parse_recipe(content: object, subject: str, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
+    """A checked recipe. Raises RecipeError with one line for each problem: its path, what is wrong, what is permitted.
 
-
-def parse_recipe(content: object, subject: str) -> Recipe:
-    """A checked recipe. Raises RecipeError with one line for each problem: its path, what is wrong, what is permitted."""
+    A check that cannot run because a field that it reads is wrong is left out; all others run, whatever else is wrong.
+    """
+    content, problems = _override(content, overrides)
     try:
-        return Recipe.model_validate(content)
+        recipe = Recipe.model_validate(content)
+        problems += [problem for check in checks for problem in check(recipe)]
     except ValidationError as error:
         details = error.errors()
-        problems = [_describe(detail) for detail in details] + _hidden_problems(content, details)
-        raise RecipeError(subject, problems) from None
+        problems += [_describe(detail) for detail in details if not _is_of_a_rule(detail)]
+        problems += broken_rules(content, checks)
+        raise RecipeError(subject, problems or [_describe(detail) for detail in details]) from None
+    if problems:
+        raise RecipeError(subject, problems)
+    return recipe
 
 
-def _hidden_problems(content: object, details: Sequence[ErrorDetails]) -> list[str]:
-    """What pydantic only checks once every field is valid (rules across fields): the invalid fields are left out."""
-    repaired = copy.deepcopy(content)
-    for detail in details:
-        _remove(repaired, detail["loc"])
-    try:
-        Recipe.model_validate(repaired)
-    except ValidationError as error:
-        known = {detail["loc"] for detail in details}
-        return [_describe(d) for d in error.errors() if d["type"] == "value_error" and d["loc"] not in known]
-    return []
+def _is_of_a_rule(detail: ErrorDetails) -> bool:
+    """Whether it comes from a rule across fields; those are all found again, each in a line of its own."""
+    return detail["type"] == "value_error" and isinstance(detail["input"], dict | BaseModel)
 
 
-def _remove(content: Any, location: Sequence[int | str]) -> None:
-    for part in location[:-1]:
-        content = content.get(part) if isinstance(content, dict) else None
-    if isinstance(content, dict) and location:
-        content.pop(location[-1], None)
+def _override(content: object, overrides: Sequence[str]) -> tuple[object, list[str]]:
+    """`content` with each `section.field=value` laid over it, values read as YAML; and which of them are malformed."""
+    content, malformed = copy.deepcopy(content), []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        try:
+            read = yaml.safe_load(value) if value.strip() else ""
+        except yaml.YAMLError:
+            malformed.append(f"--set {text}: the value is not YAML; put it in quotation marks")
+            continue
+        if not equals:
+            malformed.append(f"--set {text}: write it as section.field=value")
+        elif isinstance(content, dict):
+            _set(content, key.strip().split("."), read)
+    return content, malformed
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -127,7 +129,7 @@ def _without_tags(location: Sequence[int | str]) -> list[str]:
     parts = [str(part) for part in location]
     while parts:
         path.append(parts.pop(0))
-        models = _models_in(fields[path[-1]].annotation) if path[-1] in fields else []
+        models = models_in(fields[path[-1]].annotation) if path[-1] in fields else []
         if len(models) > 1 and parts:
             models = [model for model in models if model.model_fields["kind"].default == parts[0]]
             parts = parts[1:]
@@ -145,17 +147,9 @@ def _fields_at(location: Iterable[str]) -> dict[str, FieldInfo]:
     """The fields of the section that a path leads to; of all its kinds, where it may be of several."""
     fields = dict(Recipe.model_fields)
     for part in location:
-        models = _models_in(fields[part].annotation) if part in fields else []
+        models = models_in(fields[part].annotation) if part in fields else []
         fields = {name: field for model in models for name, field in model.model_fields.items()} or fields
     return fields
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The sections that a field's type permits."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
-    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _description(location: list[str]) -> str:

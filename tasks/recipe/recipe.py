@@ -1,12 +1,12 @@
 """The recipe: everything that determines one fine-tuning."""
 
-from typing import Self
+from collections.abc import Iterator
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from finetune_flows.tasks.problems.sections import Problem
+from finetune_flows.tasks.problems import AnyProblem
 from finetune_flows.tasks.sections.platforms import Platform, ProcessPlatform
-from finetune_flows.tasks.sections.section import Section
+from finetune_flows.tasks.sections.section import Section, rule
 from finetune_flows.tasks.sections.stages import (
     DatasetSection,
     EvaluationSection,
@@ -27,7 +27,7 @@ class Recipe(Section):
         pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
         description="Short name: lower case, digits, hyphens, 40 at most. Jobs, endpoints and the champion carry it.",
     )
-    problem: Problem
+    problem: AnyProblem
     dataset: DatasetSection
     model: ModelSection
     training: TrainingSettings = Field(default_factory=lambda: TrainingSettings())
@@ -44,46 +44,59 @@ class Recipe(Section):
         """The score that the gate looks at."""
         return self.evaluation.metric or self.problem.metrics[0]
 
-    @model_validator(mode="after")
-    def _sections_agree(self) -> Self:
-        """Rules that need two sections. All that are broken are told at once."""
-        broken = []
+    @rule
+    def _rows_fit_into_the_training(self) -> Iterator[str]:
         if self.dataset.max_tokens > self.training.max_length:
-            broken.append(
+            yield (
                 f"dataset.max_tokens ({self.dataset.max_tokens}) is above training.max_length "
                 f"({self.training.max_length}): longer rows would lose their answer"
             )
+
+    @rule
+    def _requests_fit_into_the_server(self) -> Iterator[str]:
         texts, answers = self.problem.growth
-        longest = texts * self.dataset.max_tokens + (
-            answers * self.evaluation.max_new_tokens if self.problem.generates else 0
-        )
+        longest = texts * self.dataset.max_tokens
+        longest += answers * self.evaluation.max_new_tokens if self.problem.generates else 0
         if longest > self.serving.max_model_length:
             levers = " with what problem.answering adds" if self.problem.growth != (1, 1) else ""
-            broken.append(
+            yield (
                 f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{levers}) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
+
+    @rule
+    def _the_engine_can_serve_the_model(self) -> Iterator[str]:
         if not (self.problem.generates or isinstance(self.platform, ProcessPlatform)):
             engine = self.platform.serving_engine
             if engine != "finetune-flows":
-                broken.append(
+                yield (
                     f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
                     "finetune-flows, on SageMaker with platform.serving_image"
                 )
+
+    @rule
+    def _there_is_a_text_to_clean(self) -> Iterator[str]:
         if not self.problem.input_columns:
-            asked = [name for name in ("steps", "languages") if getattr(self.dataset, name)]
-            broken += [
-                f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
-                for name in asked
-            ]
+            for name in ("steps", "languages"):
+                if getattr(self.dataset, name):
+                    yield f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
+
+    @rule
+    def _there_is_sql_to_look_at(self) -> Iterator[str]:
+        if self.gate.max_invalid_sql is not None and self.problem.language != "sql":
+            yield f"gate.max_invalid_sql: {self.problem.kind} has no SQL to look at; leave it out"
+
+    @rule
+    def _there_are_prompts_to_watch(self) -> Iterator[str]:
         if not self.serving.capture:
-            limits = [
-                name for name in ("length_drift", "vocabulary_drift") if getattr(self.monitoring, name) is not None
-            ]
-            broken += [f"monitoring.{name} needs prompts to look at: set serving.capture above 0" for name in limits]
-        broken += self.problem.mistakes(self.metric)
-        broken += self.problem.unknown_scores(self.gate.scores)
-        broken += self.tuning.mistakes(self.training)
-        if broken:
-            raise ValueError("; ".join(broken))
-        return self
+            for name in ("length_drift", "vocabulary_drift"):
+                if getattr(self.monitoring, name) is not None:
+                    yield f"monitoring.{name} needs prompts to look at: set serving.capture above 0"
+
+    @rule
+    def _the_problem_has_what_is_judged(self) -> Iterator[str]:
+        yield from self.problem.mistakes(self.metric, self.gate)
+
+    @rule
+    def _what_is_searched_can_be_set(self) -> Iterator[str]:
+        yield from self.tuning.mistakes(self.training)

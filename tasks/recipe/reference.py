@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.recipe.recipe import Recipe
 
 _HEAD = """# Recipes
@@ -45,11 +46,9 @@ def _scalars(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _table(title: str, fields: dict[str, dict[str, Any]], description: str = "") -> str:
-    rows = [
-        f"| `{name}` | {_permitted(field)} | {_default(field)} | {_words(field)} |" for name, field in fields.items()
-    ]
-    head = "| field | values | default | what it does |\n| --- | --- | --- | --- |"
-    return "\n".join([f"## {title}", "", *([description, ""] if description else []), head, *rows, ""])
+    rows = [(f"`{name}`", _permitted(field), _default(field), _words(field)) for name, field in fields.items()]
+    head = ["field", "values", "default", "what it does"]
+    return "\n".join([f"## {title}", "", *([description, ""] if description else []), *table(head, rows), ""])
 
 
 def _permitted(field: dict[str, Any]) -> str:

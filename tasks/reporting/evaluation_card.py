@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
-from finetune_flows.tasks.base.markdown import plain
+from finetune_flows.tasks.base.markdown import plain, table
 from finetune_flows.tasks.base.statistics import Comparison
 from finetune_flows.tasks.evaluation.files import Evaluation
 from finetune_flows.tasks.evaluation.scores import Scores
-from finetune_flows.tasks.problems.text_classification.page import details_page
-from finetune_flows.tasks.reporting.words import estimated, gain, percent, resampled, table_row
+from finetune_flows.tasks.problems.contract import Problem
+from finetune_flows.tasks.reporting.words import estimated, gain, percent, resampled
 
 
-def evaluation_report(metric: str, evaluation: Evaluation) -> str:
+def evaluation_report(problem: Problem, metric: str, evaluation: Evaluation) -> str:
     """Markdown: every metric of each model with its 95 % interval, what is wrong with the answers, then the slices."""
     base, tuned, champion = evaluation.base, evaluation.tuned, evaluation.champion
     models = [base, tuned, champion] if champion else [base, tuned]
@@ -20,7 +20,7 @@ def evaluation_report(metric: str, evaluation: Evaluation) -> str:
         lines += _gain(metric, "the champion", evaluation.champion_comparisons[metric])
     if tuned.not_evaluable:
         lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
-    lines += details_page(tuned.details)
+    lines += problem.details_page(tuned.details)
     lines += ["## Verdicts", "", *_counts("verdict", models, [each.kinds for each in models]), ""]
     lines += [
         "## Differences of wrong answers",
@@ -36,8 +36,8 @@ def evaluation_report(metric: str, evaluation: Evaluation) -> str:
 
 def endpoint_report(endpoint: str, scores: Scores) -> str:
     """Markdown: every score of one endpoint."""
-    lines = [f"| {name} | {percent(score)} |" for name, score in scores.metrics.items()]
-    return "\n".join([f"# {plain(endpoint)}", "", "| metric | score |", "| --- | --- |", *lines])
+    rows = [(name, percent(score)) for name, score in scores.metrics.items()]
+    return "\n".join([f"# {plain(endpoint)}", "", *table(["metric", "score"], rows)])
 
 
 def _gain(metric: str, whom: str, comparison: Comparison) -> list[str]:
@@ -47,25 +47,24 @@ def _gain(metric: str, whom: str, comparison: Comparison) -> list[str]:
 
 def _side_by_side(models: Sequence[Scores], metric: str) -> list[str]:
     """A column for each model; the rows are those of the tuned model, the second."""
-    lines = _head("metric", models)
-    for name in models[1].metrics:
-        shown = f"**{name}**" if name == metric else name
-        lines.append(table_row(shown, [percent(scores.metrics.get(name)) for scores in models]))
-    for name in models[1].estimates:
-        lines.append(table_row(name, [estimated(scores.estimates.get(name)) for scores in models]))
-    return lines
+    rows = [
+        [f"**{name}**" if name == metric else name, *(percent(scores.metrics.get(name)) for scores in models)]
+        for name in models[1].metrics
+    ]
+    rows += [[name, *(estimated(scores.estimates.get(name)) for scores in models)] for name in models[1].estimates]
+    return table(_head("metric", models), rows)
 
 
 def _counts(title: str, models: Sequence[Scores], counts: Sequence[dict[str, int]]) -> list[str]:
     names = dict.fromkeys([*counts[1], *counts[0], *counts[-1]])
-    return [*_head(title, models), *(table_row(name, [str(count.get(name, 0)) for count in counts]) for name in names)]
+    return table(_head(title, models), [[name, *(str(count.get(name, 0)) for count in counts)] for name in names])
 
 
 def _by_part(metric: str, division: str, parts: Iterable[str], models: Sequence[Scores]) -> list[str]:
     found = [scores.slices.get(division, {}) for scores in models]
-    rows = [table_row(plain(part), [percent(slices.get(part, {}).get(metric)) for slices in found]) for part in parts]
-    return [*_head("part", models), *rows]
+    rows = [[plain(part), *(percent(slices.get(part, {}).get(metric)) for slices in found)] for part in parts]
+    return table(_head("part", models), rows)
 
 
 def _head(title: str, models: Sequence[Scores]) -> list[str]:
-    return [table_row(title, [plain(scores.who) for scores in models]), table_row("---", ["---"] * len(models))]
+    return [title, *(plain(scores.who) for scores in models)]

@@ -6,25 +6,11 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from finetune_flows.tasks.base.markdown import block, code, plain
-from finetune_flows.tasks.base.statistics import Proportion
-from finetune_flows.tasks.problems.verdict import Estimate
-from finetune_flows.tasks.recipe import Recipe, TextToSql, dump_recipe
+from finetune_flows.tasks.base.markdown import block, code, plain, table
+from finetune_flows.tasks.base.statistics import Estimate, Proportion
+from finetune_flows.tasks.recipe import dump_recipe
 from finetune_flows.tasks.reporting.facts import RunFacts
 from finetune_flows.tasks.reporting.page import versions_of
-
-_USES = {
-    "text-to-sql": "It is given a database schema and a question, in the prompt that it was trained on, and answers with "
-    "one {dialect} query.",
-    "text-classification": "It is given a text and puts on it one of the labels that it was trained with.",
-    "chat": "It is given a conversation of the kind that it was trained on, and writes the next answer.",
-}
-_LIMITS = {
-    "text-to-sql": "Its query may be wrong and still run, and it may change data: give it a connection that can only read, "
-    "with a time limit.",
-    "text-classification": "It knows no other labels and always chooses one, also for a text that has nothing to do with any.",
-    "chat": "What it says may be false or harmful; nothing here has measured either.",
-}
 
 
 def model_card(facts: RunFacts) -> str:
@@ -39,10 +25,11 @@ def model_card(facts: RunFacts) -> str:
         audit=facts.audit(),
         training=facts.training(),
         versions=versions_of(facts),
-        use=_USES[recipe.problem.kind].format(dialect=_dialect(recipe)),
-        limit=_LIMITS[recipe.problem.kind],
+        use=recipe.problem.intended_use,
+        limit=recipe.problem.caution,
         labels=[plain(str(label)) for label in facts.tuned.details.get("labels", [])],
-        score=_score,
+        scores_table="\n".join(_scores(facts)),
+        settings_table="\n".join(_settings(facts.training())),
         code=code,
         plain=plain,
         recipe_text=block(dump_recipe(recipe), "yaml", most=100_000),
@@ -53,7 +40,7 @@ def model_card(facts: RunFacts) -> str:
 def _head(facts: RunFacts) -> ModelCardData:
     """A folder or a package has no page on the hub, so only what has a revision there is linked."""
     recipe = facts.recipe
-    task = "text-classification" if recipe.problem.kind == "text-classification" else "text-generation"
+    task = "text-generation" if recipe.problem.generates else "text-classification"  # the hub's names
     return ModelCardData(
         model_name=recipe.name,
         base_model=recipe.model.source if recipe.model.revision else None,
@@ -85,10 +72,28 @@ def _results(facts: RunFacts, task: str) -> list[EvalResult]:
     ]
 
 
+def _scores(facts: RunFacts) -> list[str]:
+    """A column for each model that was asked."""
+    models = [facts.base, facts.tuned, *([facts.champion] if facts.champion else [])]
+    kinds = ([each.metrics for each in models], [each.estimates for each in models])
+    rows = [
+        [name, str(tuned.n), *(_score(found.get(name)) for found in scores)]
+        for scores in kinds
+        for name, tuned in scores[1].items()
+    ]
+    return table(["metric", "n", facts.base.who, "this model", "champion before"][: 2 + len(models)], rows)
+
+
+def _settings(training: dict[str, Any]) -> list[str]:
+    """As the recipe says, then what was left to the program to choose."""
+    rows = [(name, code(str(value))) for name, value in training["settings"].items()]
+    rows += [
+        (f"{name}, as chosen", f"{code(str(choice['value']))} ({plain(str(choice['because']))})")
+        for name, choice in training["choices"].items()
+    ]
+    return table(["setting", "value"], rows)
+
+
 def _score(score: Proportion | Estimate | None) -> str:
     """`0.750 (0.505 to 0.898)`."""
     return f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})" if score and score.n else ""
-
-
-def _dialect(recipe: Recipe) -> Any:
-    return recipe.problem.dialect if isinstance(recipe.problem, TextToSql) else ""

@@ -1,12 +1,10 @@
 """The table of a look, as markdown."""
 
+from finetune_flows.tasks.base.markdown import code, plain, table
 from finetune_flows.tasks.monitoring.window import Window
 
-_HEAD = """| endpoint | since (UTC) | requests | errors | p50 | p95 | p99 | tokens/s | waiting | use |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
-
-_PROMPTS = """| endpoint | different prompts | length (KS distance) | words (area under ROC) | telling words |
-| --- | --- | --- | --- | --- |"""
+_HEAD = ("endpoint", "since (UTC)", "requests", "errors", "p50", "p95", "p99", "tokens/s", "waiting", "use")
+_PROMPTS = ("endpoint", "different prompts", "length (KS distance)", "words (area under ROC)", "telling words")
 
 
 def monitoring_card(recipe: str, windows: list[Window], broken: dict[str, list[str]]) -> str:
@@ -14,30 +12,37 @@ def monitoring_card(recipe: str, windows: list[Window], broken: dict[str, list[s
     if not windows:
         return f"# {recipe}: no endpoint runs\n"
     lines = [f"# {recipe}: {'a limit is broken' if broken else 'within its limits'}", ""]
-    lines += [f"- `{endpoint}`: {sentence}" for endpoint, sentences in broken.items() for sentence in sentences]
-    return "\n".join([*lines, "", _HEAD, *map(_row, windows), "", *_prompts(windows)])
+    lines += [
+        f"- {code(endpoint)}: {plain(sentence)}" for endpoint, sentences in broken.items() for sentence in sentences
+    ]
+    return "\n".join([*lines, "", *table(_HEAD, map(_row, windows)), "", *_prompts(windows)])
 
 
 def _prompts(windows: list[Window]) -> list[str]:
     """Nothing where no prompts are captured."""
     seen = [(window.endpoint, window.drift) for window in windows if window.drift]
     rows = [
-        f"| {endpoint} | {drift.prompts:,} | {drift.length:.2f} | "
-        f"{'' if drift.vocabulary is None else f'{drift.vocabulary:.2f}'} | {' '.join(f'`{word}`' for word in drift.words)} |"
+        (
+            endpoint,
+            f"{drift.prompts:,}",
+            f"{drift.length:.2f}",
+            "" if drift.vocabulary is None else f"{drift.vocabulary:.2f}",
+            " ".join(map(code, drift.words)),
+        )
         for endpoint, drift in seen
     ]
-    return [_PROMPTS, *rows, ""] if rows else []
+    return [*table(_PROMPTS, rows), ""] if rows else []
 
 
-def _row(window: Window) -> str:
+def _row(window: Window) -> list[str]:
+    since = f"{window.since:%m-%d %H:%M}"
     if window.problem:
-        return f"| {window.endpoint} | {window.since:%m-%d %H:%M} | {window.problem} |" + " |" * 7
-    latencies = " | ".join(map(_seconds, (window.p50, window.p95, window.p99)))
+        return [window.endpoint, since, plain(window.problem), *[""] * 7]
+    latencies = map(_seconds, (window.p50, window.p95, window.p99))
     speed = "" if window.tokens_per_second is None else f"{window.tokens_per_second:.1f}"
     waiting = "" if window.waiting is None else f"{window.waiting:.0f}"
     use = ", ".join(f"{name.replace('_', ' ')} {percent:.0f} %" for name, percent in window.use.items())
-    counts = f"{window.requests:,} | {window.errors:,}"
-    return f"| {window.endpoint} | {window.since:%m-%d %H:%M} | {counts} | {latencies} | {speed} | {waiting} | {use} |"
+    return [window.endpoint, since, f"{window.requests:,}", f"{window.errors:,}", *latencies, speed, waiting, use]
 
 
 def _seconds(value: float | None) -> str:

@@ -10,9 +10,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import SqlLexer
 
-from finetune_flows.tasks.base.statistics import Comparison, Proportion
+from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion
 from finetune_flows.tasks.evaluation.scores import Scores
-from finetune_flows.tasks.problems.verdict import Estimate
 from finetune_flows.tasks.recipe import Platform, SageMakerPlatform, dump_recipe
 from finetune_flows.tasks.reporting import charts
 from finetune_flows.tasks.reporting.facts import RunFacts, quantiles

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.recipe import Recipe
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
@@ -14,10 +16,10 @@ _WIDTH = 60
 def training_card(training: Mapping[str, Any], model: Reference) -> str:
     """The loss curve, and what a person wants first of training.json."""
     facts = {name: value for name, value in training.items() if isinstance(value, str | int | float)}
-    lines = [f"| {name.replace('_', ' ')} | {_plain(value)} |" for name, value in facts.items()]
-    lines += [f"| {name}: {choice['value']} | {choice['because']} |" for name, choice in training["choices"].items()]
+    rows = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
+    rows += [(f"{name}: {choice['value']}", choice["because"]) for name, choice in training["choices"].items()]
     loss = _losses(training.get("losses", []), training.get("validation_losses", []))
-    return "\n".join(["# Training", "", *loss, "| | |", "| --- | --- |", *lines, "", f"Model: `{model.uri}`"])
+    return "\n".join(["# Training", "", *loss, *table(["", ""], rows), "", f"Model: `{model.uri}`"])
 
 
 def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]]) -> list[str]:
@@ -42,28 +44,31 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     return "".join(_BARS[round((mean - low) / spread * (len(_BARS) - 1)) if spread else 0] for mean in means)
 
 
-def deployment_card(endpoint: Endpoint, model: Reference, engine: str) -> str:
+def deployment_card(recipe: Recipe, endpoint: Endpoint, model: Reference) -> str:
     """Where the candidate serves, until when, and how to call it."""
-    asked = {"model": endpoint.name, "messages": [{"role": "user", "content": "..."}], "temperature": 0}
+    rows = [
+        ("address", f"`{endpoint.url}`"),
+        ("engine", recipe.serving.engine),
+        ("model", f"`{model.uri}`, sha256 `{model.digest[:16]}`"),
+        ("stops by itself", f"{endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC"),
+    ]
+    facts = "\n".join(table(["", ""], rows))
+    form, call = recipe.problem.form, f"finetune endpoint call {endpoint.name} {recipe.problem.example}"
+    facts = "\n".join(table(["", ""], rows))
     return f"""# Endpoint {endpoint.name}
 
-| | |
-| --- | --- |
-| address | `{endpoint.url}` |
-| engine | {engine} |
-| model | `{model.uri}`, sha256 `{model.digest[:16]}` |
-| stops by itself | {endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC |
+{facts}
 
 With the prompt that the model was trained on:
 
 ```bash
-finetune endpoint call {endpoint.name} "..." --context "CREATE TABLE ..."
+{call}
 ```
 
-Or by OpenAI's protocol:
+Or by {form.protocol}:
 
 ```bash
-curl {endpoint.url}/v1/chat/completions -H 'Content-Type: application/json' -d '{json.dumps(asked)}'
+curl {endpoint.url}{form.route} -H 'Content-Type: application/json' -d '{json.dumps(form.sample(endpoint.name))}'
 ```
 
 The gate may still refuse it: then this endpoint is deleted.
@@ -72,11 +77,10 @@ The gate may still refuse it: then this endpoint is deleted.
 
 def cost_card(cost: Sequence[tuple[str, str, float]], page: str | None) -> str:
     """Hours by step, and where the report is."""
-    rows = [f"| {what} | {on} | {hours:.3f} |" for what, on, hours in cost]
-    table = ["| what | on | hours |", "| --- | --- | --- |", *rows]
+    rows = [(what, on, f"{hours:.3f}") for what, on, hours in cost]
     note = "Hours times the price of the machine are the cost. What was found made took its hours in an earlier run."
     report = [f"Report: `{page}`, on the machine that ran it."] if page else []
-    return "\n".join(["# Cost", "", *table, "", note, "", *report])
+    return "\n".join(["# Cost", "", *table(["what", "on", "hours"], rows), "", note, "", *report])
 
 
 def _plain(value: object) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import home
-from finetune_flows.tasks.base.statistics import Comparison, Proportion
+from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion
 from finetune_flows.tasks.evaluation.scores import Scores
-from finetune_flows.tasks.problems.verdict import Estimate
 from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.facts import RunFacts
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.tuning.trials import TrialFacts, Tuned, short
 
 if TYPE_CHECKING:
@@ -22,11 +23,17 @@ def tuning_card(tuned: Tuned) -> str:
         f"{tuned.hours:.2f} hours of training. {tuned.left_out}".strip(),
         "",
     ]
-    lines += [f"| trial | {tuned.metric} | " + " | ".join(names) + " | ending | minutes |"]
-    lines += ["| --- " * (len(names) + 4) + "|"]
-    for each in ranked(tuned):
-        values = " | ".join(short(each.settings[name]) for name in names)
-        lines.append(f"| {each.number} | {short(each.value)} | {values} | {each.ending} | {60 * each.hours:.1f} |")
+    rows = [
+        [
+            str(each.number),
+            short(each.value),
+            *(short(each.settings[name]) for name in names),
+            each.ending,
+            f"{60 * each.hours:.1f}",
+        ]
+        for each in ranked(tuned)
+    ]
+    lines += table(["trial", tuned.metric, *names, "ending", "minutes"], rows)
     if tuned.best_recipe:
         lines += [
             "",

@@ -1,9 +1,6 @@
 """Scores in words: how they are written in tables, cards and on the command line."""
 
-from collections.abc import Sequence
-
-from finetune_flows.tasks.base.statistics import Comparison, Proportion
-from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion
 
 
 def percent(score: Proportion | None) -> str:
@@ -36,8 +33,3 @@ def resampled(comparison: Comparison) -> str:
         return "too few rows"
     what = f"{drawn.groups:,} schemas, drawn whole" if drawn.drawn == "groups" else "rows, drawn one by one"
     return f"{drawn.low * 100:+.1f} to {drawn.high * 100:+.1f} points ({drawn.resamples:,} draws; {what})"
-
-
-def table_row(first: str, others: Sequence[str]) -> str:
-    """`| first | other | ... |`."""
-    return f"| {' | '.join([first, *others])} |"

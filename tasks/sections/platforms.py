@@ -1,11 +1,12 @@
 """Where jobs and endpoints run: a section of the recipe for each kind of platform."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
-from finetune_flows.tasks.sections.section import Section
+from finetune_flows.tasks.sections.section import Section, rule
 
 
 class ProcessPlatform(Section):
@@ -51,13 +52,10 @@ class DockerPlatform(Section):
     )
     max_runtime_hours: float = Field(24, gt=0, le=24 * 28, description="A training job is stopped after so many hours.")
 
-    @model_validator(mode="after")
-    def _names_its_engine(self) -> Self:
+    @rule
+    def _names_its_engine(self) -> Iterator[str]:
         if self.serving_engine == "tgi" and self.serving_image is None:
-            raise ValueError(
-                "serving_engine tgi needs serving_image: the project is archived, so none is chosen for you"
-            )
-        return self
+            yield "serving_engine tgi needs serving_image: the project is archived, so none is chosen for you"
 
 
 Platform = Annotated[

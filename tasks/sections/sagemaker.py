@@ -1,10 +1,11 @@
 """The section of a recipe that runs its jobs and endpoints on Amazon SageMaker."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints
 
-from finetune_flows.tasks.sections.section import Section
+from finetune_flows.tasks.sections.section import Section, rule
 
 InstanceType = Annotated[str, StringConstraints(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 ServingEngine = Literal["vllm", "tgi", "djl-lmi", "finetune-flows"]
@@ -21,11 +22,10 @@ class Autoscaling(Section):
         60, gt=0, description="Wanted load: requests a minute for each instance, or waiting requests when asynchronous."
     )
 
-    @model_validator(mode="after")
-    def _leaves_room(self) -> Self:
+    @rule
+    def _leaves_room(self) -> Iterator[str]:
         if self.min_instances > self.max_instances:
-            raise ValueError("min_instances is above max_instances")
-        return self
+            yield "min_instances is above max_instances"
 
 
 class SageMakerPlatform(Section):
@@ -114,18 +114,22 @@ class SageMakerPlatform(Section):
     )
     tags: dict[str, str] = Field({}, max_length=40, description="Tags of your own on everything that is created.")
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        """All broken rules at once."""
-        broken = []
+    @rule
+    def _is_in_a_network_or_in_none(self) -> Iterator[str]:
         if bool(self.subnets) != bool(self.security_groups):
-            broken.append("subnets and security_groups belong together")
+            yield "subnets and security_groups belong together"
+
+    @rule
+    def _keeps_only_what_it_owns(self) -> Iterator[str]:
         if self.spot and self.keep_alive_minutes:
-            broken.append("keep_alive_minutes: a warm pool cannot be of spot capacity")
+            yield "keep_alive_minutes: a warm pool cannot be of spot capacity"
+
+    @rule
+    def _has_an_image_of_its_engine(self) -> Iterator[str]:
         if self.serving_engine == "finetune-flows" and self.serving_image is None:
-            broken.append("serving_engine finetune-flows needs serving_image: AWS has no image of our server")
+            yield "serving_engine finetune-flows needs serving_image: AWS has no image of our server"
+
+    @rule
+    def _sleeps_only_where_requests_wait(self) -> Iterator[str]:
         if self.autoscaling and self.autoscaling.min_instances == 0 and not self.asynchronous:
-            broken.append("autoscaling.min_instances 0 needs asynchronous: a real-time endpoint has one at least")
-        if broken:
-            raise ValueError("; ".join(broken))
-        return self
+            yield "autoscaling.min_instances 0 needs asynchronous: a real-time endpoint has one at least"

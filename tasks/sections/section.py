@@ -1,8 +1,11 @@
 """What all sections of a recipe share."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+
+Rule = TypeVar("Rule", bound=Callable[[Any], Iterator[str]])
 
 
 def _as_choices(schema: dict[str, Any]) -> None:
@@ -12,7 +15,27 @@ def _as_choices(schema: dict[str, Any]) -> None:
             field["enum"] = [field["const"]]
 
 
+def rule(method: Rule) -> Rule:
+    """Marks a method that yields what is wrong with several fields together. All rules of a section are reported together."""
+    method.is_rule = True  # type: ignore[attr-defined]
+    return method
+
+
+def rules_of(section: type[BaseModel]) -> list[Callable[[Any], Iterator[str]]]:
+    """In the order in which they are written, those of its bases first."""
+    names = dict.fromkeys(name for base in reversed(section.__mro__) for name in vars(base))
+    methods = (getattr(section, name, None) for name in names)
+    return [method for method in methods if callable(method) and getattr(method, "is_rule", False)]
+
+
 class Section(BaseModel):
     """What all sections share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), json_schema_extra=_as_choices)
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        broken = [problem for check in rules_of(type(self)) for problem in check(self)]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self

@@ -1,11 +1,12 @@
 """The sections of a recipe: frozen, closed (a misspelt key is an error), described for the person who fills in the form."""
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from finetune_flows.containers.serving.cleaning import Step
-from finetune_flows.tasks.sections.section import Section
+from finetune_flows.tasks.sections.section import Section, rule
 
 
 class DatasetSection(Section):
@@ -68,13 +69,15 @@ class DatasetSection(Section):
     )
     seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the draw and the split.")
 
-    @model_validator(mode="after")
-    def _leaves_rows_to_train_on(self) -> Self:
+    @rule
+    def _leaves_rows_to_train_on(self) -> Iterator[str]:
         if self.test_source is None and self.test_share + self.validation_share >= 1:
-            raise ValueError("test_share and validation_share together leave no rows to train on")
+            yield "test_share and validation_share together leave no rows to train on"
+
+    @rule
+    def _has_a_text_to_fill_with(self) -> Iterator[str]:
         if self.missing == "fill" and not (self.fill_with or "").strip():
-            raise ValueError("missing: fill needs fill_with, the text to fill with")
-        return self
+            yield "missing: fill needs fill_with, the text to fill with"
 
 
 class ModelSection(Section):

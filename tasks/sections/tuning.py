@@ -1,11 +1,11 @@
 """What `finetune tune` may change of the training section, and how much it may spend on finding out."""
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError
 
-from finetune_flows.tasks.sections.section import Section
+from finetune_flows.tasks.sections.section import Section, rule
 from finetune_flows.training.settings import TrainingSettings
 
 # Not how well is trained, but what counts as well, where it is trained, and what becomes of it.
@@ -23,18 +23,17 @@ class SearchRange(Section):
     log: bool = Field(False, description="Search by orders of magnitude, as for a learning rate.")
     choices: tuple[int | float | str, ...] = Field((), description="Instead of bounds: the values themselves.")
 
-    @model_validator(mode="after")
-    def _is_a_range_or_a_list(self) -> Self:
+    @rule
+    def _is_a_range_or_a_list(self) -> Iterator[str]:
         if self.choices:
             if self.low is not None or self.high is not None or self.log:
-                raise ValueError("has choices, and so no low, high or log")
+                yield "has choices, and so no low, high or log"
         elif self.low is None or self.high is None:
-            raise ValueError("needs low and high, or choices")
+            yield "needs low and high, or choices"
         elif not self.low < self.high:
-            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+            yield f"low ({self.low:g}) must be below high ({self.high:g})"
         elif self.log and self.low <= 0:
-            raise ValueError("log needs a low above 0")
-        return self
+            yield "log needs a low above 0"
 
     @property
     def extremes(self) -> tuple[int | float | str, ...]:
@@ -83,7 +82,9 @@ class TuningSection(Section):
 
 def _refused(training: TrainingSettings, name: str, value: Any) -> Iterator[str]:
     try:
-        TrainingSettings.model_validate(training.model_dump() | {name: value})
+        TrainingSettings.model_validate(dict(training) | {name: value})
     except ValidationError as error:
         for detail in error.errors():
+            if detail["loc"] != (name,):
+                continue  # wrong in the training section itself, and reported there
             yield f"{value!r} is refused: {detail['msg'].removeprefix('Value error, ')}"

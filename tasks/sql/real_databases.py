@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sqlglot import exp
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
-from finetune_flows.tasks.problems.text_to_sql.section import RealDatabases
+from finetune_flows.tasks.sections.databases import RealDatabases
 from finetune_flows.tasks.sql.compare import OURS, Row, Rules, plain_rows, same_rows, says_nothing
 from finetune_flows.tasks.sql.judging import SqlOutcome
 from finetune_flows.tasks.sql.query import is_ordered, parse_query, tree_to_sqlite, without_distinct

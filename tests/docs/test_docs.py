@@ -2,7 +2,10 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from finetune_flows.flows.cli import app
 
-PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md")), *sorted(Path("examples").glob("*/README.md"))]
+PAGES = sorted(
+    {path for name in ("*.md", "docs/*.md", "[!.]*/README.md", "*/*/README.md") for path in Path().glob(name)}
+)
+OF_NOW = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which names what is gone
 CLI = typer.main.get_command(app)
 
 
@@ -27,7 +33,7 @@ def commands_of(
 
 def parse(line: str) -> None:
     """Raises a usage error when `finetune ...` is not a command line that we understand."""
-    command, arguments = CLI, shlex.split(line, comments=True)[1:]
+    command, arguments = CLI, list(takewhile(lambda word: word not in (">", "|"), shlex.split(line, comments=True)))[1:]
     context = typer.Context(CLI)
     while isinstance(command, TyperGroup):
         _, found, arguments = command.resolve_command(context, arguments)
@@ -61,10 +67,32 @@ def test_every_command_on_a_page_can_be_typed(page: Path) -> None:
             assert re.search(rf"^{rest[0]}:", makefile, re.MULTILINE), line
 
 
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#:]+)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+        assert not anchor or anchor in anchors(page.parent / target), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", OF_NOW, ids=str)
+def test_every_file_and_folder_named_on_a_page_exists(page: Path) -> None:
+    folders = "benchmarks|containers|docs|examples|findings|flows|recipes|scripts|tasks|tests|training"
+    for name in re.findall(rf"`((?:{folders})/[\w./*-]*)`", page.read_text(encoding="utf-8")):
+        assert list(Path().glob(name)), f"{page} names {name}"
+
+
+def test_the_python_of_the_readme_prints_what_it_says() -> None:
+    code = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), re.DOTALL)
+    for block in code:
+        expected = re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)
+        result = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=False)
+        assert result.stdout.splitlines() == expected, result.stderr
 
 
 def test_the_recipes_named_in_the_readme_are_those_that_ship() -> None:

@@ -167,6 +167,7 @@ def test_a_graph_that_loses_too_much_is_left_out(encoder: Path, tmp_path: Path) 
     found = compile_classifier(model, tokenizer, tmp_path, "onnx", rows, before, right, predict, max_loss=0.5)
     assert (found["way"], found["only_before"]) == ("none", 8)
     assert "loses 100.0%" in found["because"]
+    assert "training.compile_max_loss permits 50.0%" in found["because"]
     assert not list(tmp_path.iterdir())
 
 

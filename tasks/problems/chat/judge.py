@@ -8,8 +8,8 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem, TryLater
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.endpoints.answers import collect_answers
-from finetune_flows.tasks.endpoints.asking import CHAT, Access, TestRow, address_of
-from finetune_flows.tasks.problems.chat.section import Judge
+from finetune_flows.tasks.endpoints.asking import Access, Server, TestRow, address_of
+from finetune_flows.tasks.problems.chat.settings import Judge
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
 JUDGE_VERSION = 1
@@ -32,7 +32,7 @@ def rate(judge: Judge, rows: Sequence[TestRow], answers: Mapping[str, str]) -> t
     asked = [_question(judge, row, answers[row.id]) for row in rows if answers.get(row.id, "").strip()]
     section = EvaluationSection(concurrency=judge.concurrency, max_new_tokens=_LONGEST_REPLY)
     access = Access(model=judge.model, key_variable=judge.key_variable)
-    replies = collect_answers(address_of(judge.url), asked, section, _kept(judge, asked), None, CHAT, access)
+    replies = collect_answers(Server(address_of(judge.url), access=access), asked, section, _kept(judge, asked))
     failed = [reply.error for reply in replies if reply.error]
     if failed:
         raise TryLater(f"the judge at {judge.url} did not rate {len(failed)} of {len(asked)} answers: {failed[0]}")

@@ -2,29 +2,38 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
-from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
-from finetune_flows.tasks.problems.chat.judge import rate
+from pydantic import ConfigDict, Field
+
+from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.problems.chat.rows import conversation_of
-from finetune_flows.tasks.problems.chat.section import Chat
-from finetune_flows.tasks.problems.chat.verdicts import add_ratings, judge_overlap
-from finetune_flows.tasks.problems.contract import AskedOnce, Judged, Progress
+from finetune_flows.tasks.problems.chat.settings import RATING, Judge
+from finetune_flows.tasks.problems.contract import Judged, Problem, Progress
 from finetune_flows.tasks.problems.example import BadRow, Example, Message, digest, normalise, read_texts
+from finetune_flows.tasks.sections.stages import GateSection
 
 
-@dataclass(frozen=True)
-class ChatProblem(AskedOnce):
-    """The problem as the stages know it."""
+class Chat(Problem):
+    """A conversation in, the next answer out."""
 
-    section: Chat
-    apart: str = "first questions"
-    base: str = "base model"
-    example: str = '"What can you do?"'
-    form: Form = CHAT
+    model_config = ConfigDict(title="Chat")
+    metrics: ClassVar = ("exact_match",)
+    estimates: ClassVar = ("rouge_l", "chrf", RATING)
+    apart: ClassVar = "first questions"
+    example: ClassVar = '"What can you do?"'
+    caution: ClassVar = "What it says may be false or harmful; nothing here has measured either."
+
+    kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")
+    system: str | None = Field(None, description="System message for conversations that have none.")
+    judge: Judge | None = Field(None, description="A language model that rates the answers, besides.")
+
+    @property
+    def intended_use(self) -> str:
+        """The next answer."""
+        return "It is given a conversation of the kind that it was trained on, and writes the next answer."
 
     def columns(self) -> Collection[str]:
         """All messages but the last as JSON, and the last, which is the answer."""
@@ -36,7 +45,7 @@ class ChatProblem(AskedOnce):
         Raises:
             BadRow: it is no conversation, or a message is blank, too long or holds tokens of the chat template.
         """
-        found = conversation_of(row, self.section.system)
+        found = conversation_of(row, self.system)
         names = {f"message {place}": f"message {place}" for place in range(len(found))}
         said = {name: message["content"] for name, message in zip(names, found, strict=True)}
         texts, reasons = read_texts(said, names, special_tokens)
@@ -61,31 +70,21 @@ class ChatProblem(AskedOnce):
         """The conversation so far, and the answer."""
         return json.loads(fields["conversation"]), [{"role": "assistant", "content": fields["answer"]}]
 
-    def shortened(self, example: Example) -> Iterator[Example]:
-        """None: what a turn refers to may stand in any other."""
-        return iter(())
-
-    def task(self, train: Path) -> Mapping[str, Any]:
-        """A language model is trained."""
-        return {"head": "language-model"}
-
-    def check(self, rows: Sequence[TestRow]) -> None:
-        """Nothing is needed beside rows and answers."""
-
-    def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> None:
-        """The base model is asked itself."""
-
-    def judge(
+    def judge_answers(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Compares the answers with the ones in the rows, see chat_scores.py, and has them rated where there is a judge.
+        """Compares the answers with the ones in the rows, see verdicts.py, and has them rated where there is a judge.
 
         Raises:
             TryLater, EndpointFailed, EnvironmentProblem: as `rate` does.
         """
+        from finetune_flows.tasks.problems.chat.verdicts import add_ratings, judge_overlap
+
         judged = judge_overlap(rows, answers, on_progress)
-        if self.section.judge is not None:
-            add_ratings(judged, *rate(self.section.judge, rows, answers))
+        if self.judge is not None:
+            from finetune_flows.tasks.problems.chat.judge import rate
+
+            add_ratings(judged, *rate(self.judge, rows, answers))
         return judged
 
     def judge_settings(self) -> dict[str, str | int | bool]:
@@ -94,5 +93,11 @@ class ChatProblem(AskedOnce):
             "sacrebleu": version("sacrebleu"),
             "rouge-score": version("rouge-score"),
         }
-        judge = self.section.judge
+        judge = self.judge
         return settings | (judge.model_dump(include={"url", "model", "instruction"}) if judge else {})
+
+    def mistakes(self, metric: str, gate: GateSection) -> Iterator[str]:
+        """Those of all problems, and a condition on ratings without a judge."""
+        yield from super().mistakes(metric, gate)
+        if RATING in gate.scores and self.judge is None:
+            yield f"gate.scores.{RATING}: needs problem.judge, who rates"

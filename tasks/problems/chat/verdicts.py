@@ -7,16 +7,13 @@ took on the form and content of its training answers, not whether it is right.
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from finetune_flows.tasks.base.statistics import Estimate
 from finetune_flows.tasks.endpoints.asking import TestRow
-from finetune_flows.tasks.problems.chat.section import RATING
+from finetune_flows.tasks.problems.chat.settings import RATING
 from finetune_flows.tasks.problems.contract import Judged
-from finetune_flows.tasks.problems.verdict import Estimate, Verdict
+from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
-
-RESAMPLES = 2_000
-DRAWN_AT_ONCE = 100
 
 
 def judge_overlap(
@@ -42,7 +39,7 @@ def judge_overlap(
         if on_progress:
             on_progress(len(judged.verdicts))
     values = np.array(overlaps).reshape(-1, 2)
-    judged.estimates = {name: mean_of(values[:, place]) for place, name in enumerate(("rouge_l", "chrf"))}
+    judged.estimates = {name: Estimate.mean(values[:, place]) for place, name in enumerate(("rouge_l", "chrf"))}
     return judged
 
 
@@ -52,22 +49,8 @@ def add_ratings(judged: Judged, ratings: Mapping[str, float], unreadable: int) -
         verdict.model_copy(update={"values": verdict.values | {RATING: ratings[verdict.id]}})
         for verdict in judged.verdicts
     ]
-    judged.estimates[RATING] = mean_of(np.array([ratings[verdict.id] for verdict in judged.verdicts]))
+    judged.estimates[RATING] = Estimate.mean(np.array([ratings[verdict.id] for verdict in judged.verdicts]))
     judged.details["unreadable_ratings"] = unreadable
-
-
-def mean_of(values: NDArray[np.float64]) -> Estimate:
-    """The mean, with the percentiles of its bootstrap over rows (fixed seed)."""
-    n = len(values)
-    if not n:
-        return Estimate(value=0, low=0, high=1, n=0)
-    random = np.random.default_rng(0)
-    draws = [
-        random.multinomial(n, np.full(n, 1 / n), size=DRAWN_AT_ONCE) @ values / n
-        for _ in range(RESAMPLES // DRAWN_AT_ONCE)
-    ]
-    low, high = np.quantile(np.concatenate(draws), [0.025, 0.975])
-    return Estimate(value=float(values.mean()), low=float(low), high=float(high), n=n)
 
 
 def _verdict(row: TestRow, text: str, rouge_l: float, chrf: float) -> Verdict:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.asking import Reply, TestRow
@@ -24,8 +24,13 @@ class LabelForm:
     """`{"inputs": text}` to /invocations; a list of `{"label", "score"}` comes back."""
 
     multi_label: bool
-    name: str = "a list of labels and scores"
-    route: str = "/invocations"
+    name: ClassVar = "a list of labels and scores"
+    protocol: ClassVar = "Hugging Face's text-classification form"
+    route: ClassVar = "/invocations"
+
+    def sample(self, model: str) -> dict[str, Any]:
+        """A text."""
+        return {"inputs": "..."}
 
     def body(self, row: TestRow, section: EvaluationSection) -> dict[str, Any]:
         """The text, and the wish for the scores of all labels."""

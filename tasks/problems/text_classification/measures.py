@@ -1,23 +1,22 @@
 """Figures of a classifier over a set of rows, each with a 95 % interval.
 
 Shares of rows (accuracy, and precision and recall of one label) have Wilson's interval. F1 and all averages are no
-shares of rows: theirs is a bootstrap over rows, percentiles of RESAMPLES draws with a fixed seed.
+shares of rows: theirs is a bootstrap over rows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune_flows.tasks.base.statistics import Proportion
-from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.base.statistics import Estimate, Proportion, Statistic, resample
 
-RESAMPLES = 2_000
-DRAWN_AT_ONCE = 100
-Average = Literal["macro", "micro", "weighted"]
+PARTS = ("precision", "recall", "f1")
+AVERAGES = ("macro", "micro", "weighted")
 Matrix = NDArray[np.bool_]
+Several = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Counts:
         """2 TP / (2 TP + FP + FN); 0 where the label neither was given nor should have been."""
         return _ratio(2 * self.hits, 2 * self.hits + self.false_alarms + self.misses)
 
-    def averaged(self, average: Average) -> NDArray[np.float64]:
-        """Precision, recall and F1, as scikit-learn averages them: [3, ...]."""
+    def averaged(self, average: str) -> NDArray[np.float64]:
+        """Precision, recall and F1 by one of AVERAGES, as scikit-learn has them: [3, ...]."""
         if average == "micro":
             summed = Counts(*(each.sum(axis=-1, keepdims=True) for each in (self.hits, self.false_alarms, self.misses)))
             return np.stack([summed.precision()[..., 0], summed.recall()[..., 0], summed.f1()[..., 0]])
@@ -53,7 +52,7 @@ class Counts:
         return _ratio((each * support).sum(axis=-1), support.sum(axis=-1))
 
 
-def label_matrix(labels: Sequence[str], several: Sequence[Sequence[str]]) -> Matrix:
+def label_matrix(labels: Sequence[str], several: Several) -> Matrix:
     """[rows, labels]: which of the labels each row has."""
     return np.array([[label in each for label in labels] for each in several], dtype=bool).reshape(-1, len(labels))
 
@@ -68,28 +67,35 @@ def count(right: Matrix, chosen: Matrix, weights: NDArray[Any] | None = None) ->
 
 def averages(right: Matrix, chosen: Matrix) -> dict[str, Estimate]:
     """macro_precision, macro_recall, macro_f1, and the same for micro and weighted."""
-    found: dict[str, Estimate] = {}
-    kinds: tuple[Average, ...] = ("macro", "micro", "weighted")
-    drawn = {kind: np.concatenate([c.averaged(kind) for c in _draws(right, chosen)], axis=1) for kind in kinds}
-    whole = count(right, chosen)
-    for kind in kinds:
-        values = whole.averaged(kind)
-        for name, value, draws in zip(("precision", "recall", "f1"), values, drawn[kind], strict=True):
-            found[f"{kind}_{name}"] = _estimate(value, draws, len(right))
-    return found
+    n = len(right)
+
+    def all_of(counts: Counts) -> NDArray[np.float64]:
+        return np.concatenate([counts.averaged(average) for average in AVERAGES])
+
+    values = all_of(count(right, chosen))
+    drawn = resample(lambda weights: all_of(count(right, chosen, weights)), np.arange(n))
+    names = [f"{average}_{part}" for average in AVERAGES for part in PARTS]
+    return {name: Estimate.of(value, draws, n) for name, value, draws in zip(names, values, drawn, strict=True)}
+
+
+def averaged(name: str, labels: Sequence[str], right: Several, chosen: Several) -> Statistic:
+    """How one of `averages` follows from how often each row was drawn."""
+    average, _, part = name.partition("_")
+    matrices = label_matrix(labels, right), label_matrix(labels, chosen)
+    return lambda weights: np.asarray(count(*matrices, weights).averaged(average)[PARTS.index(part)])
 
 
 def by_label(labels: list[str], right: Matrix, chosen: Matrix) -> dict[str, dict[str, Any]]:
     """Precision, recall, F1 and support of each label."""
     whole = count(right, chosen)
-    drawn = np.concatenate([each.f1() for each in _draws(right, chosen)])
+    drawn = resample(lambda weights: count(right, chosen, weights).f1().T, np.arange(len(right)))
     table = {}
     for place, label in enumerate(labels):
         hits, alarms, misses = (int(part[place]) for part in (whole.hits, whole.false_alarms, whole.misses))
         table[label] = {
             "precision": Proportion.of(hits, hits + alarms).model_dump(),
             "recall": Proportion.of(hits, hits + misses).model_dump(),
-            "f1": _estimate(whole.f1()[place], drawn[:, place], len(right)).model_dump(),
+            "f1": Estimate.of(whole.f1()[place], drawn[place], len(right)).model_dump(),
             "support": hits + misses,
         }
     return table
@@ -115,18 +121,6 @@ def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins:
         if rows[place]
     ]
     return {"ece": float((np.abs(said - true) * rows).sum() / max(len(confidence), 1)), "bins": steps}
-
-
-def _draws(right: Matrix, chosen: Matrix) -> Iterator[Counts]:
-    """Counts over rows drawn with replacement, some draws at a time. Always the same draws."""
-    random, n = np.random.default_rng(0), len(right)
-    for _ in range(RESAMPLES // DRAWN_AT_ONCE):
-        yield count(right, chosen, random.multinomial(n, np.full(n, 1 / n), size=DRAWN_AT_ONCE))
-
-
-def _estimate(value: float, draws: NDArray[np.float64], n: int) -> Estimate:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(value=float(value), low=float(low), high=float(high), n=n)
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

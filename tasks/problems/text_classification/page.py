@@ -1,14 +1,13 @@
 """What was found of a classifier beside its scores, in Markdown: each label, what is taken for what, how sure it may be."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from finetune_flows.tasks.base.markdown import plain
+from finetune_flows.tasks.base.markdown import plain, table
 
 
-def details_page(details: dict[str, Any]) -> list[str]:
-    """Lines of the page; none when `details` (of Scores) are not a classifier's."""
-    if "by_label" not in details:
-        return []
+def details_page(details: Mapping[str, Any]) -> list[str]:
+    """Lines of the page."""
     lines = ["## By label", "", *_labels(details["by_label"]), ""]
     if "confusion" in details:
         lines += ["## What was taken for what", "", *_confusion(details["labels"], details["confusion"]), ""]
@@ -21,12 +20,12 @@ def details_page(details: dict[str, Any]) -> list[str]:
     ]
 
 
-def _labels(table: dict[str, dict[str, Any]]) -> list[str]:
-    lines = ["| label | rows | precision | recall | F1 |", "| --- | --- | --- | --- | --- |"]
-    for label, found in table.items():
-        cells = (_interval(found[name]) for name in ("precision", "recall", "f1"))
-        lines.append(f"| {plain(label)} | {found['support']} | {' | '.join(cells)} |")
-    return lines
+def _labels(by_label: dict[str, dict[str, Any]]) -> list[str]:
+    rows = [
+        [plain(label), str(found["support"]), *(_interval(found[name]) for name in ("precision", "recall", "f1"))]
+        for label, found in by_label.items()
+    ]
+    return table(["label", "rows", "precision", "recall", "F1"], rows)
 
 
 def _interval(figure: dict[str, float]) -> str:
@@ -35,5 +34,4 @@ def _interval(figure: dict[str, float]) -> str:
 
 def _confusion(labels: list[str], rows: list[list[int]]) -> list[str]:
     names = [plain(label) for label in labels]
-    lines = [f"| right \\ said | {' | '.join(names)} |", f"| {'--- | ' * (len(names) + 1)}".rstrip()]
-    return lines + [f"| {name} | {' | '.join(map(str, row))} |" for name, row in zip(names, rows, strict=True)]
+    return table(["right \\ said", *names], [[name, *map(str, row)] for name, row in zip(names, rows, strict=True)])

@@ -1,37 +1,83 @@
 """Text classification: a text in, one label or several out."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
-import pyarrow.parquet as pq
+from pydantic import ConfigDict, Field
 
-from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.base.statistics import Statistic
 from finetune_flows.tasks.endpoints.asking import Form, TestRow
-from finetune_flows.tasks.problems.contract import AskedOnce, Judged, Progress
-from finetune_flows.tasks.problems.example import BadRow, Example, Message, Reason, digest, normalise, read_texts
+from finetune_flows.tasks.problems.contract import Judged, Problem, Progress
+from finetune_flows.tasks.problems.example import BadRow, Example, Message, digest, normalise, read_texts
 from finetune_flows.tasks.problems.text_classification.asking import LabelForm
-from finetune_flows.tasks.problems.text_classification.baseline import linear_answers
-from finetune_flows.tasks.problems.text_classification.section import TextClassification
-from finetune_flows.tasks.problems.text_classification.verdicts import judge_labels
+from finetune_flows.tasks.problems.text_classification.page import details_page
+from finetune_flows.tasks.problems.text_classification.rows import LabelColumn, labels_to_learn
+from finetune_flows.tasks.problems.verdict import Verdict
+from finetune_flows.tasks.sections.section import Section
 
 
-@dataclass(frozen=True)
-class TextClassificationProblem(AskedOnce):
-    """The problem as the stages know it."""
+class ClassificationJudging(Section):
+    """How labels are judged."""
 
-    section: TextClassification
-    apart: str = "texts"
-    base: str = "linear baseline"
-    example: str = '"It was better than I had hoped."'
+    model_config = ConfigDict(title="Label judging")
+
+    calibration_bins: int = Field(
+        10, ge=2, le=100, description="Equal steps of confidence in which the expected calibration error is taken."
+    )
+
+
+class TextClassification(Problem):
+    """A text in, one label or several out."""
+
+    model_config = ConfigDict(title="Text classification")
+    metrics: ClassVar = ("accuracy",)
+    estimates: ClassVar = tuple(
+        f"{average}_{part}" for average in ("macro", "micro", "weighted") for part in ("precision", "recall", "f1")
+    )
+    generates: ClassVar = False
+    apart: ClassVar = "texts"
+    base: ClassVar = "linear baseline"
+    example: ClassVar = '"It was better than I had hoped."'
+    caution: ClassVar = (
+        "It knows no other labels and always chooses one, also for a text that has nothing to do with any."
+    )
+
+    kind: Literal["text-classification"] = Field(
+        "text-classification", description="A text in, one label or several out."
+    )
+    text: str = Field("text", description="Column that holds the text.")
+    label: str = Field(
+        "label", description="Column that holds the label: text, whole number or true/false; of multi_label a list."
+    )
+    multi_label: bool = Field(False, description="A text may have several labels, or none.")
+    separator: str = Field(
+        ",", min_length=1, description="Of multi_label, between labels where the column holds text instead of a list."
+    )
+    labels: tuple[str, ...] = Field(
+        (), description="All labels; rows with others are quarantined. Default: those that the rows have."
+    )
+    label_names: dict[str, str] = Field(
+        {}, description="What the labels of the rows are called in the model, such as {0: negative, 1: positive}."
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: in the loss, rare labels count for more, by the inverse of their frequency."
+    )
+    thresholds: Literal["none", "best_f1"] = Field(
+        "none",
+        description="none: the most probable label, of multi_label those from 0.5. best_f1: of two labels, and of each of "
+        "multi_label, the threshold with the highest F1 on the validation rows.",
+    )
+    judging: ClassificationJudging = Field(
+        default_factory=ClassificationJudging, description="How the answers are judged."
+    )
 
     @property
-    def form(self) -> Form:
-        """All labels with their scores."""
-        return LabelForm(self.section.multi_label)
+    def intended_use(self) -> str:
+        """Labels on a text."""
+        return "It is given a text and puts on it one of the labels that it was trained with."
 
     def columns(self) -> Collection[str]:
         """The text, and its labels as a JSON list."""
@@ -43,9 +89,9 @@ class TextClassificationProblem(AskedOnce):
         Raises:
             BadRow: text or label are missing, blank or of a wrong type; the label is none of the permitted ones.
         """
-        texts, reasons = read_texts(row, {"text": self.section.text}, special_tokens)
+        texts, reasons = read_texts(row, {"text": self.text}, special_tokens)
         try:
-            labels = self._labels(row)
+            labels = self._label_column.read(row, self.labels, self.label_names)
         except BadRow as bad:
             reasons += bad.reasons
         if reasons:
@@ -53,7 +99,7 @@ class TextClassificationProblem(AskedOnce):
         fields = {"text": texts["text"], "labels": json.dumps(labels, ensure_ascii=False)}
         prompt, completion = self.messages(fields)
         asked = normalise(fields["text"])
-        # Each text stands for itself: what training and test must not share is the text.
+        # Each text is a group of its own: what training and test must not share is the text.
         return Example(
             digest(*fields.values()), prompt, completion, fields, asked, fields["labels"], (digest(asked)[:16],)
         )
@@ -61,10 +107,7 @@ class TextClassificationProblem(AskedOnce):
     def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
         """Text and label, or a list of labels."""
         labels = json.loads(fields["labels"])
-        return {
-            self.section.text: fields["text"],
-            self.section.label: labels if self.section.multi_label else labels[0],
-        }
+        return {self.text: fields["text"], self.label: labels if self.multi_label else labels[0]}
 
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
         """The text as a user's message, and one message for each label."""
@@ -72,9 +115,10 @@ class TextClassificationProblem(AskedOnce):
         said = [{"role": "assistant", "content": label} for label in labels]
         return [{"role": "user", "content": fields["text"]}], said
 
-    def shortened(self, example: Example) -> Iterator[Example]:
-        """None: what a text says may stand at its end."""
-        return iter(())
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The text."""
+        return (self.text,)
 
     def task(self, train: Path) -> Mapping[str, Any]:
         """The labels, which are those of all rows unless the recipe names them.
@@ -82,71 +126,48 @@ class TextClassificationProblem(AskedOnce):
         Raises:
             DatasetError: there is only one label to learn, or one that no training row has.
         """
-        found = {split: _labels_in(train.with_name(f"{split}.parquet")) for split in ("train", "validation", "test")}
-        labels = list(self.section.labels) or sorted(set().union(*found.values()))
-        if missing := [label for label in labels if label not in found["train"]]:
-            raise DatasetError(f"no training row has the label {', '.join(missing)}: give more rows, or leave it out")
-        if len(labels) < (1 if self.section.multi_label else 2):
-            raise DatasetError(f"the rows have {len(labels)} labels ({', '.join(labels)}): nothing is to be told apart")
-        settings = self.section.model_dump(include={"multi_label", "class_weights", "thresholds"})
-        return {"head": "classifier", "labels": labels, **settings}
+        settings = self.model_dump(include={"multi_label", "class_weights", "thresholds"})
+        return {"head": "classifier", "labels": labels_to_learn(train, self.labels, self.multi_label), **settings}
 
-    def check(self, rows: Sequence[TestRow]) -> None:
-        """Nothing is needed beside rows and answers."""
+    @property
+    def form(self) -> Form:
+        """All labels with their scores."""
+        return LabelForm(self.multi_label)
 
     def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> Mapping[str, str]:
         """What a linear model says, which learnt from the same training rows."""
-        return linear_answers(dataset / "train.parquet", rows, self.section.multi_label)
+        from finetune_flows.tasks.problems.text_classification.baseline import linear_answers
 
-    def judge(
+        return linear_answers(dataset / "train.parquet", rows, self.multi_label)
+
+    def judge_answers(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Compares labels; see text_classification_scores.py."""
+        """Compares labels; see verdicts.py."""
+        from finetune_flows.tasks.problems.text_classification.verdicts import LabelJudge
+
         labels = json.loads((dataset / "task.json").read_text(encoding="utf-8"))["labels"]
-        judged = judge_labels(labels, self.section, rows, answers)
+        judged = LabelJudge(labels, self.multi_label, self.judging.calibration_bins).judge(rows, answers)
         if on_progress:
             on_progress(len(rows))
         return judged
 
     def judge_settings(self) -> dict[str, str | int | bool]:
         """Steps of the calibration, and who computes."""
-        return {**self.section.judging.model_dump(), "scikit-learn": version("scikit-learn")}
+        return {**self.judging.model_dump(), "scikit-learn": version("scikit-learn")}
 
-    def _labels(self, row: Mapping[str, object]) -> list[str]:
-        column = self.section.label
-        if column not in row:
-            raise BadRow([Reason("missing column", f"{column}; the row has {', '.join(map(str, row))}"[:200])])
-        value = row[column]
-        named = [self.section.label_names.get(each, each) for each in _texts_of(value, column, self.section)]
-        if unknown := [label for label in named if self.section.labels and label not in self.section.labels]:
-            raise BadRow([Reason("unknown label", ", ".join(unknown)[:80])])
-        return sorted(set(named))
+    def statistic(self, name: str, verdicts: Sequence[Verdict], details: Mapping[str, Any]) -> Statistic:
+        """Precision, recall or F1, averaged over the labels that the model was trained with."""
+        from finetune_flows.tasks.problems.text_classification.measures import averaged
 
+        pairs = [verdict.labels or {} for verdict in verdicts]
+        right, chosen = ([pair[side] for pair in pairs] for side in ("right", "chosen"))
+        return averaged(name, details["labels"], right, chosen)
 
-def _texts_of(value: object, column: str, section: TextClassification) -> list[str]:
-    """The labels in a cell as they stand there. Raises BadRow."""
-    if section.multi_label:
-        several = value.split(section.separator) if isinstance(value, str) else value
-        if not isinstance(several, list | tuple):
-            raise BadRow([Reason("not a list of labels", f"{column} is {type(value).__name__}")])
-        return [_text_of(each, column) for each in several if each not in ("", None)]
-    return [_text_of(value, column)]
+    def details_page(self, details: Mapping[str, Any]) -> list[str]:
+        """Each label, what is taken for what, and how sure it may be."""
+        return details_page(details)
 
-
-def _text_of(value: object, column: str) -> str:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise BadRow([Reason("empty", column)])
-    if isinstance(value, float) and value.is_integer():  # what CSV and pandas make of a column of numbers with gaps
-        value = int(value)
-    if not isinstance(value, str | int):
-        raise BadRow([Reason("not a label", f"{column} is {type(value).__name__}")])
-    return str(value).strip()
-
-
-def _labels_in(path: Path) -> set[str]:
-    found: set[str] = set()
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=["fields.labels"]):
-            for fields in batch.column("fields").to_pylist():
-                found.update(json.loads(fields["labels"]))
-    return found
+    @property
+    def _label_column(self) -> LabelColumn:
+        return LabelColumn(self.label, self.separator if self.multi_label else None)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,25 +19,51 @@ from finetune_flows.tasks.problems.text_classification.measures import (
     calibration,
     label_matrix,
 )
-from finetune_flows.tasks.problems.text_classification.section import TextClassification
-from finetune_flows.tasks.problems.verdict import Labels, Verdict
+from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
 
 
-def judge_labels(
-    labels: list[str], section: TextClassification, rows: Sequence[TestRow], answers: Mapping[str, str]
-) -> Judged:
-    """`accuracy` of a row: exactly its labels were chosen. `answers`: JSON of Labelled by row id; none counts as wrong."""
-    gold = [json.loads(row.fields["labels"]) for row in rows]
-    said = [read_labelled(answers.get(row.id, "")) for row in rows]
-    verdicts = [_verdict(row, right, answer) for row, right, answer in zip(rows, gold, said, strict=True)]
-    wrong = [
-        _wrong(row, right, answer, verdict)
-        for row, right, answer, verdict in zip(rows, gold, said, verdicts, strict=True)
-        if not verdict.outcomes["accuracy"]
-    ]
-    right, chosen = label_matrix(labels, gold), label_matrix(labels, [answer.chosen for answer in said])
-    return Judged(verdicts, wrong, averages(right, chosen), _details(labels, section, gold, said, right, chosen))
+@dataclass(frozen=True)
+class LabelJudge:
+    """Judges by the labels that the model was trained with."""
+
+    labels: list[str]
+    multi_label: bool = False
+    calibration_bins: int = 10
+
+    def judge(self, rows: Sequence[TestRow], answers: Mapping[str, str]) -> Judged:
+        """`accuracy` of a row: exactly its labels were chosen. `answers`: JSON of Labelled by row id; none counts as wrong."""
+        gold = [json.loads(row.fields["labels"]) for row in rows]
+        said = [read_labelled(answers.get(row.id, "")) for row in rows]
+        verdicts = [_verdict(row, right, answer) for row, right, answer in zip(rows, gold, said, strict=True)]
+        wrong = [
+            _wrong(row, right, answer, verdict)
+            for row, right, answer, verdict in zip(rows, gold, said, verdicts, strict=True)
+            if not verdict.outcomes["accuracy"]
+        ]
+        right, chosen = (label_matrix(self.labels, each) for each in (gold, [answer.chosen for answer in said]))
+        return Judged(verdicts, wrong, averages(right, chosen), self._details(gold, said, right, chosen))
+
+    def _details(self, gold: list[list[str]], said: list[Labelled], right: Matrix, chosen: Matrix) -> dict[str, Any]:
+        most, rows = Counter(map(tuple, gold)).most_common(1)[0]
+        found: dict[str, Any] = {
+            "labels": self.labels,
+            "by_label": by_label(self.labels, right, chosen),
+            "calibration": self._calibration(said, right),
+            "majority": {"label": _words(list(most)), "accuracy": Proportion.of(rows, len(gold)).model_dump()},
+        }
+        if not self.multi_label:
+            # Rows: what is right; columns: what was chosen, an answer without a label of ours left out.
+            found["confusion"] = (right.T.astype(int) @ chosen.astype(int)).tolist()
+        return found
+
+    def _calibration(self, said: list[Labelled], right: Matrix) -> dict[str, Any]:
+        scores = np.array([[answer.scores.get(label, 0.0) for label in self.labels] for answer in said])
+        if self.multi_label:  # every label of every row is one statement
+            return calibration(scores.ravel(), right.ravel(), self.calibration_bins)
+        top = scores.argmax(axis=1)
+        places = np.arange(len(said))
+        return calibration(scores[places, top], right[places, top], self.calibration_bins)
 
 
 def _verdict(row: TestRow, right: list[str], answer: Labelled) -> Verdict:
@@ -46,7 +73,7 @@ def _verdict(row: TestRow, right: list[str], answer: Labelled) -> Verdict:
         id=row.id,
         slices=slices,
         outcomes={"accuracy": good},
-        labels=Labels(right=right, chosen=answer.chosen),
+        labels={"right": right, "chosen": answer.chosen},
         kind="right" if good else f"{_words(right)} taken for {_words(answer.chosen)}",
         extracted=_words(answer.chosen),
     )
@@ -62,34 +89,6 @@ def _wrong(row: TestRow, right: list[str], answer: Labelled, verdict: Verdict) -
         prediction=_words(answer.chosen),
         kind=verdict.kind,
     )
-
-
-def _details(
-    labels: list[str], section: TextClassification, gold: list[list[str]], said: list[Labelled], right: Matrix,
-    chosen: Matrix,
-) -> dict[str, Any]:  # fmt: skip
-    most, rows = Counter(map(tuple, gold)).most_common(1)[0]
-    found: dict[str, Any] = {
-        "labels": labels,
-        "by_label": by_label(labels, right, chosen),
-        "calibration": _calibration(labels, section, said, right, chosen),
-        "majority": {"label": _words(list(most)), "accuracy": Proportion.of(rows, len(gold)).model_dump()},
-    }
-    if not section.multi_label:
-        # Rows: what is right; columns: what was chosen, an answer without a label of ours left out.
-        found["confusion"] = (right.T.astype(int) @ chosen.astype(int)).tolist()
-    return found
-
-
-def _calibration(
-    labels: list[str], section: TextClassification, said: list[Labelled], right: Matrix, chosen: Matrix
-) -> dict[str, Any]:
-    scores = np.array([[answer.scores.get(label, 0.0) for label in labels] for answer in said])
-    if section.multi_label:  # every label of every row is one statement
-        return calibration(scores.ravel(), right.ravel(), section.judging.calibration_bins)
-    top = scores.argmax(axis=1)
-    places = np.arange(len(said))
-    return calibration(scores[places, top], right[places, top], section.judging.calibration_bins)
 
 
 def _words(labels: Sequence[str]) -> str:

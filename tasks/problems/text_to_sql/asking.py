@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from finetune_flows.tasks.endpoints.asking import ChatForm, TestRow
 from finetune_flows.tasks.problems.text_to_sql.extract import extract_sql
 from finetune_flows.tasks.problems.text_to_sql.grammar import sql_grammar
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
 from finetune_flows.tasks.sections.stages import EvaluationSection
 from finetune_flows.tasks.sql.judging import SqlPair
 from finetune_flows.tasks.sql.workers import SqlWorkers
@@ -53,11 +52,9 @@ def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[Test
     return [_with(row, [fields for *_, fields in reversed(kept)]) for row, kept in zip(rows, best, strict=True)]
 
 
-def to_repair(problem: TextToSql, rows: Sequence[TestRow], answers: Mapping[str, str]) -> list[TestRow]:
+def to_repair(rows: Sequence[TestRow], answers: Mapping[str, str], dialect: str) -> list[TestRow]:
     """The rows whose answer does not run on their schema, with the answer and the database's words as further messages."""
-    pairs = [
-        SqlPair(row.fields["context"], "", extract_sql(answers[row.id]), problem.dialect, databases=1) for row in rows
-    ]
+    pairs = [SqlPair(row.fields["context"], "", extract_sql(answers[row.id]), dialect, databases=1) for row in rows]
     with SqlWorkers() as workers:
         errors = [outcome.error for outcome in workers.judge_all(pairs)]
     return [_once_more(row, answers[row.id], error) for row, error in zip(rows, errors, strict=True) if error]

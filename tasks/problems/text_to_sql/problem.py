@@ -1,90 +1,183 @@
-"""Text-to-SQL as the stages know it; what it does stands in text_to_sql.py (rows) and text_to_sql_scores.py (answers)."""
+"""Text-to-SQL: question and schema in, one query out."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal, Self
 
-import pyarrow.parquet as pq
+from pydantic import ConfigDict, Field, model_validator
 
+from finetune_flows.tasks.base.statistics import Proportion
 from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
-from finetune_flows.tasks.problems.contract import Judged, Progress
-from finetune_flows.tasks.problems.example import Example, Message
-from finetune_flows.tasks.problems.text_to_sql import rows as text_to_sql
-from finetune_flows.tasks.problems.text_to_sql import verdicts as text_to_sql_scores
-from finetune_flows.tasks.problems.text_to_sql.asking import GrammarForm, to_repair, with_examples
-from finetune_flows.tasks.problems.text_to_sql.real import check_real_databases
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
-from finetune_flows.tasks.sql.query_features import SeenTables
+from finetune_flows.tasks.problems.contract import Judged, Limit, Problem, Progress
+from finetune_flows.tasks.problems.example import Example, Message, digest, normalise
+from finetune_flows.tasks.problems.text_to_sql.settings import SqlAnswering, SqlJudging
+from finetune_flows.tasks.sections.stages import GateSection
 
 
-@dataclass(frozen=True)
-class TextToSqlProblem:
-    """Question and schema in, one query out."""
+class TextToSql(Problem):
+    """Question and schema in, SQL out."""
 
-    section: TextToSql
-    apart: str = "tables"
-    base: str = "base model"
-    example: str = '"How many ships are there?" --context "CREATE TABLE ships (name TEXT, tons INTEGER)"'
+    model_config = ConfigDict(title="Text to SQL")
+    metrics: ClassVar = ("execution", "execution_caseless", "exact_match", "execution_real")
+    language: ClassVar = "sql"
+    apart: ClassVar = "tables"
+    example: ClassVar = '"How many ships are there?" --context "CREATE TABLE ships (name TEXT, tons INTEGER)"'
+    caution: ClassVar = (
+        "Its query may be wrong and still run, and it may change data: give it a connection that can only read, "
+        "with a time limit."
+    )
+
+    kind: Literal["text-to-sql"] = Field("text-to-sql", description="Question and schema in, SQL out.")
+    question: str = Field("question", description="Column that holds the question.")
+    context: str = Field("context", description="Column that holds the schema, as CREATE TABLE statements.")
+    answer: str = Field("answer", description="Column that holds the right SQL.")
+    database: str | None = Field(
+        None, description="Column that names the row's database; only judging.real_databases needs it."
+    )
+    dialect: Literal["sqlite", "mysql", "postgres", "duckdb"] = Field(
+        "sqlite", description='How the answers are spelt. mysql reads "x" as text, which sql-create-context needs.'
+    )
+    instruction: str = Field(
+        "You are a text-to-SQL translator. Answer the question with one SQL query for this schema, and nothing else.\n"
+        "SCHEMA:\n{context}",
+        description="System message; {context} stands for the schema.",
+    )
+    judging: SqlJudging = Field(default_factory=SqlJudging, description="How the answers are judged.")
+    answering: SqlAnswering = Field(
+        default_factory=SqlAnswering, description="How base and tuned model are asked in the evaluation."
+    )
+
+    @model_validator(mode="after")
+    def _names_the_schema(self) -> Self:
+        if "{context}" not in self.instruction:
+            raise ValueError("instruction must contain {context}, where the schema goes")
+        return self
+
+    @property
+    def intended_use(self) -> str:
+        """A query for a question."""
+        return (
+            "It is given a database schema and a question, in the prompt that it was trained on, and answers with "
+            f"one {self.dialect} query."
+        )
+
+    def columns(self) -> dict[str, str]:
+        """Question, context, answer, and the database where the rows name one, each with the column that holds it."""
+        found = {"question": self.question, "context": self.context, "answer": self.answer}
+        return found if self.database is None else {**found, "database": self.database}
+
+    def read_row(self, row: Mapping[str, object], special_tokens: Collection[str] = ()) -> Example:
+        """The example that a row holds. Raises BadRow, see rows.py."""
+        from finetune_flows.tasks.problems.text_to_sql.rows import normalise_sql, read_fields
+
+        fields, tables = read_fields(row, self.columns(), self.dialect, special_tokens)
+        prompt, completion = self.messages(fields)
+        asked = f"{normalise(fields['question'])}\n{normalise(fields['context']).rstrip('; ')}"
+        answered = normalise_sql(fields["answer"])
+        return Example(digest(*fields.values()), prompt, completion, fields, asked, answered, tables)
+
+    def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
+        """The fields under the names of their columns."""
+        return {column: fields[field] for field, column in self.columns().items()}
+
+    def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
+        """Prompt (the schema in the system message, the question as the user's) and completion (the answer)."""
+        # Not str.format: a schema or an instruction may hold braces.
+        system = self.instruction.replace("{context}", fields["context"])
+        prompt = [{"role": "system", "content": system}, {"role": "user", "content": fields["question"]}]
+        return prompt, [{"role": "assistant", "content": fields["answer"]}]
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The question; schema and SQL must stay what they are."""
+        return (self.question,)
+
+    def shortened(self, example: Example) -> Iterator[Example]:
+        """The example with less and less schema."""
+        from finetune_flows.tasks.problems.text_to_sql.rows import shorter_contexts
+
+        for context in shorter_contexts(example.fields, self.dialect):
+            fields = {**example.fields, "context": context}
+            prompt, completion = self.messages(fields)
+            yield replace(example, prompt=prompt, completion=completion, fields=fields)
 
     @property
     def form(self) -> Form:
         """A chat, held to the schema's grammar where the recipe wants it."""
-        return GrammarForm(self.section.dialect) if self.section.answering.grammar else CHAT
+        if not self.answering.grammar:
+            return CHAT
+        from finetune_flows.tasks.problems.text_to_sql.asking import GrammarForm
 
-    def columns(self) -> Collection[str]:
-        """Question, context, answer, and the database where the rows name one."""
-        return text_to_sql.columns(self.section)
+        return GrammarForm(self.dialect)
 
-    def read_row(self, row: Mapping[str, object], special_tokens: Collection[str] = ()) -> Example:
-        """The example that a row holds."""
-        return text_to_sql.read_row(self.section, row, special_tokens)
+    @property
+    def answer_settings(self) -> dict[str, Any]:
+        """The levers that are on."""
+        return self.answering.model_dump(exclude_defaults=True)
 
-    def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
-        """The fields under the names of their columns."""
-        return {column: fields[field] for field, column in text_to_sql.columns(self.section).items()}
+    @property
+    def shows_training_rows(self) -> bool:
+        """As examples."""
+        return self.answering.examples > 0
 
-    def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
-        """Schema and question, and the query."""
-        return text_to_sql.messages(self.section, fields)
-
-    def shortened(self, example: Example) -> Iterator[Example]:
-        """The example with less and less schema."""
-        return text_to_sql.shortened(self.section, example)
-
-    def task(self, train: Path) -> Mapping[str, Any]:
-        """A language model is trained, as when nothing is said."""
-        return {"head": "language-model"}
+    @property
+    def growth(self) -> tuple[int, int]:
+        """Examples are as long as rows; a repair shows the answer and an error, which is shorter than a long answer."""
+        return 1 + self.answering.examples, 1 + 2 * self.answering.repairs
 
     def check(self, rows: Sequence[TestRow]) -> None:
         """Opens the real databases, where the recipe names some."""
-        check_real_databases(self.section.judging.real_databases, rows)
+        if self.judging.real_databases:
+            from finetune_flows.tasks.problems.text_to_sql.real import check_real_databases
 
-    def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> None:
-        """The base model is asked itself."""
+            check_real_databases(self.judging.real_databases, rows)
 
     def asked(self, rows: Sequence[TestRow], dataset: Path) -> Sequence[TestRow]:
         """With examples from the training rows, where the recipe wants some."""
-        count = self.section.answering.examples
-        return with_examples(rows, dataset / "train.parquet", count) if count else rows
+        if not self.answering.examples:
+            return rows
+        from finetune_flows.tasks.problems.text_to_sql.asking import with_examples
+
+        return with_examples(rows, dataset / "train.parquet", self.answering.examples)
 
     def asked_again(self, rows: Sequence[TestRow], answers: Mapping[str, str], round_: int) -> Sequence[TestRow]:
         """Those whose query does not run, as often as the recipe wants it."""
-        return to_repair(self.section, rows, answers) if round_ <= self.section.answering.repairs else ()
+        if round_ > self.answering.repairs:
+            return ()
+        from finetune_flows.tasks.problems.text_to_sql.asking import to_repair
 
-    def judge(
+        return to_repair(rows, answers, self.dialect)
+
+    def judge_answers(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Runs every query."""
-        seen = SeenTables(_contexts(dataset / "train.parquet"))
-        return text_to_sql_scores.judge(self.section, rows, answers, seen, on_progress)
+        """Runs every query; see verdicts.py."""
+        from finetune_flows.tasks.problems.text_to_sql.verdicts import judge, seen_tables
+
+        return judge(rows, answers, self.dialect, self.judging, seen_tables(dataset / "train.parquet"), on_progress)
 
     def judge_settings(self) -> dict[str, str | int | bool]:
         """Databases, rules and versions."""
-        return text_to_sql_scores.judge_settings(self.section)
+        import sqlite3
 
+        versions = {"sqlite": sqlite3.sqlite_version, "sqlglot": version("sqlglot")}
+        return {**self.judging.model_dump(exclude={"real_databases"}), **versions}
 
-def _contexts(train: Path) -> Iterator[str]:
-    with pq.ParquetFile(train) as file:
-        for batch in file.iter_batches(columns=["fields.context"]):
-            yield from (fields["context"] for fields in batch.column("fields").to_pylist())
+    def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[Limit]:
+        """The share of queries that do not run."""
+        if gate.max_invalid_sql is not None:
+            invalid = 1 - metrics["valid_sql"].value
+            yield Limit("max_invalid_sql", invalid, gate.max_invalid_sql, "the share of invalid SQL")
+
+    def mistakes(self, metric: str, gate: GateSection) -> Iterator[str]:
+        """Those of all problems, and real databases without what they need."""
+        yield from super().mistakes(metric, gate)
+        real = self.judging.real_databases
+        if metric == "execution_real" and real is None:
+            yield "evaluation.metric: execution_real needs problem.judging.real_databases"
+        if real and "{database}" in real.source and self.database is None:
+            yield (
+                "problem.judging.real_databases.source holds {database}, but problem.database names no column for it"
+            )

@@ -6,19 +6,18 @@ from itertools import repeat
 
 from finetune_flows.tasks.base.errors import TryLater
 from finetune_flows.tasks.endpoints.asking import TestRow
-from finetune_flows.tasks.problems.text_to_sql.section import RealDatabases
+from finetune_flows.tasks.sections.databases import RealDatabases
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
 from finetune_flows.tasks.sql.real_databases import MEMORY_BYTES, RealPair, check_databases, database_of
 from finetune_flows.tasks.sql.workers import SqlWorkers
 
 
-def check_real_databases(section: RealDatabases | None, rows: Sequence[TestRow]) -> None:
+def check_real_databases(section: RealDatabases, rows: Sequence[TestRow]) -> None:
     """Before anything is spent: opens every database of the rows and looks at what its role may do.
 
     Raises EnvironmentProblem, naming each that is not there or whose role may do more than read.
     """
-    if section:
-        check_databases(database_of(section, name) for name in dict.fromkeys(map(_name, rows)))
+    check_databases(database_of(section, name) for name in dict.fromkeys(map(_name, rows)))
 
 
 @contextmanager

@@ -1,19 +1,14 @@
-"""Text-to-SQL, rows to examples: question and schema in, one query out.
-
-The answers are judged in text_to_sql_scores.py.
-"""
+"""Text-to-SQL, rows to examples: question and schema in, one query out."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from finetune_flows.tasks.problems.example import BadRow, Example, Message, Reason, digest, normalise, read_texts
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.example import BadRow, Reason, normalise, read_texts
 
 _QUOTED = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")""")
 _TABLE = re.compile(r"\bcreate\s+(?:\w+\s+){0,3}table\b", re.IGNORECASE)
@@ -21,72 +16,52 @@ _DATABASE = re.compile(r"\w[\w.-]*")
 _QUERY = re.compile(r"[\s(]*(?:select|with)\b", re.IGNORECASE)
 
 
-def columns(problem: TextToSql) -> dict[str, str]:
-    """The column of each field that a row of the problem has."""
-    found = {"question": problem.question, "context": problem.context, "answer": problem.answer}
-    return found if problem.database is None else {**found, "database": problem.database}
-
-
-def read_row(problem: TextToSql, row: Mapping[str, object], special_tokens: Collection[str] = ()) -> Example:
-    """The example that a row holds.
+def read_fields(
+    row: Mapping[str, object], columns: Mapping[str, str], dialect: str, special_tokens: Collection[str] = ()
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The texts of a row by field, and the normalised names of the tables of its schema. `columns`: by field.
 
     Raises:
         BadRow: a text is missing, blank, no string, too long, or holds control characters or tokens of the chat
-            template; the context has no table; the context or the answer does not parse in the problem's dialect;
-            the answer is not one query, or asks a table that the context lacks; the name of the database would do for
-            no file. All reasons of the row are named.
+            template; the context has no table; the context or the answer does not parse in the dialect; the answer is
+            not one query, or asks a table that the context lacks; the name of the database would do for no file. All
+            reasons of the row are named.
     """
-    texts, reasons = read_texts(row, columns(problem), special_tokens)
+    texts, reasons = read_texts(row, columns, special_tokens)
     tables: tuple[str, ...] = ()
     if "context" in texts:
-        tables, found = _read_context(texts["context"], problem.dialect)
+        tables, found = _read_context(texts["context"], dialect)
         reasons += [found] if found else []
     if "answer" in texts:
-        reasons += _answer_reasons(texts["answer"], problem.dialect, tables)
+        reasons += _answer_reasons(texts["answer"], dialect, tables)
     if not _DATABASE.fullmatch(texts.get("database", "any")):
         reasons.append(Reason("not a name of a database", texts["database"][:80]))
     if reasons:
         raise BadRow(reasons)
-    return _example(problem, texts, tables)
+    return texts, tables
 
 
-def shortened(problem: TextToSql, example: Example) -> Iterator[Example]:
-    """The example with less and less schema: first without the tables, then without the columns that the answer does not use.
+def normalise_sql(sql: str) -> str:
+    """White space and case folded, but not inside quotes: 'Ann' and 'ann' are two answers."""
+    parts = _QUOTED.split(sql.strip().rstrip("; "))
+    return " ".join(part if odd % 2 else normalise(part) for odd, part in enumerate(parts)).strip()
+
+
+def shorter_contexts(fields: Mapping[str, str], dialect: str) -> Iterator[str]:
+    """Less and less of a schema: first without the tables, then without the columns that the answer does not use.
 
     This peeks at the answer, so the model sees which names matter; it is a way to learn from a row that would otherwise
     be lost, and never done to a test row. The schema that is left is respelt by sqlglot (INTEGER may become INT).
     """
-    answer = sqlglot.parse_one(example.fields["answer"], read=problem.dialect)
+    answer = sqlglot.parse_one(fields["answer"], read=dialect)
     used = {normalise(identifier.name) for identifier in answer.find_all(exp.Identifier)}
-    created = [s for s in sqlglot.parse(example.fields["context"], read=problem.dialect) if isinstance(s, exp.Create)]
+    created = [s for s in sqlglot.parse(fields["context"], read=dialect) if isinstance(s, exp.Create)]
     tables = [table for table in created if _name(table) in used]
-    yield _with_schema(problem, example, tables)
+    yield _spelt(tables, dialect)
     if not _takes_all_columns(answer):
         for table in tables:
             _drop_columns(table, used)
-        yield _with_schema(problem, example, tables)
-
-
-def messages(problem: TextToSql, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
-    """Prompt (the schema in the system message, the question as the user's) and completion (the answer)."""
-    # Not str.format: a schema or an instruction may hold braces.
-    system = problem.instruction.replace("{context}", fields["context"])
-    prompt = [{"role": "system", "content": system}, {"role": "user", "content": fields["question"]}]
-    return prompt, [{"role": "assistant", "content": fields["answer"]}]
-
-
-def _example(problem: TextToSql, fields: dict[str, str], tables: tuple[str, ...]) -> Example:
-    prompt, completion = messages(problem, fields)
-    asked = f"{normalise(fields['question'])}\n{normalise(fields['context']).rstrip('; ')}"
-    return Example(
-        digest(*fields.values()), prompt, completion, fields, asked, _normalise_sql(fields["answer"]), tables
-    )
-
-
-def _normalise_sql(sql: str) -> str:
-    """White space and case folded, but not inside quotes: 'Ann' and 'ann' are two answers."""
-    parts = _QUOTED.split(sql.strip().rstrip("; "))
-    return " ".join(part if odd % 2 else normalise(part) for odd, part in enumerate(parts)).strip()
+        yield _spelt(tables, dialect)
 
 
 @lru_cache(maxsize=1024)
@@ -134,10 +109,8 @@ def _name(create: exp.Create) -> str:
     return normalise(table.name) if table else ""
 
 
-def _with_schema(problem: TextToSql, example: Example, tables: list[exp.Create]) -> Example:
-    fields = {**example.fields, "context": "; ".join(table.sql(dialect=problem.dialect) for table in tables)}
-    prompt, completion = messages(problem, fields)
-    return replace(example, prompt=prompt, completion=completion, fields=fields)
+def _spelt(tables: list[exp.Create], dialect: str) -> str:
+    return "; ".join(table.sql(dialect=dialect) for table in tables)
 
 
 def _takes_all_columns(answer: exp.Expr) -> bool:

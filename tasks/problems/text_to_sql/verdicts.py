@@ -15,17 +15,18 @@ run, finds nothing on any database, or its answer is an accident of row order) a
 there, and they are counted apart.
 """
 
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.problems.contract import Judged
 from finetune_flows.tasks.problems.example import normalise
 from finetune_flows.tasks.problems.text_to_sql.extract import extract_sql, holds_query
 from finetune_flows.tasks.problems.text_to_sql.real import real_outcomes
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.settings import SqlJudging
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
 from finetune_flows.tasks.sql.compare import Rules
@@ -50,9 +51,10 @@ _FAILURES = {
 
 
 def judge(
-    problem: TextToSql,
     rows: Sequence[TestRow],
     answers: Mapping[str, str],
+    dialect: str,
+    judging: SqlJudging,
     seen: SeenTables | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Judged:
@@ -64,9 +66,9 @@ def judge(
         EnvironmentProblem: no worker process can be started.
         TryLater: a real database cannot be reached.
     """
-    pairs = [_pair(problem, row, answers.get(row.id, "")) for row in rows]
+    pairs = [_pair(row, answers.get(row.id, ""), dialect, judging) for row in rows]
     judged = Judged()
-    with SqlWorkers() as workers, real_outcomes(problem.judging.real_databases, rows, pairs) as on_real:
+    with SqlWorkers() as workers, real_outcomes(judging.real_databases, rows, pairs) as on_real:
         for row, pair, outcome, real in zip(rows, pairs, workers.judge_all(pairs), on_real, strict=True):
             text = answers.get(row.id, "")
             verdict = _verdict(row, text, pair.prediction, outcome, real, seen)
@@ -78,22 +80,23 @@ def judge(
     return judged
 
 
-def judge_settings(problem: TextToSql) -> dict[str, str | int | bool]:
-    """What the verdicts depend on beside rows and answers."""
-    return {
-        **problem.judging.model_dump(exclude={"real_databases"}),
-        "sqlite": sqlite3.sqlite_version,
-        "sqlglot": version("sqlglot"),
-    }
+def seen_tables(train: Path) -> SeenTables:
+    """The tables of the training rows, from their Parquet file."""
+    return SeenTables(_contexts(train))
 
 
-def _pair(problem: TextToSql, row: TestRow, text: str) -> SqlPair:
-    judging = problem.judging
+def _contexts(train: Path) -> Iterator[str]:
+    with pq.ParquetFile(train) as file:
+        for batch in file.iter_batches(columns=["fields.context"]):
+            yield from (fields["context"] for fields in batch.column("fields").to_pylist())
+
+
+def _pair(row: TestRow, text: str, dialect: str, judging: SqlJudging) -> SqlPair:
     return SqlPair(
         context=row.fields["context"],
         gold=row.fields["answer"],
         prediction=extract_sql(text),
-        dialect=problem.dialect,
+        dialect=dialect,
         databases=judging.databases,
         rules=Rules(judging.permute_columns, judging.keep_distinct, judging.as_sets),
     )

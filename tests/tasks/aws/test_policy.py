@@ -12,6 +12,7 @@ from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.policy import Statement
 from finetune_flows.tasks.aws.policy_caller import caller_statements
 from finetune_flows.tasks.aws.policy_execution import execution_statements
+from finetune_flows.tasks.aws.policy_setup import setup_statements
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 PAGE = Path("docs/aws.md").read_text(encoding="utf-8")
@@ -25,8 +26,10 @@ SERVICES = {
     "pricing": "pricing",
     "iam": "iam",
     "ecr": "ecr",
+    "cloudformation": "cloudformation",
 }
-OF_SET_UP = ("setup", "cloudformation")  # run by an administrator
+OF_RUNS = [Path("tasks/platforms/sagemaker"), Path("tasks/preflight"), Path("tasks/monitoring")]
+OF_SET_UP = [Path("tasks/aws/stack.py"), Path("tasks/aws/setup.py")]
 
 
 def everything() -> Clients:
@@ -35,18 +38,21 @@ def everything() -> Clients:
 
 
 def statements() -> list[Statement]:
-    return [*execution_statements(everything()), *caller_statements(everything())]
+    return [
+        *execution_statements(everything()),
+        *caller_statements(everything()),
+        *setup_statements(everything()),
+    ]
 
 
-def called() -> dict[str, str]:
-    """IAM action of each boto3 method that the platform's modules name, by method."""
+def called(modules: list[Path]) -> dict[str, str]:
+    """IAM action of each boto3 method that these modules name, by method."""
     methods = {
         method: f"{prefix}:{operation}"
         for service, prefix in SERVICES.items()
         for method, operation in boto3.client(service, "us-east-1").meta.method_to_api_mapping.items()
         if "_" in method  # `search` is a method of SageMaker's client, too
     }
-    modules = [path for path in Path("tasks/platforms/sagemaker").glob("*.py") if not path.name.startswith(OF_SET_UP)]
     nodes = itertools.chain.from_iterable(ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for path in modules)
     names = {
         node.attr if isinstance(node, ast.Attribute) else node.value
@@ -58,9 +64,22 @@ def called() -> dict[str, str]:
 
 def test_whoever_starts_runs_may_call_all_that_a_run_calls() -> None:
     granted = {action for statement in caller_statements(everything()) for action in statement.actions}
-    calls = called()
+    calls = called([path for folder in OF_RUNS for path in folder.glob("*.py")])
     assert len(calls) > 20
     assert set(calls.values()) - granted == set()
+
+
+def test_whoever_sets_up_may_call_all_that_the_set_up_calls() -> None:
+    granted = {action for statement in setup_statements(everything()) for action in statement.actions}
+    pages = {"cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents"}  # by get_paginator
+    calls = called(OF_SET_UP)
+    assert pages <= set(calls.values())
+    assert set(calls.values()) - granted == set()
+
+
+def test_the_set_up_reaches_no_stack_bucket_or_role_but_its_own() -> None:
+    for statement in setup_statements(everything()):
+        assert statement.resources != ["*"] or statement.sid == "FindLogs"
 
 
 def test_nothing_is_granted_by_wildcard() -> None:

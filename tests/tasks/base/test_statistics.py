@@ -2,11 +2,13 @@ import itertools
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import bootstrap as scipy_bootstrap
 
-from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
+from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion, bootstrap, mean_of, resample
 
 PAIRS = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60)
 
@@ -113,3 +115,35 @@ def test_few_groups_cannot_be_drawn_from_and_no_rows_say_nothing() -> None:
     same = bootstrap(table(10, 0, 0, 0), [str(n) for n in range(10)])
     assert same is not None
     assert (same.low, same.high) == (0, 0)
+
+
+def test_the_draws_are_those_of_scipys_bootstrap_but_for_chance() -> None:
+    """Of a skewed mean, and of a difference on groups of unequal size."""
+    random_ = np.random.default_rng(2)
+    values = random_.exponential(size=150)
+    ours = Estimate.mean(values)
+    theirs = scipy_bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
+    assert (ours.low, ours.high) == (pytest.approx(theirs.low, abs=0.02), pytest.approx(theirs.high, abs=0.02))
+
+    groups = np.sort(random_.integers(0, 30, 240))
+    gains = random_.integers(-1, 2, 240) + (groups < 10)
+    found = bootstrap([(0, gain) for gain in gains], [str(group) for group in groups])
+    sums, sizes = np.bincount(groups, weights=gains), np.bincount(groups)
+    theirs = scipy_bootstrap(
+        (sums, sizes), lambda gained, rows, axis: gained.sum(axis) / rows.sum(axis), paired=True, vectorized=True,
+        method="percentile", n_resamples=20_000, rng=1,
+    ).confidence_interval  # fmt: skip
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(theirs.low, abs=0.02), pytest.approx(theirs.high, abs=0.02))
+
+
+def test_several_scores_get_the_same_draws() -> None:
+    values, places = np.arange(20.0), np.arange(20)
+    both = resample(lambda weights: np.stack([mean_of(values)(weights), mean_of(2 * values)(weights)]), places)
+    assert both.shape == (2, 2000)
+    assert both[1] == pytest.approx(2 * both[0])
+    assert both[0] == pytest.approx(resample(mean_of(values), places))
+
+
+def test_of_no_rows_no_mean_is_known() -> None:
+    assert Estimate.mean([]) == Estimate(value=0, low=0, high=1, n=0)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from finetune_flows.tasks.dataset.audit import DatasetAudit
 from finetune_flows.tasks.dataset.build import build_dataset
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 SPLITS = ("train", "validation", "test")

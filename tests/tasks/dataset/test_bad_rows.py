@@ -9,8 +9,7 @@ import pytest
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.readers import MAX_LINE
 from finetune_flows.tasks.problems.example import MAX_CHARACTERS, BadRow
-from finetune_flows.tasks.problems.text_to_sql.rows import read_row
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from tests.tasks.dataset.dataset_rows import SQLITE, build, kinds_by_place, quarantined, row, sound_rows, write_jsonl
 
 BAD_LINES: list[tuple[dict[str, Any] | bytes, str]] = [
@@ -64,7 +63,7 @@ def test_the_text_of_a_bad_row_is_kept_but_bounded(tmp_path: Path) -> None:
 
 def test_all_reasons_of_a_row_are_told_at_once() -> None:
     with pytest.raises(BadRow) as caught:
-        read_row(SQLITE, {"question": "", "context": "nothing", "answer": "DROP TABLE t"})
+        SQLITE.read_row({"question": "", "context": "nothing", "answer": "DROP TABLE t"})
     kinds = [reason.kind for reason in caught.value.reasons]
     assert kinds == ["empty", "no CREATE TABLE", "answer is not a query"]
 
@@ -80,19 +79,19 @@ def test_all_reasons_of_a_row_are_told_at_once() -> None:
     ],
 )
 def test_queries_of_many_shapes_are_sound(answer: str) -> None:
-    assert read_row(SQLITE, row("t", answer=answer)).fields["answer"] == answer
+    assert SQLITE.read_row(row("t", answer=answer)).fields["answer"] == answer
 
 
 def test_the_dialect_decides_what_parses() -> None:
     backticks = row("t", context="CREATE TABLE `t` (`name` TEXT)", answer="SELECT `name` FROM `t`")
-    assert read_row(TextToSql(dialect="mysql"), backticks).shares == ("t",)
+    assert TextToSql(dialect="mysql").read_row(backticks).shares == ("t",)
     with pytest.raises(BadRow, match="does not parse"):
-        read_row(TextToSql(dialect="postgres"), backticks)
+        TextToSql(dialect="postgres").read_row(backticks)
 
 
 def test_columns_of_other_names_and_braces_in_schemas() -> None:
     problem = TextToSql(question="q", context="schema", answer="sql", instruction="Schema {context} {x}")
-    example = read_row(problem, {"q": "Q?", "schema": "CREATE TABLE t (a TEXT DEFAULT '{}')", "sql": "SELECT a FROM t"})
+    example = problem.read_row({"q": "Q?", "schema": "CREATE TABLE t (a TEXT DEFAULT '{}')", "sql": "SELECT a FROM t"})
     assert example.prompt[0] == {"role": "system", "content": "Schema CREATE TABLE t (a TEXT DEFAULT '{}') {x}"}
     assert example.prompt[1] == {"role": "user", "content": "Q?"}
     assert example.completion == [{"role": "assistant", "content": "SELECT a FROM t"}]

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finetune_flows.tasks.problems.example import BadRow, normalise
-from finetune_flows.tasks.problems.text_to_sql.rows import read_row
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from tests.tasks.dataset.dataset_rows import SPLITS, build, quarantined, read_all, row, sound_rows, write_jsonl
 
 TABLES = ["a", "A", "b", "c", "straße", "STRASSE", "無極"]
@@ -67,7 +66,7 @@ def test_splits_share_no_table_and_no_question(content: list[dict[str, Any] | by
 
 
 def _tables(found: list[dict[str, Any]]) -> set[str]:
-    return {name for each in found for name in read_row(TextToSql(), each["fields"]).shares}
+    return {name for each in found for name in TextToSql().read_row(each["fields"]).shares}
 
 
 def _asked(found: list[dict[str, Any]]) -> set[str]:
@@ -97,7 +96,7 @@ def test_the_same_rows_in_any_order_give_the_same_bytes(
 def test_any_text_is_an_example_or_a_bad_row(column: str, text: str, dialect: Any) -> None:
     values = row("t", 1, **{column: text})
     try:
-        example = read_row(TextToSql(dialect=dialect), values)
+        example = TextToSql(dialect=dialect).read_row(values)
     except BadRow:
         return
     assert example.fields[column] == text.strip()

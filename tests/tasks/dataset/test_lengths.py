@@ -9,7 +9,6 @@ from sqlglot import exp
 from transformers import AutoTokenizer
 
 from finetune_flows.tasks.base.errors import DatasetError, RecipeError
-from finetune_flows.tasks.problems.text_to_sql.rows import read_row, shortened
 from tests.tasks.dataset.dataset_rows import SQLITE, build, quarantined, read_all, row, sound_rows, write_jsonl
 
 WIDE = ", ".join(f"unused_{n} TEXT" for n in range(40))
@@ -127,8 +126,8 @@ def test_an_answer_that_is_too_long_by_itself_is_quarantined(tmp_path: Path, tok
 )
 def test_what_the_answer_uses_stays_in_the_schema(answer: str, kept: dict[str, list[str]]) -> None:
     context = "CREATE TABLE t (a INT PRIMARY KEY, B INT, c TEXT, UNIQUE (B, c)); CREATE TABLE u (a INT, x TEXT); CREATE TABLE v (a INT)"
-    example = read_row(SQLITE, row("t", context=context, answer=answer))
-    *_, last = shortened(SQLITE, example)
+    example = SQLITE.read_row(row("t", context=context, answer=answer))
+    *_, last = SQLITE.shortened(example)
     statements = sqlglot.parse(last.fields["context"], read="sqlite")
     found = {
         statement.find(exp.Table).name: [column.name for column in statement.find_all(exp.ColumnDef)]  # type: ignore[union-attr]

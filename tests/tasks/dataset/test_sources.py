@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from finetune_flows.tasks.base.errors import DatasetError, TryLater
+from finetune_flows.tasks.dataset.build import find_sources
 from finetune_flows.tasks.dataset.readers import MAX_JSON
 from finetune_flows.tasks.dataset.source import HubRows
+from finetune_flows.tasks.recipe import DatasetSection
 from tests.tasks.dataset.dataset_rows import build, kinds_by_place, read_all, row, sound_rows, write_jsonl
 
 Rows = list[dict[str, Any]]
@@ -202,3 +204,15 @@ def test_a_hub_out_of_reach_is_worth_another_try(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(TryLater, match="the hub is out of reach"):
         build(Path("nobody/nothing"), tmp_path / "out", revision="0" * 40)
+
+
+def test_the_split_of_a_hub_data_set_is_the_one_of_the_recipe() -> None:
+    pinned = {"source": "owner/rows", "revision": "a" * 40, "test_source": "owner/rows"}
+    for chosen, split in (({}, "train"), ({"hub_split": "validation"}, "validation")):
+        rows, test_rows = find_sources(DatasetSection.model_validate(pinned | chosen))
+        assert isinstance(rows, HubRows)
+        assert isinstance(test_rows, HubRows)
+        assert (rows.split, test_rows.split) == (split, "test")
+        assert rows.digests() == {"owner/rows": f"revision {'a' * 40}, split {split}"}, (
+            "another split is another data set"
+        )

@@ -15,7 +15,6 @@ import pytest
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.dataset.check import BATCH, SERIAL_BATCHES, check_batch, check_rows
 from finetune_flows.tasks.dataset.readers import SourceRow
-from finetune_flows.tasks.problems import problem_of
 from finetune_flows.tasks.reporting.dataset_card import dataset_card
 from tests.tasks.dataset.dataset_rows import SQLITE, build, row, sound_rows, write_jsonl
 
@@ -28,8 +27,8 @@ def source_rows() -> Iterator[SourceRow]:
 
 
 def test_workers_give_what_one_process_gives_in_the_same_order() -> None:
-    found = [each for batch in check_rows(source_rows(), problem_of(SQLITE), None, ()) for each in batch]
-    assert found == check_batch(list(source_rows()), problem_of(SQLITE), None, ())
+    found = [each for batch in check_rows(source_rows(), SQLITE, None, ()) for each in batch]
+    assert found == check_batch(list(source_rows()), SQLITE, None, ())
 
 
 def test_the_source_is_read_as_it_is_needed() -> None:
@@ -41,7 +40,7 @@ def test_the_source_is_read_as_it_is_needed() -> None:
             taken += 1
             yield SourceRow("rows", taken, {})
 
-    batches = check_rows(endless(), problem_of(SQLITE), None, ())
+    batches = check_rows(endless(), SQLITE, None, ())
     assert sum(len(next(batches)) for _ in range(20)) == 20 * BATCH
     batches.close()  # type: ignore[attr-defined]
     assert taken <= (20 + SERIAL_BATCHES + 2 * 8 + 2) * BATCH
@@ -51,7 +50,7 @@ def test_the_source_is_read_as_it_is_needed() -> None:
 def test_a_killed_worker_is_told_and_does_not_hang(wait: float) -> None:
     # What workers answer is long, so that a worker is often killed amid its answer.
     endless = (SourceRow("rows", number, {"question": "long " * 400}) for number in count())
-    batches = check_rows(endless, problem_of(SQLITE), None, ())
+    batches = check_rows(endless, SQLITE, None, ())
     for _ in range(10):
         next(batches)
     time.sleep(wait)

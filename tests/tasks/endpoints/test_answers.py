@@ -20,6 +20,7 @@ import pytest
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
 from finetune_flows.tasks.endpoints import answers as answers_module
 from finetune_flows.tasks.endpoints.answers import Answer, TestRow, collect_answers, read_test_rows
+from finetune_flows.tasks.endpoints.asking import Server
 from finetune_flows.tasks.sections.stages import EvaluationSection
 from tests import ROOT
 
@@ -105,7 +106,9 @@ def kept(path: Path) -> list[Answer]:
 def test_every_row_is_asked_once_and_answers_come_in_row_order(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.seconds = 0.02
     told: list[tuple[int, int]] = []
-    answers = collect_answers(endpoint.url, rows(20), SECTION, tmp_path / "p.jsonl", lambda *done: told.append(done))
+    answers = collect_answers(
+        Server(endpoint.url), rows(20), SECTION, tmp_path / "p.jsonl", lambda *done: told.append(done)
+    )
     assert [(answer.id, answer.text) for answer in answers] == [(f"r{i}", f"re: q{i}") for i in range(20)]
     assert set(endpoint.asked.values()) == {1}
     assert 1 < endpoint.most_under_way <= SECTION.concurrency
@@ -120,17 +123,17 @@ def test_every_row_is_asked_once_and_answers_come_in_row_order(endpoint: Endpoin
 
 def test_no_answered_row_is_asked_again_and_a_torn_line_is(endpoint: Endpoint, tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
-    collect_answers(endpoint.url, rows(6), SECTION, path)
+    collect_answers(Server(endpoint.url), rows(6), SECTION, path)
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rindex(b"{") + 20])  # the machine died while it wrote the last one
     torn = ({f"r{i}" for i in range(6)} - {answer.id for answer in kept_whole(path)}).pop()
     endpoint.asked.clear()
-    again = collect_answers(endpoint.url, rows(8), SECTION, path)
+    again = collect_answers(Server(endpoint.url), rows(8), SECTION, path)
     assert endpoint.asked == {"q" + torn[1:]: 1, "q6": 1, "q7": 1}
     assert [answer.id for answer in again] == [f"r{i}" for i in range(8)]
     assert {answer.id for answer in kept(path)} == {f"r{i}" for i in range(8)}
     endpoint.asked.clear()
-    assert len(collect_answers(endpoint.url, rows(3), SECTION, path)) == 3
+    assert len(collect_answers(Server(endpoint.url), rows(3), SECTION, path)) == 3
     assert not endpoint.asked
 
 
@@ -141,14 +144,14 @@ def kept_whole(path: Path) -> list[Answer]:
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_busy_endpoint_is_asked_again(endpoint: Endpoint, tmp_path: Path, status: int) -> None:
     endpoint.respond = lambda question, count: good(question) if count > 2 else (status, b"later", {"Retry-After": "1"})
-    answers = collect_answers(endpoint.url, rows(3), SECTION, tmp_path / "p.jsonl")
+    answers = collect_answers(Server(endpoint.url), rows(3), SECTION, tmp_path / "p.jsonl")
     assert all(answer.error is None for answer in answers)
     assert set(endpoint.asked.values()) == {3}
 
 
 def test_a_broken_connection_is_tried_again(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.respond = lambda question, count: good(question) if count > 1 else None
-    answers = collect_answers(endpoint.url, rows(3), SECTION, tmp_path / "p.jsonl")
+    answers = collect_answers(Server(endpoint.url), rows(3), SECTION, tmp_path / "p.jsonl")
     assert [answer.text for answer in answers] == ["re: q0", "re: q1", "re: q2"]
 
 
@@ -167,13 +170,13 @@ def test_a_request_that_fails_is_recorded_not_repeated_and_asked_by_the_next_run
     endpoint: Endpoint, tmp_path: Path, response: tuple[int, bytes, dict[str, str]], said: str
 ) -> None:
     endpoint.respond = lambda question, count: response if question == "q1" else good(question)
-    answers = collect_answers(endpoint.url, rows(3), SECTION, tmp_path / "p.jsonl")
+    answers = collect_answers(Server(endpoint.url), rows(3), SECTION, tmp_path / "p.jsonl")
     assert [answer.error is None for answer in answers] == [True, False, True]
     assert said in (answers[1].error or "")
     assert answers[1].text == ""
     assert endpoint.asked["q1"] == 1
     endpoint.respond = lambda question, count: good(question)
-    assert collect_answers(endpoint.url, rows(3), SECTION, tmp_path / "p.jsonl")[1].text == "re: q1"
+    assert collect_answers(Server(endpoint.url), rows(3), SECTION, tmp_path / "p.jsonl")[1].text == "re: q1"
     assert endpoint.asked == {"q0": 1, "q1": 2, "q2": 1}
     assert len(kept(tmp_path / "p.jsonl")) == 3
 
@@ -182,7 +185,7 @@ def test_a_slow_answer_is_not_waited_for_longer_than_told(endpoint: Endpoint, tm
     endpoint.seconds = 3
     section = EvaluationSection(concurrency=2, timeout_seconds=0.3)
     start = time.perf_counter()
-    [answer] = collect_answers(endpoint.url, rows(1), section, tmp_path / "p.jsonl")
+    [answer] = collect_answers(Server(endpoint.url), rows(1), section, tmp_path / "p.jsonl")
     assert time.perf_counter() - start < 2.5
     assert "no answer within 0.3 s" in (answer.error or "")
 
@@ -190,23 +193,24 @@ def test_a_slow_answer_is_not_waited_for_longer_than_told(endpoint: Endpoint, tm
 def test_an_endpoint_that_is_gone_stops_the_run_early(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.respond = lambda question, count: (503, b"gone", {})
     with pytest.raises(EndpointFailed, match="answered none of"):
-        collect_answers(endpoint.url, rows(300), SECTION, tmp_path / "p.jsonl")
+        collect_answers(Server(endpoint.url), rows(300), SECTION, tmp_path / "p.jsonl")
     assert len(endpoint.asked) < 30
 
 
 def test_no_token_travels_to_the_endpoint(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    collect_answers(endpoint.url, rows(1), SECTION, tmp_path / "p.jsonl")
+    collect_answers(Server(endpoint.url), rows(1), SECTION, tmp_path / "p.jsonl")
     assert "hf_secret" not in endpoint.bodies[0]["headers"]
 
 
 ASKER = """
 import sys
 from pathlib import Path
-from finetune_flows.tasks.endpoints.answers import TestRow, collect_answers
+from finetune_flows.tasks.endpoints.answers import collect_answers
+from finetune_flows.tasks.endpoints.asking import Server, TestRow
 from finetune_flows.tasks.sections.stages import EvaluationSection
 rows = [TestRow(id=f"r{i}", prompt=[{"role": "user", "content": f"q{i}"}], fields={}) for i in range(40)]
-collect_answers(sys.argv[1], rows, EvaluationSection(concurrency=4), Path(sys.argv[2]))
+collect_answers(Server(sys.argv[1]), rows, EvaluationSection(concurrency=4), Path(sys.argv[2]))
 """
 
 
@@ -219,7 +223,7 @@ def test_a_run_that_is_killed_loses_no_answer_it_had(endpoint: Endpoint, tmp_pat
         [sys.executable, "-c", ASKER, endpoint.url, str(path)],
         cwd=root,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(root / "src")},
         # A test run that was started in the background ignores SIGINT, and its children would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
@@ -233,7 +237,7 @@ def test_a_run_that_is_killed_loses_no_answer_it_had(endpoint: Endpoint, tmp_pat
     endpoint.seconds = 0
     time.sleep(0.3)  # requests that were under way end
     endpoint.asked.clear()
-    answers = collect_answers(endpoint.url, rows(40), SECTION, path)
+    answers = collect_answers(Server(endpoint.url), rows(40), SECTION, path)
     assert len(answers) == 40
     assert set(endpoint.asked) == {f"q{i}" for i in range(40) if f"r{i}" not in had}
 

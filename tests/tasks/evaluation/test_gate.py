@@ -6,11 +6,13 @@ import pytest
 
 from finetune_flows.tasks.endpoints.answers import Answer
 from finetune_flows.tasks.evaluation.gate import Condition, Decision, Measured, decide
-from finetune_flows.tasks.evaluation.scores import summarise
+from finetune_flows.tasks.evaluation.scores import About, summarise
+from finetune_flows.tasks.problems.contract import Judged
 from finetune_flows.tasks.problems.verdict import Verdict
-from finetune_flows.tasks.recipe import EvaluationSection, GateSection
+from finetune_flows.tasks.recipe import GateSection, TextToSql
 
 METRIC = "execution"
+SQL = TextToSql()
 
 
 def measured(
@@ -28,9 +30,7 @@ def measured(
         for row, outcome in zip(count(), right, strict=False)
     ]
     answers = [Answer(id=v.id, asked_at=0, latency_seconds=seconds, failed_tries=failed) for v in verdicts]
-    return Measured(
-        summarise(verdicts, answers, EvaluationSection(), {}, dataset_digest="d", model_digest="m"), verdicts
-    )
+    return Measured(summarise(Judged(verdicts), answers, About("d", "m")), verdicts)
 
 
 def models(only_first: int, only_second: int, both: int, neither: int) -> tuple[list[bool], list[bool]]:
@@ -40,13 +40,13 @@ def models(only_first: int, only_second: int, both: int, neither: int) -> tuple[
 
 def judge(gate: GateSection, base_only: int, tuned_only: int, both: int = 10, neither: int = 10) -> Decision:
     base, tuned = models(base_only, tuned_only, both, neither)
-    return decide(gate, METRIC, measured(tuned), measured(base))
+    return decide(SQL, gate, METRIC, measured(tuned), measured(base))
 
 
 def beside_champion(gate: GateSection, champion_only: int, tuned_only: int, both: int, neither: int) -> Condition:
     champion, tuned = models(champion_only, tuned_only, both, neither)
     base = [False] * len(tuned)
-    return decide(gate, METRIC, measured(tuned), measured(base), measured(champion)).conditions[-1]
+    return decide(SQL, gate, METRIC, measured(tuned), measured(base), measured(champion)).conditions[-1]
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_the_gate_decides_and_says_why(
 def test_what_stands_for_the_base_is_called_by_its_name() -> None:
     base, tuned = (measured(rights) for rights in models(0, 20, 10, 10))
     baseline = base._replace(scores=base.scores.model_copy(update={"who": "linear baseline"}))
-    reason = decide(GateSection(), METRIC, tuned, baseline).reasons[0]
+    reason = decide(SQL, GateSection(), METRIC, tuned, baseline).reasons[0]
     assert "+50.0 points beside the linear baseline on the same 40 rows" in reason
 
 
 def test_where_no_row_can_be_judged_nothing_passes() -> None:
     unknown = measured([None] * 5)  # type: ignore[list-item]
-    decision = decide(GateSection(min_score=0.1, min_gain=-1), METRIC, unknown, unknown)
+    decision = decide(SQL, GateSection(min_score=0.1, min_gain=-1), METRIC, unknown, unknown)
     assert {condition.outcome for condition in decision.conditions} == {"cannot tell"}
 
 
@@ -123,8 +123,8 @@ def test_without_max_loss_the_champion_is_not_asked() -> None:
 def test_a_gain_in_a_few_schemas_only_is_not_shown() -> None:
     """20 rows gained, none lost: clear for independent rows, not when all of them are about two of twelve schemas."""
     base, tuned = models(0, 20, 50, 50)
-    alone = decide(GateSection(), METRIC, measured(tuned), measured(base))
-    gathered = decide(GateSection(), METRIC, measured(tuned, groups=12), measured(base, groups=12))
+    alone = decide(SQL, GateSection(), METRIC, measured(tuned), measured(base))
+    gathered = decide(SQL, GateSection(), METRIC, measured(tuned, groups=12), measured(base, groups=12))
     assert alone.outcome == "passed"
     assert gathered.outcome == "cannot tell"
     assert "whole schemas" in gathered.reasons[0]
@@ -143,7 +143,7 @@ def test_a_gain_in_a_few_schemas_only_is_not_shown() -> None:
 )
 def test_limits_hold_for_what_was_measured(gate: dict[str, float], outcome: str, words: str) -> None:
     base, tuned = models(0, 20, 10, 10)
-    decision = decide(GateSection(**gate), METRIC, measured(tuned, valid=0.75, failed=1), measured(base))  # type: ignore[arg-type]
+    decision = decide(SQL, GateSection(**gate), METRIC, measured(tuned, valid=0.75, failed=1), measured(base))  # type: ignore[arg-type]
     assert decision.conditions[-1].name == next(iter(gate))
     assert decision.outcome == outcome
     assert words in decision.reasons[-1]

@@ -9,11 +9,13 @@ from sklearn.metrics import f1_score
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.evaluation.gate import Condition, Measured, decide
 from finetune_flows.tasks.evaluation.gate_scores import drawn_score
-from finetune_flows.tasks.evaluation.scores import summarise
-from finetune_flows.tasks.problems.verdict import Labels, Verdict
-from finetune_flows.tasks.recipe import EvaluationSection, GateSection, parse_recipe
+from finetune_flows.tasks.evaluation.scores import About, summarise
+from finetune_flows.tasks.problems.contract import Judged
+from finetune_flows.tasks.problems.verdict import Verdict
+from finetune_flows.tasks.recipe import Chat, GateSection, TextClassification, parse_recipe
 
 NAMES = ["bad", "fine", "good"]
+LABELS = TextClassification()
 Chosen = np.ndarray
 
 
@@ -23,14 +25,13 @@ def classifier(gold: Chosen, chosen: Chosen, groups: int = 0) -> Measured:
             id=f"{row:05d}",
             group=str(row % groups) if groups else None,
             outcomes={"accuracy": bool(right == said)},
-            labels=Labels(right=[NAMES[right]], chosen=[NAMES[said]]),
+            labels={"right": [NAMES[right]], "chosen": [NAMES[said]]},
             kind="",
         )
         for row, (right, said) in enumerate(zip(gold, chosen, strict=True))
     ]
-    details = {"labels": NAMES}
-    digests = {"dataset_digest": "d", "model_digest": "m"}
-    return Measured(summarise(verdicts, [], EvaluationSection(), {}, details=details, **digests), verdicts)
+    judged = Judged(verdicts, details={"labels": NAMES})
+    return Measured(summarise(judged, [], About("d", "m")), verdicts)
 
 
 def noisy(random: np.random.Generator, gold: Chosen, error: float) -> Chosen:
@@ -40,7 +41,7 @@ def noisy(random: np.random.Generator, gold: Chosen, error: float) -> Chosen:
 
 def beside_base(gold: Chosen, base: Chosen, tuned: Chosen, **limits: float) -> Condition:
     gate = GateSection.model_validate({"min_gain": -1, "scores": {"macro_f1": limits}})
-    return decide(gate, "accuracy", classifier(gold, tuned), classifier(gold, base)).conditions[-1]
+    return decide(LABELS, gate, "accuracy", classifier(gold, tuned), classifier(gold, base)).conditions[-1]
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
@@ -56,7 +57,7 @@ def test_the_difference_is_scikit_learns_and_its_interval_scipys(average: str) -
         ]
         return float(scores[1] - scores[0])
 
-    drawn = drawn_score(f"{average}_f1", [classifier(gold, first), classifier(gold, second)])
+    drawn = drawn_score(LABELS, f"{average}_f1", [classifier(gold, first), classifier(gold, second)])
     assert drawn.value == pytest.approx(gain(np.arange(300)))
     theirs = scipy_bootstrap(
         (np.arange(300),), gain, vectorized=False, method="percentile", n_resamples=400, confidence_level=0.9, rng=1
@@ -93,14 +94,12 @@ def test_the_champion_is_compared_too_and_means_of_rows_are_scores() -> None:
             Verdict(id=str(row), outcomes={"exact_match": False}, values={"chrf": float(value)}, kind="")
             for row, value in enumerate(values)
         ]
-        return Measured(
-            summarise(verdicts, [], EvaluationSection(), {}, dataset_digest="d", model_digest="m"), verdicts
-        )
+        return Measured(summarise(Judged(verdicts), [], About("d", "m")), verdicts)
 
     gate = GateSection.model_validate(
         {"min_gain": -1, "scores": {"chrf": {"min_gain": 0, "max_loss": 0.05}}, "max_loss": None}
     )
-    decision = decide(gate, "exact_match", chats(0.5), chats(0.3), chats(0.7))
+    decision = decide(Chat(), gate, "exact_match", chats(0.5), chats(0.3), chats(0.7))
     assert [(each.name, each.outcome) for each in decision.conditions[1:]] == [
         ("scores.chrf.min_gain", "passed"),
         ("scores.chrf.max_loss", "refused"),
@@ -112,9 +111,9 @@ def test_rows_that_belong_together_are_drawn_together() -> None:
     random = np.random.default_rng(11)
     gold = random.integers(0, 3, 60)
     first, second = noisy(random, gold, 0.5), noisy(random, gold, 0.35)
-    once = drawn_score("macro_f1", [classifier(gold, first), classifier(gold, second)])
+    once = drawn_score(LABELS, "macro_f1", [classifier(gold, first), classifier(gold, second)])
     gold, first, second = (np.tile(each, 10) for each in (gold, first, second))
-    tenfold = drawn_score("macro_f1", [classifier(gold, first, groups=60), classifier(gold, second, groups=60)])
+    tenfold = drawn_score(LABELS, "macro_f1", [classifier(gold, first, groups=60), classifier(gold, second, groups=60)])
     assert tenfold.spread == pytest.approx(once.spread, rel=0.1)
 
 

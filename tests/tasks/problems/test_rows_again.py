@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from finetune_flows.tasks.problems import problem_of
-from finetune_flows.tasks.problems.sections import Problem
+from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.recipe import Chat, TextClassification, TextToSql
 
 SCHEMA = "CREATE TABLE ship (name TEXT, tonnes INTEGER)"
@@ -20,8 +19,7 @@ CASES: list[tuple[Problem, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("section", "row"), CASES)
-def test_a_row_written_out_again_is_the_same_example(section: Problem, row: dict[str, Any]) -> None:
-    problem = problem_of(section)
+@pytest.mark.parametrize(("problem", "row"), CASES)
+def test_a_row_written_out_again_is_the_same_example(problem: Problem, row: dict[str, Any]) -> None:
     example = problem.read_row(row)
     assert problem.read_row(problem.row_of(example.fields)) == example

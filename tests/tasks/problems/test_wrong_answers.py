@@ -9,7 +9,7 @@ from markdown_it.token import Token
 
 from finetune_flows.tasks.base.markdown import block, code, plain
 from finetune_flows.tasks.endpoints.answers import TestRow
-from finetune_flows.tasks.problems.text_to_sql.section import SqlJudging, TextToSql
+from finetune_flows.tasks.problems.text_to_sql.settings import SqlJudging
 from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
 from finetune_flows.tasks.sql.telling import MOST_CELL_CHARACTERS, MOST_ROWS, literal, telling
@@ -136,7 +136,7 @@ def test_what_the_page_says_of_real_verdicts() -> None:
         TestRow(id=key, prompt=[], fields={"question": "Which?", "context": CONTEXT, "answer": golds[key]})
         for key in answers
     ]
-    judged = judge(TextToSql(judging=SqlJudging(databases=3)), rows, answers)
+    judged = judge(rows, answers, "sqlite", SqlJudging(databases=3))
     assert [answer.id for answer in judged.wrong] == ["literal", "broken", "prose", "sometimes"]
     literal_one, broken, prose, _ = judged.wrong
     assert literal_one.telling

@@ -51,6 +51,11 @@ def test_a_classifier_is_not_given_to_a_server_that_generates_text() -> None:
         load_recipe(Path("recipes/sentiment.yaml"), ["evaluation.metric=execution"])
 
 
+def test_a_limit_on_sql_is_a_mistake_where_there_is_none() -> None:
+    with pytest.raises(RecipeError, match=r"gate\.max_invalid_sql: text-classification has no SQL"):
+        load_recipe(Path("recipes/sentiment.yaml"), ["gate.max_invalid_sql=0.1"])
+
+
 def test_every_problem_is_told_at_once_with_path_and_what_is_permitted() -> None:
     problems = problems_of(
         "training.epocs=2",

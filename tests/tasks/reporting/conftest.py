@@ -12,7 +12,8 @@ import pytest
 from finetune_flows.tasks.artifacts.references import Kind, Reference
 from finetune_flows.tasks.dataset.audit import DatasetAudit, Leakage, Lengths
 from finetune_flows.tasks.endpoints.answers import Answer
-from finetune_flows.tasks.evaluation.scores import Scores, compare, summarise
+from finetune_flows.tasks.evaluation.scores import About, Scores, compare, summarise
+from finetune_flows.tasks.problems.contract import Judged
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
 from finetune_flows.tasks.recipe import load_recipe
@@ -82,11 +83,8 @@ def write_evaluation(folder: Path, right: int, digest: str) -> tuple[Scores, lis
     )  # fmt: skip
     (folder / "predictions.jsonl").write_text("".join(a.model_dump_json() + "\n" for a in answers), encoding="utf-8")
     (folder / "wrong_answers.jsonl").write_text(wrong.model_dump_json() + "\n", encoding="utf-8")
-    section = load_recipe(Path("recipes/demo.yaml")).evaluation
-    scores = summarise(
-        verdicts, answers, section, {"databases": 5}, dataset_digest="dd", model_digest=digest, who=f"{digest} model"
-    )
-    return scores, verdicts
+    about = About("dd", digest, who=f"{digest} model", judge={"databases": 5})
+    return summarise(Judged(verdicts), answers, about), verdicts
 
 
 @pytest.fixture

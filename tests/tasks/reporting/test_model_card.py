@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from finetune_flows.tasks.problems.verdict import Estimate
+from finetune_flows.tasks.base.statistics import Estimate
 from finetune_flows.tasks.report import save_report
 from finetune_flows.tasks.reporting.facts import RunFacts
 from finetune_flows.tasks.reporting.model_card import model_card

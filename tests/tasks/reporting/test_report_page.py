@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from finetune_flows.tasks.base.statistics import Estimate
 from finetune_flows.tasks.evaluation.scores import compare
-from finetune_flows.tasks.problems.verdict import Estimate
 from finetune_flows.tasks.recipe import SageMakerPlatform
 from finetune_flows.tasks.report import save_report
 from finetune_flows.tasks.reporting import charts

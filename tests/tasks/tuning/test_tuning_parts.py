@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.recipe import Recipe, SearchRange, TrainingSettings, TuningSection, parse_recipe
+from finetune_flows.tasks.tune import budget_of
 from finetune_flows.tasks.tuning.budget import Budget
 from finetune_flows.tasks.tuning.readings import Reading, Readings
 from finetune_flows.tasks.tuning.study import Study
@@ -118,3 +119,22 @@ def test_a_study_that_died_gives_its_unfinished_trials_back(tmp_path: Path) -> N
     best = later.best()
     assert best is not None
     assert best.value == 0.75
+
+
+def test_the_hours_of_a_search_are_those_of_the_recipe() -> None:
+    content = CONTENT | {"platform": {"kind": "process", "max_runtime_hours": 3}}
+    assert budget_of(parse_recipe(content, "t")) == Budget(None, 3)
+    assert budget_of(parse_recipe(content, "t", ["tuning.max_hours=5"])) == Budget(5, 3)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_bad_trial_is_stopped_early_where_the_recipe_permits_it(tmp_path: Path, early: bool) -> None:
+    axes = {"learning_rate": SearchRange(low=1e-5, high=1e-2, log=True)}
+    study = Study(tmp_path, TuningSection(trials=6, space=axes, stop_early=early), axes, maximise=True, seed=1)
+    stopped = []
+    for value in (0.9, 0.8, 0.1):
+        trial = study.ask()
+        assert trial is not None
+        trial.report(value, 25)
+        stopped.append(trial.should_prune())
+    assert stopped == [False, early, early]

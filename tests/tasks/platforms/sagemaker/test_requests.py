@@ -12,10 +12,10 @@ from finetune_flows.tasks.aws.clients import PLACEHOLDER_ACCOUNT, Clients
 from finetune_flows.tasks.aws.errors import aws_errors, is_missing, translated
 from finetune_flows.tasks.aws.instances import has_own_disk
 from finetune_flows.tasks.aws.validation import problems_of
-from finetune_flows.tasks.base.errors import EnvironmentProblem, FinetuneError, TryLater
+from finetune_flows.tasks.base.errors import EnvironmentProblem, FinetuneError, RecipeError, TryLater
 from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels, TrainingJob
 from finetune_flows.tasks.platforms.sagemaker import requests, scaling, serving_requests
-from finetune_flows.tasks.platforms.sagemaker.images import inference_ami
+from finetune_flows.tasks.platforms.sagemaker.images import inference_ami, training_image
 from finetune_flows.tasks.recipe import SageMakerPlatform
 from finetune_flows.tasks.sections.sagemaker import Autoscaling
 
@@ -193,3 +193,36 @@ def test_a_machine_without_credentials_is_told_what_to_do(monkeypatch: pytest.Mo
         _ = Clients(SageMakerPlatform()).region
     with pytest.raises(EnvironmentProblem, match="get-caller-identity"), aws_errors("asking"):
         _ = Clients(SageMakerPlatform(region="eu-west-1")).account
+
+
+def test_a_spot_job_may_wait_beside_its_running_time_and_has_the_disk_of_the_recipe() -> None:
+    def asked(**fields: object) -> dict[str, Any]:
+        return requests.training_job(clients(**fields), job(), {}, "image", "ml.g5.2xlarge")
+
+    assert asked(spot=True, max_wait_hours=2)["StoppingCondition"] == {
+        "MaxRuntimeInSeconds": 3600,
+        "MaxWaitTimeInSeconds": 3 * 3600,
+    }
+    assert "MaxWaitTimeInSeconds" not in asked(max_wait_hours=2)["StoppingCondition"], "on demand nothing is waited for"
+    assert asked(volume_gb=500)["ResourceConfig"]["VolumeSizeInGB"] == 500
+
+
+def test_the_training_container_is_of_the_version_of_the_recipe() -> None:
+    assert ":2.12" in training_image(clients(training_version="2.12"), "ml.g5.2xlarge")
+    own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"
+    assert training_image(clients(training_version="2.12", training_image=own), "ml.g5.2xlarge") == own
+    with pytest.raises(RecipeError, match=r"platform\.training_version 0\.1: AWS has no pytorch"):
+        training_image(clients(training_version="0.1"), "ml.g5.2xlarge")
+
+
+def test_credentials_and_region_are_those_of_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "config"
+    config.write_text("[profile team]\nregion = eu-north-1\naws_access_key_id = id\naws_secret_access_key = key\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    made = Clients(SageMakerPlatform(profile="team"), PLACEHOLDER_ACCOUNT)
+    assert made.region == "eu-north-1"
+    assert made.session.get_credentials().access_key == "id"
+    with pytest.raises(EnvironmentProblem, match="aws configure --profile nobody"):
+        _ = Clients(SageMakerPlatform(profile="nobody", region="eu-north-1"), PLACEHOLDER_ACCOUNT).session

@@ -11,7 +11,6 @@ import pytest
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem, FinetuneError, RecipeError
 from finetune_flows.tasks.endpoints.asking import TestRow
-from finetune_flows.tasks.problems import problem_of
 from finetune_flows.tasks.problems.contract import Judged
 from finetune_flows.tasks.recipe import Chat, parse_recipe
 
@@ -90,7 +89,7 @@ def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RuleJudge
 
 def judged(judge: RuleJudge, answers: dict[str, str], **settings: object) -> Judged:
     section = {"url": judge.url, "model": "wise", "key_variable": "JUDGE_KEY"} | settings
-    return problem_of(Chat.model_validate({"judge": section})).judge(ROWS, answers, Path())
+    return Chat.model_validate({"judge": section}).judge_answers(ROWS, answers, Path())
 
 
 def answers(right: int) -> dict[str, str]:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.statistics import Estimate
 from finetune_flows.tasks.dataset.build import build_dataset
 from finetune_flows.tasks.endpoints.asking import TestRow
-from finetune_flows.tasks.problems import problem_of
-from finetune_flows.tasks.problems.chat.verdicts import judge_overlap, mean_of
+from finetune_flows.tasks.problems.chat.verdicts import judge_overlap
 from finetune_flows.tasks.problems.example import BadRow
 from finetune_flows.tasks.recipe import Chat, DatasetSection, parse_recipe
 
@@ -28,9 +28,9 @@ FORMS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_becomes_the_same_example(form: str) -> None:
-    example = problem_of(Chat()).read_row(FORMS[form])
+    example = Chat().read_row(FORMS[form])
     assert (example.prompt, example.completion) == ([ASKED], [ANSWERED])
-    assert example == problem_of(Chat()).read_row(FORMS["messages"])
+    assert example == Chat().read_row(FORMS["messages"])
 
 
 def test_the_last_answer_is_learnt_and_the_turns_before_it_are_read() -> None:
@@ -40,16 +40,16 @@ def test_the_last_answer_is_learnt_and_the_turns_before_it_are_read() -> None:
         {"role": "user", "content": "And of Chile?"},
         {"role": "assistant", "content": "Santiago."},
     ]
-    example = problem_of(Chat(system="Be brief.")).read_row({"messages": turns})
+    example = Chat(system="Be brief.").read_row({"messages": turns})
     assert example.prompt == [{"role": "system", "content": "Be brief."}, *turns[:3]]
     assert example.completion == turns[3:]
     own = [{"role": "system", "content": "Rhyme."}, *turns]
-    assert problem_of(Chat(system="Be brief.")).read_row({"messages": own}).prompt[0]["content"] == "Rhyme."
+    assert Chat(system="Be brief.").read_row({"messages": own}).prompt[0]["content"] == "Rhyme."
 
 
 def test_input_and_system_of_alpaca_are_read() -> None:
     row = {"instruction": "Translate.", "input": "Hallo", "output": "Hello", "system": "You translate."}
-    example = problem_of(Chat()).read_row(row)
+    example = Chat().read_row(row)
     assert [message["content"] for message in example.prompt] == ["You translate.", "Translate.\n\nHallo"]
 
 
@@ -69,7 +69,7 @@ def test_input_and_system_of_alpaca_are_read() -> None:
 )
 def test_what_is_no_conversation_says_why(row: dict[str, Any], kind: str) -> None:
     with pytest.raises(BadRow) as caught:
-        problem_of(Chat()).read_row(row)
+        Chat().read_row(row)
     assert {reason.kind for reason in caught.value.reasons} == {kind}
 
 
@@ -102,7 +102,7 @@ def test_answers_are_scored_by_exact_match_rouge_and_chrf() -> None:
 
 def test_the_interval_of_a_mean_is_about_that_of_the_normal_law() -> None:
     values = np.random.default_rng(1).random(400)
-    found = mean_of(values)
+    found = Estimate.mean(values)
     half = 1.96 * values.std() / 20
     assert found.value == pytest.approx(values.mean())
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)

@@ -11,8 +11,7 @@ from finetune_flows.tasks.problems.text_classification.asking import LabelForm, 
 from finetune_flows.tasks.problems.text_classification.baseline import linear_answers
 from finetune_flows.tasks.problems.text_classification.measures import averages, by_label, calibration
 from finetune_flows.tasks.problems.text_classification.page import details_page
-from finetune_flows.tasks.problems.text_classification.verdicts import judge_labels
-from finetune_flows.tasks.recipe import TextClassification
+from finetune_flows.tasks.problems.text_classification.verdicts import LabelJudge
 from tests.support.tiny_classifier import write_labelled
 
 LABELS = ["a", "b", "c"]
@@ -94,7 +93,7 @@ def answer(chosen: list[str], **scores: float) -> str:
 def test_verdicts_say_what_was_taken_for_what() -> None:
     rows = [row("1", "bad"), row("2", "good"), row("3", "good")]
     answers = {"1": answer(["bad"], bad=0.9, good=0.1), "2": answer(["bad"], bad=0.6, good=0.4)}
-    judged = judge_labels(["bad", "good"], TextClassification(), rows, answers)
+    judged = LabelJudge(["bad", "good"]).judge(rows, answers)
     assert [verdict.kind for verdict in judged.verdicts] == ["right", "good taken for bad", "good taken for none"]
     assert [verdict.outcomes["accuracy"] for verdict in judged.verdicts] == [True, False, False]
     assert judged.details["confusion"] == [[1, 0], [1, 0]]
@@ -103,7 +102,6 @@ def test_verdicts_say_what_was_taken_for_what() -> None:
     assert "| bad | 1 | 0.500 (" in page
     assert "| good | 1 | 0 |" in page
     assert "right in 66.7% of the rows" in page
-    assert details_page({}) == []
     assert judged.wrong[0].answer == "bad 0.600, good 0.400"
     assert judged.estimates["macro_recall"].value == pytest.approx(0.5)
 
@@ -111,7 +109,7 @@ def test_verdicts_say_what_was_taken_for_what() -> None:
 def test_of_several_labels_all_must_be_right() -> None:
     rows = [row("1", "a", "b"), row("2"), row("3", "a")]
     answers = {"1": answer(["b", "a"], a=0.9, b=0.8), "2": answer([], a=0.1, b=0.2), "3": answer(["a", "b"], a=1, b=1)}
-    judged = judge_labels(["a", "b"], TextClassification(multi_label=True), rows, answers)
+    judged = LabelJudge(["a", "b"], multi_label=True).judge(rows, answers)
     assert [verdict.outcomes["accuracy"] for verdict in judged.verdicts] == [True, True, False]
     assert "confusion" not in judged.details
 
@@ -129,3 +127,13 @@ def test_the_linear_baseline_learns_from_the_training_rows(tmp_path) -> None:  #
     rows = [row("The film and the plot are lovely", "positive"), row("The cast and the plot are dull", "negative")]
     said = linear_answers(folder / "train.parquet", rows, multi_label=False)
     assert [read_labelled(said[each.id]).chosen for each in rows] == [["positive"], ["negative"]]
+
+
+def test_calibration_is_taken_in_as_many_steps_as_the_recipe_says() -> None:
+    rows = [row("1", "bad"), row("2", "good")]
+    answers = {"1": answer(["bad"], bad=0.9, good=0.1), "2": answer(["bad"], bad=0.6, good=0.4)}
+    for bins in (2, 4):
+        judge = LabelJudge(["bad", "good"], calibration_bins=bins)
+        calibrated = judge.judge(rows, answers).details["calibration"]
+        # In two steps both confidences, 0.9 and 0.6, are in one: |0.75 - 0.5|. In four each is alone: (0.1 + 0.6) / 2.
+        assert calibrated["ece"] == pytest.approx({2: 0.25, 4: 0.35}[bins])

@@ -10,14 +10,13 @@ import pytest
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.audit import DatasetAudit
 from finetune_flows.tasks.dataset.build import build_dataset
-from finetune_flows.tasks.problems import problem_of
 from finetune_flows.tasks.problems.example import BadRow
 from finetune_flows.tasks.recipe import DatasetSection, TextClassification
 from tests.support.tiny_classifier import labelled_rows
 
 
 def read(label: object, **section: Any) -> list[str]:
-    example = problem_of(TextClassification(**section)).read_row({"text": " A fine film ", "label": label})
+    example = TextClassification(**section).read_row({"text": " A fine film ", "label": label})
     assert example.fields["text"] == "A fine film"
     return [message["content"] for message in example.completion]
 
@@ -53,7 +52,7 @@ def test_labels_are_called_what_the_recipe_says() -> None:
 )
 def test_a_row_that_cannot_be_used_says_why(row: dict[str, object], section: dict[str, Any], kind: str) -> None:
     with pytest.raises(BadRow) as caught:
-        problem_of(TextClassification(**section)).read_row(row)
+        TextClassification(**section).read_row(row)
     assert kind in {reason.kind for reason in caught.value.reasons}
 
 
@@ -90,3 +89,8 @@ def test_a_label_that_no_training_row_has_is_told(tmp_path: Path) -> None:
         build(tmp_path, labelled_rows(40), TextClassification(labels=("negative", "neutral", "positive")))
     with pytest.raises(DatasetError, match="nothing is to be told apart"):
         build(tmp_path / "..", [{**row, "label": "same"} for row in labelled_rows(40)], TextClassification())
+
+
+def test_labels_in_one_text_are_parted_at_the_separator_of_the_recipe() -> None:
+    assert read("sci-fi, space|drama", multi_label=True, separator="|") == ["drama", "sci-fi, space"]
+    assert read("sci-fi, space|drama", multi_label=True) == ["sci-fi", "space|drama"]

@@ -8,7 +8,6 @@ import pytest
 
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.problems.text_to_sql.asking import GrammarForm, to_repair, with_examples
-from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
 SHIPS = "CREATE TABLE ship (name TEXT, tonnes INTEGER)"
@@ -55,7 +54,7 @@ def test_only_what_does_not_run_is_asked_again_with_the_databases_words():
         "no query": "I cannot tell.",
         "in prose": "Sure: SELECT tonnes FROM ship;",
     }
-    again = to_repair(TextToSql(), rows, answers)
+    again = to_repair(rows, answers, "sqlite")
     assert [each.id for each in again] == ["unknown column", "no query"]
     *_, said, told = again[0].prompt
     assert said == {"role": "assistant", "content": "SELECT colour FROM ship"}

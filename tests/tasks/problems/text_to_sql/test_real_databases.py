@@ -9,8 +9,9 @@ import pytest
 from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError, TryLater
 from finetune_flows.tasks.dataset.build import build_dataset
 from finetune_flows.tasks.endpoints.answers import TestRow, read_test_rows
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from finetune_flows.tasks.problems.text_to_sql.real import check_real_databases
-from finetune_flows.tasks.problems.text_to_sql.section import RealDatabases, SqlJudging, TextToSql
+from finetune_flows.tasks.problems.text_to_sql.settings import RealDatabases, SqlJudging
 from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 from finetune_flows.tasks.recipe import load_recipe
 from finetune_flows.tasks.sections.stages import DatasetSection
@@ -96,11 +97,11 @@ def test_the_score_stands_beside_the_one_on_made_up_databases(tmp_path: Path) ->
     rows = [row("peru", gold), row("chile", gold), row("peru", GOLD)]
     check_real_databases(real, rows)
     answers = {rows[0].id: "SELECT name FROM city", rows[1].id: gold, rows[2].id: GOLD}
-    verdicts = judge(TextToSql(database="db", judging=judging), rows, answers).verdicts
+    verdicts = judge(rows, answers, "sqlite", judging).verdicts
     assert [verdict.outcomes["execution"] for verdict in verdicts] == [False, True, True]
     # The first answer is right by luck of the data, the second finds nothing there: made-up rows are the stricter judge.
     assert [verdict.outcomes["execution_real"] for verdict in verdicts] == [True, None, True]
-    plain = judge(TextToSql(judging=SqlJudging(databases=3)), rows, answers).verdicts
+    plain = judge(rows, answers, "sqlite", SqlJudging(databases=3)).verdicts
     assert "execution_real" not in plain[0].outcomes
 
 
@@ -110,4 +111,4 @@ def test_a_database_that_is_gone_stops_the_scoring_and_counts_nothing_as_wrong(t
     with pytest.raises(EnvironmentProblem, match=r"gone\.sqlite"):
         check_real_databases(real, rows)
     with pytest.raises(TryLater, match=r"gone\.sqlite"):
-        judge(TextToSql(database="db", judging=SqlJudging(databases=1, real_databases=real)), rows, {rows[0].id: GOLD})
+        judge(rows, {rows[0].id: GOLD}, "sqlite", SqlJudging(databases=1, real_databases=real))

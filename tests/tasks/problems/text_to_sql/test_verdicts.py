@@ -1,13 +1,13 @@
 from finetune_flows.tasks.endpoints.answers import Answer, TestRow
-from finetune_flows.tasks.evaluation.scores import compare, summarise
-from finetune_flows.tasks.problems.text_to_sql.section import SqlJudging, TextToSql
-from finetune_flows.tasks.problems.text_to_sql.verdicts import judge, judge_settings
+from finetune_flows.tasks.evaluation.scores import About, compare, summarise
+from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
+from finetune_flows.tasks.problems.text_to_sql.settings import SqlJudging
+from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 from finetune_flows.tasks.problems.verdict import Verdict
-from finetune_flows.tasks.sections.stages import EvaluationSection
 from finetune_flows.tasks.sql.query_features import SeenTables
 
-SECTION = EvaluationSection()
 PROBLEM = TextToSql(judging=SqlJudging(databases=3))
+SETTINGS = (PROBLEM.dialect, PROBLEM.judging)
 CONTEXT = "CREATE TABLE city (name TEXT, country TEXT, people INTEGER)"
 GOLD = "SELECT name FROM city WHERE country = 'peru'"
 ANSWERS = {
@@ -30,7 +30,7 @@ def row(key: str, answer: str = GOLD, slice: str | None = None) -> TestRow:
 
 
 def judged(rows: list[TestRow], answers: dict[str, str]) -> dict[str, Verdict]:
-    return {verdict.id: verdict for verdict in judge(PROBLEM, rows, answers).verdicts}
+    return {verdict.id: verdict for verdict in judge(rows, answers, *SETTINGS).verdicts}
 
 
 def test_each_metric_sees_what_it_should() -> None:
@@ -67,19 +67,19 @@ def test_a_verdict_says_how_an_answer_is_wrong_and_survives_json() -> None:
 
 def test_a_row_without_an_answer_is_wrong_and_progress_is_told() -> None:
     told: list[int] = []
-    verdicts = judge(PROBLEM, [row("a"), row("b")], {"a": GOLD}, on_progress=told.append).verdicts
+    verdicts = judge([row("a"), row("b")], {"a": GOLD}, *SETTINGS, on_progress=told.append).verdicts
     assert [verdict.outcomes["execution"] for verdict in verdicts] == [True, False]
     assert told == [1, 2]
 
 
 def test_rows_that_cannot_be_judged_are_counted_apart() -> None:
     rows = [row("good"), row("fails", "SELECT mayor FROM city"), row("empty", "SELECT name FROM city WHERE 1 = 0")]
-    judged = judge(PROBLEM, rows, {r.id: r.fields["answer"] for r in rows})
+    judged = judge(rows, {r.id: r.fields["answer"] for r in rows}, *SETTINGS)
     verdicts = judged.verdicts
     assert judged.wrong == []
     assert [verdict.evaluable for verdict in verdicts] == [True, False, False]
     assert [verdict.kind for verdict in verdicts[1:]] == ["not evaluable: gold fails", "not evaluable: gold empty"]
-    scores = summarise(verdicts, [], SECTION, judge_settings(PROBLEM), dataset_digest="d", model_digest="m")
+    scores = summarise(judged, [], About("d", "m"))
     assert (scores.n, scores.not_evaluable) == (3, 2)
     assert (scores.metrics["execution"].successes, scores.metrics["execution"].n) == (1, 1)
     assert scores.metrics["exact_match"].n == 3
@@ -94,9 +94,9 @@ def test_scores_add_up_by_slice_with_latency_rate_and_settings() -> None:
         Answer(id="d", asked_at=100_000, latency_seconds=600, error="no answer within 600 s"),
     ]
     texts = {answer.id: answer.text for answer in answers}
-    verdicts = judge(PROBLEM, rows, texts, SeenTables([CONTEXT.upper()])).verdicts
-    settings = judge_settings(PROBLEM)
-    scores = summarise(verdicts, answers, SECTION, settings, dataset_digest="data", model_digest="model")
+    judged = judge(rows, texts, *SETTINGS, SeenTables([CONTEXT.upper()]))
+    about = About("data", "model", max_new_tokens=99, judge=PROBLEM.judge_settings())
+    scores = summarise(judged, answers, about)
     assert scores.metrics["execution"].value == 0.5  # a request that failed counts as wrong
     assert scores.slices["slice"]["small"]["execution"].value == 0.5
     assert scores.slices["slice"]["large"]["execution"].value == 1.0
@@ -113,7 +113,7 @@ def test_scores_add_up_by_slice_with_latency_rate_and_settings() -> None:
     assert (scores.latency.p50, scores.latency.mean) == (2, 5 / 3)
     assert scores.requests_per_second == 3 / 4  # a day passed between two runs; only 4 s of it were work
     assert (scores.prompt_tokens, scores.completion_tokens) == (150, 24)
-    assert (scores.decoding.temperature, scores.decoding.max_new_tokens) == (0.0, SECTION.max_new_tokens)
+    assert (scores.decoding.temperature, scores.decoding.max_new_tokens) == (0.0, 99)
     assert (scores.dataset_digest, scores.model_digest) == ("data", "model")
     assert type(scores).model_validate_json(scores.model_dump_json()) == scores
 

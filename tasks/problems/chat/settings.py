@@ -1,11 +1,7 @@
-"""The section of a recipe whose model learns to answer in conversations."""
-
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, Literal
+"""Who rates the answers of a chat."""
 
 from pydantic import ConfigDict, Field
 
-from finetune_flows.tasks.problems.section import ProblemSection
 from finetune_flows.tasks.sections.section import Section
 
 RATING = "rating"
@@ -26,22 +22,3 @@ class Judge(Section):
         description='What the judge is told. It has to ask for {"rating": 1 to 10}; conversation, reference and answer follow.',
     )
     concurrency: int = Field(8, ge=1, le=256, description="Requests to the judge under way at once.")
-
-
-class Chat(ProblemSection):
-    """A conversation in, the next answer out."""
-
-    model_config = ConfigDict(title="Chat")
-    metrics: ClassVar = ("exact_match",)
-    estimates: ClassVar = ("rouge_l", "chrf", RATING)
-
-    kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")
-    system: str | None = Field(None, description="System message for conversations that have none.")
-    judge: Judge | None = Field(None, description="A language model that rates the answers, besides.")
-
-    def unknown_scores(self, names: Iterable[str]) -> Iterator[str]:
-        """Without a judge there is no rating."""
-        asked = list(names)
-        yield from super().unknown_scores(asked)
-        if RATING in asked and self.judge is None:
-            yield f"gate.scores.{RATING}: needs problem.judge, who rates"

@@ -1,0 +1,42 @@
+"""Whether the model and the rows that a recipe names are there: found out before anything is downloaded or started."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from finetune_flows.tasks.artifacts.base_model import locate
+from finetune_flows.tasks.base.errors import DatasetError, RecipeError
+from finetune_flows.tasks.dataset.source import find_source
+from finetune_flows.tasks.recipe import Recipe
+
+
+def _model(recipe: Recipe) -> Iterator[str]:
+    try:
+        locate(recipe.model)
+    except RecipeError as error:
+        yield from (f"{error.subject}: {problem}" for problem in error.problems)
+
+
+def _chat_template(recipe: Recipe) -> Iterator[str]:
+    template = recipe.model.chat_template
+    if template and template != "chatml" and not Path(template).is_file():
+        yield f"model.chat_template: {template}: there is no such file"
+
+
+def _rows(recipe: Recipe) -> Iterator[str]:
+    yield from _found(recipe, "source", recipe.dataset.source)
+
+
+def _test_rows(recipe: Recipe) -> Iterator[str]:
+    if recipe.dataset.test_source is not None:
+        yield from _found(recipe, "test_source", recipe.dataset.test_source)
+
+
+def _found(recipe: Recipe, field: str, source: str) -> Iterator[str]:
+    try:
+        find_source(source, recipe.dataset.revision, recipe.dataset.hub_split)
+    except DatasetError as error:
+        yield f"dataset.{field}: {error}"
+
+
+SOURCE_CHECKS: tuple[Callable[[Recipe], Iterator[str]], ...] = (_model, _chat_template, _rows, _test_rows)
+"""Each yields what is wrong with one source. The hub is not asked."""

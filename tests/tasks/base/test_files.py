@@ -1,0 +1,62 @@
+"""Locks between processes and threads."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from finetune_flows.tasks.base.files import locked
+
+HOLDER = """
+import sys
+from pathlib import Path
+from finetune_flows.tasks.base.files import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_lock_of_a_killed_process_is_free_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "lock"
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "locked\n"
+        entered = threading.Event()
+
+        def enter() -> None:
+            with locked(path):
+                entered.set()
+
+        waiting = threading.Thread(target=enter)
+        waiting.start()
+        assert not entered.wait(0.3)
+        holder.kill()
+        assert entered.wait(30)
+        waiting.join()
+
+
+def test_threads_of_one_process_exclude_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "count"
+    file.write_text("0")
+
+    def count() -> None:
+        for _ in range(10):
+            with locked(tmp_path / "lock"):
+                file.write_text(str(int(file.read_text()) + 1))
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(count) for _ in range(8)]:
+            done.result()
+    assert file.read_text() == "80"
+
+
+def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
+    for _ in range(2):
+        try:
+            with locked(tmp_path / "lock"):
+                raise ZeroDivisionError
+        except ZeroDivisionError:
+            pass
