@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from benchmarks.sql_mutants import mutants, rewrites
 from finetune_flows.tasks.sql.judging import SqlPair
 from finetune_flows.tasks.sql.query import parse_query
-from finetune_flows.tasks.sql.schema import UnreadableSchema, read_schema
+from finetune_flows.tasks.sql.schema import read_schema
+from finetune_flows.tasks.sql.statements import UnreadableSchema
 from finetune_flows.tasks.sql.workers import SqlWorkers
 
 

@@ -33,9 +33,9 @@ class Rules:
 OURS = Rules()
 
 
-def plain_rows(rows: Sequence[Row], *, caseless: bool = False) -> list[Row]:
-    """Rows whose values compare with ==: floats rounded, texts without case where asked for."""
-    return [tuple(_plain(value, caseless) for value in row) for row in rows]
+def plain_rows(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose values compare with ==: floats rounded."""
+    return [tuple(map(_plain, row)) for row in rows]
 
 
 def cuts(results: Sequence[Sequence[Row]]) -> list[int]:
@@ -90,7 +90,5 @@ def says_nothing(rows: Sequence[Row]) -> bool:
     return all(value is None or value == 0 for row in rows for value in row)
 
 
-def _plain(value: Any, caseless: bool) -> Any:
-    if isinstance(value, float):
-        return round(float(f"{value:.{DIGITS}g}"), DECIMALS)
-    return value.casefold() if caseless and isinstance(value, str) else value
+def _plain(value: Any) -> Any:
+    return round(float(f"{value:.{DIGITS}g}"), DECIMALS) if isinstance(value, float) else value

@@ -1,13 +1,48 @@
 """Queries as syntax trees: read in any dialect, written as SQLite."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.tokenizer_core import Token, TokenType
 
 from finetune_flows.tasks.sql.spelling import SandboxSQLite
 
 MOST_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query as it is written, in its dialect."""
+
+    text: str
+    dialect: str
+
+    @cached_property
+    def tree(self) -> exp.Expr | None:
+        """Its syntax tree; None when sqlglot cannot make it out."""
+        return parse_query(self.text, self.dialect)
+
+    @cached_property
+    def in_sqlite(self) -> "Query":
+        """The same as SQLite spells it."""
+        return Query(to_sqlite(self.text, self.tree), "sqlite")
+
+    @cached_property
+    def without_distinct(self) -> "Query":
+        """The same without the word DISTINCT; the query itself when it cannot be read."""
+        return self if self.tree is None else Query.of(without_distinct(self.tree), self.dialect)
+
+    @classmethod
+    def of(cls, tree: exp.Expr, dialect: str) -> "Query":
+        """The query that a tree stands for."""
+        query = cls(tree.sql(dialect=dialect, comments=False), dialect)
+        query.__dict__["tree"] = tree  # it need not be read again
+        return query
 
 
 def parse_query(query: str, dialect: str) -> exp.Expr | None:
@@ -64,3 +99,36 @@ def without_distinct(tree: exp.Expr) -> exp.Expr:
         elif len(node.expressions) == 1:
             node.replace(node.expressions[0])
     return tree
+
+
+def with_views_inlined(tree: exp.Expr | None, views: Mapping[str, exp.Query]) -> exp.Expr | None:
+    """The query with a subquery in place of each view; the tree itself where it names none."""
+    if tree is None or not views:
+        return tree
+    sources: dict[str, exp.Query | Callable[[], exp.Query]] = {name: view for name, view in views.items()}
+    try:
+        return exp.expand(lower_case(tree.copy()), sources, copy=False)
+    except (SqlglotError, RecursionError):
+        return tree
+
+
+def with_texts_of(gold: Query, prediction: Query) -> Query:
+    """The prediction with its texts in the case of the gold's: 'ROME' becomes 'Rome' where the gold has that."""
+    texts = {token.text.casefold(): token.text for token in _texts(gold)}
+    spelt, end = [], 0
+    for token in _texts(prediction):
+        text = texts.get(token.text.casefold(), token.text)
+        if text != token.text and len(text) == len(token.text) and "'" not in text:
+            inside = prediction.text.find(token.text, token.start, token.end + 1)
+            spelt += [prediction.text[end:inside], text] if inside >= 0 else []
+            end = inside + len(text) if inside >= 0 else end
+    return Query("".join(spelt) + prediction.text[end:], prediction.dialect)
+
+
+def _texts(query: Query) -> list[Token]:
+    """Tokens of text; in SQLite also what is in double quotes, which is text where no column has that name."""
+    kinds = {TokenType.STRING, TokenType.IDENTIFIER} if query.dialect == "sqlite" else {TokenType.STRING}
+    try:
+        return [token for token in sqlglot.tokenize(query.text, read=query.dialect) if token.token_type in kinds]
+    except SqlglotError:
+        return []

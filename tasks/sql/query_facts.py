@@ -1,60 +1,58 @@
-"""What a query says about its columns: the constants they meet, what they are joined with, what is computed of them."""
+"""Reads a query for what made-up rows need to know of it."""
 
-import math
-from dataclasses import dataclass, field
+import datetime
+import json
+from collections.abc import Iterator
+from typing import Any
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+from finetune_flows.tasks.sql.column_types import DATES, NUMBERS
+from finetune_flows.tasks.sql.computed_facts import read_computations
+from finetune_flows.tasks.sql.constants import NotConstant, as_moment, constant, interval_of, shifted
+from finetune_flows.tasks.sql.facts import Condition, QueryFacts
+from finetune_flows.tasks.sql.functions import followed
 from finetune_flows.tasks.sql.query import lower_case, scopes_of
 from finetune_flows.tasks.sql.schema import Column, Schema
 
-Value = str | int | float | None
-
 OPERATORS: dict[type[exp.Expr], str] = {
-    exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.Like: "like", exp.ILike: "like",
+    exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
+    exp.NullSafeEQ: "=", exp.NullSafeNEQ: "<>",
 }  # fmt: skip
 MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
-OPERATORS_ON_NUMBERS = {"=", "<>", ">", ">=", "<", "<=", "in", "not in"}
-NEGATED = {
-    "=": "<>",
-    "<>": "=",
-    ">": "<=",
-    "<=": ">",
-    "<": ">=",
-    ">=": "<",
-    "like": "not like",
-    "in": "not in",
-    "null": "not null",
-}
+NEGATED = {"=": "<>", "<>": "=", ">": "<=", "<=": ">", ">=": "<", "<": ">="}
+BACKSLASH_ESCAPES = {"postgres", "mysql"}
+CASELESS_LIKE = {"sqlite", "mysql"}
+_PREDICATES = exp.Where | exp.Having | exp.And | exp.Or | exp.Not | exp.Paren | exp.Filter | exp.Join
+_PATTERNS = exp.Like | exp.ILike | exp.SimilarTo | exp.RegexpLike | exp.RegexpILike | exp.Glob | exp.StartsWith
 
 
-@dataclass(frozen=True)
-class Condition:
-    """`column operator value`. Operator "mentions": the constant stands near the column, in a way not understood."""
+def query_facts(
+    gold: exp.Expr | None,
+    schema: Schema,
+    prediction: exp.Expr | None = None,
+    now: datetime.datetime | None = None,
+) -> QueryFacts:
+    """Collect the facts of a gold query and a prediction; nothing is known of a tree that is no query.
 
-    operator: str
-    values: tuple[Value, ...]
+    `now`: the moment that the engine takes for now; by default, the clock says.
+    """
+    now = now or datetime.datetime.now().replace(microsecond=0)
+    facts = _facts_of(gold, schema, now)
+    if prediction is not None and prediction != gold:
+        facts.add_hints(_facts_of(prediction, schema, now))
+    for table, check in schema.checks:
+        tree = exp.select("*").from_(exp.to_table(table)).where(check.copy())
+        for column, conditions in _facts_of(tree, schema, now).conditions.items():
+            facts.checks.setdefault(column, []).extend(conditions)
+    return facts
 
 
-@dataclass
-class QueryFacts:
-    """What the made-up rows need to know of the gold query."""
-
-    conditions: dict[Column, list[Condition]] = field(default_factory=dict)
-    links: list[tuple[Column, Column]] = field(default_factory=list)
-    numeric: set[Column] = field(default_factory=set)
-    aggregated: set[Column] = field(default_factory=set)
-    determined: set[tuple[Column, str]] = field(default_factory=set)
-    group_size: int = 0
-
-
-def query_facts(tree: exp.Expr | None, schema: Schema) -> QueryFacts:
-    """Collect the facts of a query; nothing is known of a tree that is None."""
-    facts = QueryFacts()
+def _facts_of(tree: exp.Expr | None, schema: Schema, now: datetime.datetime) -> QueryFacts:
+    facts = QueryFacts(now)
     if isinstance(tree, exp.Query):
-        tree = lower_case(tree.copy())
-        _Reader(tree, schema, facts).read()
+        _Reader(lower_case(tree.copy()), schema, facts).read()
     return facts
 
 
@@ -71,6 +69,16 @@ class _Reader:
             for reference in scope.find_all(exp.Column):
                 if column := self._resolve(reference, scope):
                     self.meaning.setdefault(id(reference), column)
+        references = []
+        for node in list(self.tree.walk()):
+            if isinstance(node, exp.Column):
+                if column := self.meaning.get(id(node)):
+                    references.append((node, column))
+                    self._read_predicate(node, column)
+                elif not node.table and node.this.args.get("quoted"):
+                    # SQLite takes an unknown "name" for a string.
+                    node.replace(exp.Literal.string(str(node.this.meta["written"])))
+        read_computations(references, self.schema, self.facts)
         for node in self.tree.walk():
             self._read_node(node)
         for scope in scopes:
@@ -90,87 +98,169 @@ class _Reader:
 
     def _column(self, node: exp.Expr | None) -> Column | None:
         """The one column inside an expression, whatever is computed of it."""
-        if node is None:
-            return None
-        if isinstance(node, exp.Subquery | exp.Query) and (query := node.unnest()) and isinstance(query, exp.Query):
-            node = query.selects[0] if query.selects else node
-        found = {self.meaning[id(column)] for column in node.find_all(exp.Column) if id(column) in self.meaning}
+        found = set(self._columns(node))
         return found.pop() if len(found) == 1 else None
 
+    def _columns(self, node: exp.Expr | None) -> Iterator[Column]:
+        if isinstance(node, exp.Subquery | exp.Query) and isinstance(query := node.unnest(), exp.Query):
+            node = query.selects[0] if query.selects else node
+        for reference in node.find_all(exp.Column) if node else ():
+            if id(reference) in self.meaning:
+                yield self.meaning[id(reference)]
+
+    def _constant(self, node: exp.Expr | None) -> Any:
+        return None if node is None else constant(node, self.facts.now)
+
     def _read_node(self, node: exp.Expr) -> None:
-        if isinstance(node, exp.Binary) and type(node) in OPERATORS:
+        if type(node) in OPERATORS and isinstance(node, exp.Binary):
             self._read_comparison(node.left, OPERATORS[type(node)], node.right, node)
         elif isinstance(node, exp.Between):
             self._read_comparison(node.this, ">=", node.args["low"], node)
             self._read_comparison(node.this, "<=", node.args["high"], node)
-        elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
-            if isinstance(node.this, exp.Column) and (column := self._column(node.this)):
-                self._add(column, Condition(self._negated("null", node), ()))
+        elif isinstance(node, exp.Is):
+            self._read_is(node)
+        elif isinstance(node, exp.Case) and node.this:
+            for branch in node.args["ifs"]:
+                self._read_comparison(node.this, "near", branch.this, node)
+        elif isinstance(node, exp.Nullif | exp.Coalesce) and (column := self._column(node.this)):
+            others = [node.expression, *node.expressions]
+            self._add_hint(column, tuple(v for other in others if (v := self._constant(other)) is not None))
         elif isinstance(node, exp.In):
             self._read_membership(node)
+        elif isinstance(node, _PATTERNS):
+            self._read_pattern(node)
         elif isinstance(node, exp.SetOperation):
             for left, right in zip(node.left.selects, node.right.selects, strict=False):
                 self._link(self._column(left), self._column(right))
-        elif isinstance(node, exp.Sum | exp.Avg | exp.Max | exp.Min) and (column := self._column(node.this)):
-            self.facts.aggregated.add(column)
-            if isinstance(node, exp.Sum | exp.Avg):
-                self.facts.numeric.add(column)
-        elif isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div):
-            self.facts.numeric.update(c for side in (node.left, node.right) if (c := self._column(side)))
 
     def _read_comparison(self, left: exp.Expr, operator: str, right: exp.Expr, node: exp.Expr) -> None:
         if self._constant(left) is not None:
             left, operator, right = right, MIRRORED.get(operator, operator), left
-        column, constant = self._column(left), self._constant(right)
-        if constant is None:
-            self._link(column, self._column(right))
+        value = self._constant(right)
+        if value is None:
+            column, other = self._column(left), self._column(right)
+            self._link(column, other)
+            self._read_gap(left, right)
+            self._read_distance(left, right)
+        elif isinstance(left, exp.Count) and isinstance(value, int):
+            self.facts.group_size = max(self.facts.group_size, value)
+        elif left.find(exp.Column):
+            if self._column(left):
+                self._add_comparison(left, self._negated(operator, node), (value,))
+            self._read_gap(left, right)
+            self._read_distance(left, right)
+
+    def _add_comparison(self, left: exp.Expr, operator: str, values: tuple[Any, ...]) -> None:
+        """A condition of the column that `left` is a function of; a hint where the function is not understood."""
+        understood = followed(left)
+        column = self._column(left)
+        if column is None:
             return
-        if isinstance(left, exp.Count) and isinstance(constant, int):
-            self.facts.group_size = max(self.facts.group_size, constant)
-        elif column:
-            operator = self._negated(operator, node) if isinstance(left, exp.Column) else "mentions"
-            self._add(column, Condition(operator, (constant,)))
+        if operator != "near" and understood and id(understood[0]) in self.meaning:
+            self._add(column, Condition(operator, values, understood[1]))
+        else:
+            self._add_hint(column, values)
 
-    def _read_membership(self, node: exp.In) -> None:
-        column = self._column(node.this)
-        values = [value for item in node.expressions if (value := self._constant(item)) is not None]
-        if column and values:
-            self._add(column, Condition(self._negated("in", node), tuple(values)))
-        if query := node.args.get("query"):
-            self._link(column, self._column(query))
-
-    def _negated(self, operator: str, node: exp.Expr) -> str:
-        while isinstance(node.parent, exp.Paren):
-            node = node.parent
-        return NEGATED[operator] if isinstance(node.parent, exp.Not) else operator
+    def _add_hint(self, column: Column, values: tuple[Any, ...]) -> None:
+        self.facts.hints.setdefault(column, []).append(Condition("near", values))
 
     def _add(self, column: Column, condition: Condition) -> None:
         conditions = self.facts.conditions.setdefault(column, [])
         if condition not in conditions:
             conditions.append(condition)
-        if condition.operator in OPERATORS_ON_NUMBERS and _numbers(condition.values):
-            self.facts.numeric.add(column)
+        if not condition.functions and condition.values:
+            if all(isinstance(value, int | float) for value in condition.values):
+                self.facts.numeric.add(column)
+            elif all(_is_date(value) for value in condition.values):
+                self.facts.temporal.add(column)
+
+    def _read_gap(self, left: exp.Expr, right: exp.Expr) -> None:
+        """Two columns of a table that are compared with a distance between them: `returned - lent > 14`."""
+        columns = list(dict.fromkeys([*self._columns(left), *self._columns(right)]))
+        if len(columns) != 2 or columns[0][0] != columns[1][0] or any(side.find(exp.Query) for side in (left, right)):
+            return
+        kinds = [self.schema[column].type.kind for column in columns]
+        if not all(kind in DATES or kind == "text" for kind in kinds) and not all(kind in NUMBERS for kind in kinds):
+            return
+        literals = [literal for side in (left, right) for literal in side.find_all(exp.Literal)]
+        amounts = [value for literal in literals if isinstance(value := _amount(literal), int | float)]
+        for amount in amounts[:2] or [0]:
+            self.facts.gaps.append((columns[0], columns[1], amount))
+
+    def _read_distance(self, left: exp.Expr, right: exp.Expr) -> None:
+        """A column that is so far from a date: `CURRENT_DATE - paid > 30`."""
+        column = self._column(left)
+        if column is None or isinstance(left, exp.Column) or self.schema[column].type.kind in NUMBERS:
+            return
+        dates = [day for node in left.find_all(exp.Expr) if isinstance(day := self._constant(node), datetime.date)]
+        dates += [as_moment(text) for node in left.find_all(exp.Literal) if _is_date(text := self._constant(node))]
+        interval = right.find(exp.Interval)
+        value, unit = (
+            self._constant(right),
+            next((u for node in left.find_all(exp.Expr) if (u := node.text("unit"))), "day"),
+        )
+        try:
+            amounts = interval_of(interval) if interval else [(float(value), unit)]
+            found = [
+                shifted(day, s * n, u) for day in dates[:1] or [self.facts.now] for n, u in amounts for s in (-1, 1)
+            ]
+        except (TypeError, ValueError, OverflowError, NotConstant):
+            return
+        self._add_hint(column, tuple(found))
+
+    def _read_predicate(self, node: exp.Column, column: Column) -> None:
+        """A column that is a condition by itself."""
+        if isinstance(node.parent, _PREDICATES) and self.schema[column].type.kind in ("boolean", "integer"):
+            self._add(column, Condition(self._negated("=", node), (True,)))
+
+    def _read_is(self, node: exp.Is) -> None:
+        column = self._column(node.this) if isinstance(node.this, exp.Column) else None
+        if column and isinstance(node.expression, exp.Null):
+            self._add(column, Condition(self._negated("null", node)))
+        elif column and isinstance(node.expression, exp.Boolean):
+            self._add(column, Condition(self._negated("=", node), (bool(node.expression.this),)))
+
+    def _read_membership(self, node: exp.In) -> None:
+        values = tuple(value for item in node.expressions if (value := self._constant(item)) is not None)
+        if values:
+            self._add_comparison(node.this, self._negated("in", node), values)
+        if query := node.args.get("query"):
+            self._link(self._column(node.this), self._column(query))
+
+    def _read_pattern(self, node: exp.Expr) -> None:
+        pattern = self._constant(node.expression)
+        if not isinstance(pattern, str) or not self._column(node.this):
+            return
+        values: tuple[Any, ...]
+        caseless = isinstance(node, exp.ILike | exp.RegexpILike)
+        outer: exp.Expr = node
+        escape = "\\" if self.schema.dialect in BACKSLASH_ESCAPES else ""
+        if isinstance(node.parent, exp.Escape):
+            outer = node.parent
+            escape = str(self._constant(outer.expression) or "")
+        if isinstance(node, exp.RegexpLike | exp.RegexpILike):
+            operator, values = "regexp", (pattern, caseless or self.schema.dialect == "mysql")
+        elif isinstance(node, exp.Glob):
+            operator, values = "like", (pattern.replace("*", "%").replace("?", "_"), "", False)
+        elif isinstance(node, exp.StartsWith):
+            operator, values = "like", (pattern + "%", "", False)
+        else:
+            operator, values = "like", (pattern, escape, caseless or self.schema.dialect in CASELESS_LIKE)
+        negated = self._negated(operator, outer)
+        if node.args.get("negate"):
+            negated = operator if negated != operator else f"not {operator}"
+        self._add_comparison(node.this, negated, values)
+
+    def _negated(self, operator: str, node: exp.Expr) -> str:
+        while isinstance(node.parent, exp.Paren):
+            node = node.parent
+        if operator == "near":
+            return operator
+        return NEGATED.get(operator, f"not {operator}") if isinstance(node.parent, exp.Not) else operator
 
     def _link(self, left: Column | None, right: Column | None) -> None:
         if left and right and left != right:
             self.facts.links.append((left, right))
-
-    def _constant(self, node: exp.Expr) -> Value:
-        while isinstance(node, exp.Paren | exp.Cast):
-            node = node.this
-        if isinstance(node, exp.Neg):
-            inner = self._constant(node.this)
-            return -inner if isinstance(inner, int | float) else None
-        if isinstance(node, exp.Literal):
-            return str(node.this) if node.is_string else number(node.this)
-        if (
-            isinstance(node, exp.Column)
-            and id(node) not in self.meaning
-            and node.this.args.get("quoted")
-            and not node.table
-        ):
-            return str(node.this.meta["written"])  # SQLite takes an unknown "name" for a string
-        return None
 
     def _read_grouping(self, select: exp.Expr) -> None:
         """`SELECT name ... GROUP BY id`: the writer takes id for the key of the table that has the name."""
@@ -182,18 +272,18 @@ class _Reader:
         self.facts.determined.update((key, column[0]) for key in grouped for column in bare - grouped)
 
 
-def _numbers(values: tuple[Value, ...]) -> bool:
-    return all(isinstance(value, int | float) for value in values)
+def _is_date(value: Any) -> bool:
+    if isinstance(value, str):
+        try:
+            datetime.date.fromisoformat(value[:10])
+        except ValueError:
+            return False
+    return isinstance(value, str | datetime.date)
 
 
-def number(text: str) -> int | float | None:
-    """The finite number that a text spells, if it does."""
+def _amount(literal: exp.Literal) -> Any:
+    """The number that a literal spells, be it in quotes or not, without its unit."""
     try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        value = float(text)
+        return json.loads(str(literal.this).partition(" ")[0])
     except ValueError:
         return None
-    return value if math.isfinite(value) else None

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.query import tree_to_sqlite
+from finetune_flows.tasks.sql.query import Query
 
 
 @dataclass(frozen=True)
 class Witness:
     """`query` returns the gold's rows from the first to one beyond the last, and its sort keys, which stand at `keys`."""
 
-    query: str
+    query: Query
     keys: tuple[int, ...]
     offset: int
     limit: int | None
@@ -34,7 +34,7 @@ class Witness:
         return [end - start for end in ends if start < end <= stop]
 
 
-def witness(tree: exp.Expr | None, spell: Callable[[exp.Expr], str] = tree_to_sqlite) -> Witness | None:
+def witness(tree: exp.Expr | None, spell: Callable[[exp.Expr], Query]) -> Witness | None:
     """The witness of a query with ORDER BY or LIMIT; None when it has neither, or one that is not understood.
 
     `spell` writes a tree as the database that will run it wants it.

@@ -3,34 +3,53 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+
+from finetune_flows.tasks.sql.column_types import TEXT, ColumnType, column_type
+from finetune_flows.tasks.sql.statements import Statement, UnreadableSchema, statements_of
 
 Column = tuple[str, str]
 """Table and column, both in lower case."""
 
 
-class UnreadableSchema(ValueError):
-    """The context is not a list of CREATE TABLE statements. The message says what is wrong with it."""
-
-
 @dataclass
 class TableColumn:
-    """One column of a table. A unique column never repeats a value, a required one is never NULL."""
+    """One column of a table. A unique column never repeats a value, a required one is never NULL.
+
+    computed: the database derives its value from other columns. spelling: its name as the schema writes it, quotes and all.
+    """
 
     name: str
-    kind: str = "text"  # text, number or date
+    type: ColumnType = TEXT
     unique: bool = False
     required: bool = False
+    computed: bool = False
+    spelling: str = ""
 
 
 @dataclass
 class Schema:
-    """Tables by lower-case name, each with its columns by lower-case name; foreign keys as (child, parent)."""
+    """Tables by lower-case name, each with its columns by lower-case name.
 
+    foreign_keys: as (child, parent). keys: columns that are unique together. composite_foreign_keys: as (children, parents),
+    column by column. checks: table and condition of each CHECK. enums: members of the types that CREATE TYPE defines.
+    statements: the text that says so, for an engine to read. views: the queries behind the views, by lower-case name.
+    spellings: how the schema writes each table's name, with quotes and the name of its own schema. partitioned: tables
+    that hold no row but in their partitions. materialized: views that keep their rows.
+    """
+
+    dialect: str = "sqlite"
+    statements: list[Statement] = field(default_factory=list)
+    views: dict[str, exp.Query] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
+    partitioned: list[str] = field(default_factory=list)
+    materialized: list[str] = field(default_factory=list)
     tables: dict[str, dict[str, TableColumn]] = field(default_factory=dict)
     foreign_keys: list[tuple[Column, Column]] = field(default_factory=list)
+    keys: list[tuple[Column, ...]] = field(default_factory=list)
+    composite_foreign_keys: list[tuple[tuple[Column, ...], tuple[Column, ...]]] = field(default_factory=list)
+    checks: list[tuple[str, exp.Expr]] = field(default_factory=list)
+    enums: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __contains__(self, column: object) -> bool:
         """Whether a (table, column) pair is defined."""
@@ -48,37 +67,63 @@ class Schema:
 
 
 def read_schema(context: str, dialect: str) -> Schema:
-    """Read CREATE TABLE statements. A table defined twice gets the columns of both, names are blind to case.
+    """Read the statements that define tables. A table defined twice gets the columns of both, names are blind to case.
 
     Raises UnreadableSchema when nothing can be made of the context.
     """
-    schema = Schema()
-    for create in _create_statements(context, dialect):
-        body = create.this
-        columns = schema.tables.setdefault(body.this.name.lower(), {})
-        for part in body.expressions:
-            if isinstance(part, exp.ColumnDef):
-                _add_column(columns, part)
-        for part in body.expressions:
-            _add_table_constraint(schema, body.this.name.lower(), part)
+    schema = Schema(dialect, statements_of(context, dialect))
+    for statement in schema.statements:
+        if statement.kind != "rows" and (tree := statement.tree(dialect)) is not None:
+            _read(schema, tree)
     if not any(schema.tables.values()):
         raise UnreadableSchema("the context defines no table with columns")
     return schema
 
 
-def _create_statements(context: str, dialect: str) -> Iterator[exp.Create]:
-    try:
-        statements = sqlglot.parse(context, read=dialect)
-    except (SqlglotError, RecursionError) as problem:
-        raise UnreadableSchema(f"the context is not readable as CREATE TABLE statements: {problem}") from problem
-    for statement in statements:
-        if isinstance(statement, exp.Create) and isinstance(statement.this, exp.Schema):
-            yield statement
+def _read(schema: Schema, tree: exp.Expr) -> None:
+    if isinstance(tree, exp.Alter):
+        added = [part for action in tree.args["actions"] for part in _added(action)]
+        _add_parts(schema, tree.this.name.lower(), added)
+    if not isinstance(tree, exp.Create):
+        return
+    if isinstance(tree.expression, exp.DataType):
+        schema.enums[tree.this.name.lower()] = tuple(member.name for member in tree.expression.expressions)
+    elif tree.kind == "VIEW" and isinstance(tree.expression, exp.Query):
+        view = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        schema.views[view.name.lower()] = tree.expression
+        if tree.find(exp.MaterializedProperty):
+            schema.materialized.append(_spelling(view, schema.dialect))
+    elif tree.kind == "TABLE" and isinstance(tree.this, exp.Schema):
+        table = tree.this.this
+        schema.spellings[table.name.lower()] = _spelling(table, schema.dialect)
+        _add_parts(schema, table.name.lower(), tree.this.expressions)
+        if tree.find(exp.PartitionedByProperty):
+            schema.partitioned.append(table.name.lower())
 
 
-def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef) -> None:
-    column = columns.setdefault(definition.name.lower(), TableColumn(definition.name))
-    column.kind = _kind(definition.args.get("kind"))
+def _spelling(named: exp.Expr, dialect: str) -> str:
+    bare = isinstance(named, exp.Identifier) and not named.quoted
+    return named.name if bare else named.sql(dialect=dialect, comments=False)
+
+
+def _added(action: exp.Expr) -> list[exp.Expr]:
+    """What ALTER TABLE adds: a column or constraints."""
+    return action.expressions if isinstance(action, exp.AddConstraint) else [action]
+
+
+def _add_parts(schema: Schema, table: str, parts: list[exp.Expr]) -> None:
+    schema.tables.setdefault(table, {})
+    for part in parts:
+        if isinstance(part, exp.ColumnDef):
+            _add_column(schema, table, part)
+    for part in parts:
+        _add_constraint(schema, table, part)
+
+
+def _add_column(schema: Schema, table: str, definition: exp.ColumnDef) -> None:
+    column = schema.tables[table].setdefault(definition.name.lower(), TableColumn(definition.name))
+    column.spelling = _spelling(definition.this, schema.dialect)
+    column.type = column_type(definition.args.get("kind"), schema.dialect, schema.enums)
     for constraint in definition.constraints:
         if isinstance(constraint.kind, exp.PrimaryKeyColumnConstraint):
             column.unique = column.required = True
@@ -86,35 +131,52 @@ def _add_column(columns: dict[str, TableColumn], definition: exp.ColumnDef) -> N
             column.unique = True
         elif isinstance(constraint.kind, exp.NotNullColumnConstraint):
             column.required = not constraint.kind.args.get("allow_null")
+        elif isinstance(constraint.kind, exp.ComputedColumnConstraint):
+            column.computed = True
+        elif isinstance(constraint.kind, exp.CheckColumnConstraint):
+            schema.checks.append((table, constraint.kind.this))
+        elif isinstance(constraint.kind, exp.Reference):
+            _add_foreign_key(schema, table, [definition.name], constraint.kind)
 
 
-def _kind(declared: exp.DataType | None) -> str:
-    if declared is None:
-        return "text"
-    if declared.this in exp.DataType.NUMERIC_TYPES:
-        return "number"
-    return "date" if declared.this in exp.DataType.TEMPORAL_TYPES else "text"
-
-
-def _add_table_constraint(schema: Schema, table: str, part: exp.Expr) -> None:
-    """PRIMARY KEY (a), UNIQUE (a) and FOREIGN KEY (a) REFERENCES t (b). Keys of several columns are left out."""
-    columns = schema.tables[table]
+def _add_constraint(schema: Schema, table: str, part: exp.Expr) -> None:
+    """PRIMARY KEY, UNIQUE, FOREIGN KEY and CHECK of a table, with a name or without."""
     if isinstance(part, exp.Constraint):
         for inner in part.expressions:
-            _add_table_constraint(schema, table, inner)
+            _add_constraint(schema, table, inner)
+    elif isinstance(part, exp.CheckColumnConstraint):
+        schema.checks.append((table, part.this))
+    elif isinstance(part, exp.ForeignKey):
+        _add_foreign_key(schema, table, [column.name for column in part.expressions], part.args.get("reference"))
     elif isinstance(part, exp.PrimaryKey | exp.UniqueColumnConstraint):
-        keys = [column for key in part.find_all(exp.Identifier) if (column := columns.get(key.name.lower()))]
-        if len(keys) == 1:
-            keys[0].unique = True
-            keys[0].required = keys[0].required or isinstance(part, exp.PrimaryKey)
-    for reference in part.find_all(exp.Reference):
-        _add_foreign_key(schema, table, part, reference)
+        listed = part.expressions or (part.this.expressions if isinstance(part.this, exp.Schema) else [])
+        _add_key(schema, table, [column.name.lower() for column in listed], isinstance(part, exp.PrimaryKey))
 
 
-def _add_foreign_key(schema: Schema, table: str, part: exp.Expr, reference: exp.Reference) -> None:
-    target = reference.this
-    if not isinstance(target, exp.Schema) or len(target.expressions) != 1:
+def _add_key(schema: Schema, table: str, names: list[str], primary: bool) -> None:
+    columns = schema.tables[table]
+    if not set(names) <= set(columns):
         return
-    child = part.expressions[0].name if isinstance(part, exp.ForeignKey) else part.name
-    parent = (target.this.name.lower(), target.expressions[0].name.lower())
-    schema.foreign_keys.append(((table, child.lower()), parent))
+    for name in names:
+        columns[name].required = columns[name].required or primary
+        columns[name].unique = columns[name].unique or len(names) == 1
+    if len(names) > 1:
+        schema.keys.append(tuple((table, name) for name in names))
+
+
+def _add_foreign_key(schema: Schema, table: str, names: list[str], reference: exp.Expr | None) -> None:
+    """REFERENCES without columns means the key of the other table, which must be defined before."""
+    target = reference.this if reference else None
+    if isinstance(target, exp.Schema):
+        parent = target.this.name.lower()
+        parents = [column.name.lower() for column in target.expressions]
+    elif isinstance(target, exp.Table):
+        parent = target.name.lower()
+        parents = [name for name, column in schema.tables.get(parent, {}).items() if column.unique and column.required]
+    else:
+        return
+    children = [(table, name.lower()) for name in names]
+    if len(parents) == len(names) == 1:
+        schema.foreign_keys.append((children[0], (parent, parents[0])))
+    elif len(parents) == len(names):
+        schema.composite_foreign_keys.append((tuple(children), tuple((parent, name) for name in parents)))

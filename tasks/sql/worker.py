@@ -1,6 +1,6 @@
 """The program in which hostile SQL runs: one pair in, one outcome out, over an inherited socket.
 
-    python -m finetune_flows.tasks.sql.worker FILE_DESCRIPTOR MEMORY_BYTES
+    python -m finetune_flows.tasks.sql.worker FILE_DESCRIPTOR
 
 It has no environment to leak, may use little memory, open few files and write no byte to one. A pair that takes too long
 kills the process: the kernel does it, so nothing a query does can prevent it. The limit is in CPU time, which a busy
@@ -11,6 +11,7 @@ Pairs come pickled, from us. Outcomes go back as JSON: nothing that stood next t
 
 import json
 import logging
+import os
 import resource
 import signal
 import sys
@@ -18,9 +19,10 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 
 from finetune_flows.tasks.sql.judging import SqlPair
-from finetune_flows.tasks.sql.real_databases import RealPair
+from finetune_flows.tasks.sql.real.judging import RealPair
 
 OPEN_FILES = 64
+MOST_MEMORY_BYTES = 4 * 2**30
 
 
 def serve(connection: Connection) -> None:
@@ -31,6 +33,7 @@ def serve(connection: Connection) -> None:
             pair: SqlPair | RealPair = connection.recv()
         except EOFError:
             return
+        _limit_memory(pair.memory_bytes)
         _limit_time(pair.cpu_seconds, pair.wall_clock_seconds)
         outcome = pair.judge()
         _limit_time(0, 0)
@@ -43,13 +46,20 @@ def _limit_time(cpu: float, wall_clock: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, wall_clock)
 
 
-def confine(memory_bytes: int) -> None:
-    """Give up what judging does not need. macOS does not hold a process to its memory limit."""
+def _limit_memory(address_space: int) -> None:
+    """Never less than a pair before: what an engine has mapped stays mapped. macOS does not hold a process to it."""
+    now, most = resource.getrlimit(resource.RLIMIT_AS)
+    if now in (most, resource.RLIM_INFINITY) or now < address_space:
+        resource.setrlimit(resource.RLIMIT_AS, (address_space, most))
+
+
+def confine() -> None:
+    """Give up what judging does not need."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limits = {
-        resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_AS: MOST_MEMORY_BYTES,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: OPEN_FILES,
@@ -60,5 +70,6 @@ def confine(memory_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    confine(memory_bytes=int(sys.argv[2]))
+    confine()
     serve(Connection(int(sys.argv[1])))
+    os._exit(0)  # without the clean-up, in which DuckDB's binding complains

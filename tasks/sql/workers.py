@@ -17,29 +17,27 @@ from typing import Self
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import PACKAGE
 from finetune_flows.tasks.base.programs import program
+from finetune_flows.tasks.sql.engines.servers import Servers
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
-from finetune_flows.tasks.sql.real_databases import RealPair
+from finetune_flows.tasks.sql.real.judging import RealPair
 
 Pair = SqlPair | RealPair
 MOST_WORKERS = 8
-MEMORY_BYTES = 2**29
 KILLED = "killed: the query takes too long or too much memory"
 
 
 class SqlWorkers:
-    """A pool of worker processes, one for each core unless told otherwise. Use it as a context manager.
+    """A pool of worker processes, by default one for each core. Use it as a context manager.
 
-    `memory_bytes`: address space of one worker. `password_variable`: the one variable of our environment that it gets
-    besides the paths of programs.
+    `password_variable`: the one variable of our environment that a worker gets besides the paths of programs.
     """
 
-    def __init__(
-        self, count: int | None = None, *, memory_bytes: int = MEMORY_BYTES, password_variable: str | None = None
-    ) -> None:
+    def __init__(self, count: int | None = None, *, password_variable: str | None = None) -> None:
         self.count = count or min(MOST_WORKERS, _cores())
+        self._servers = Servers()
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
-        for _ in range(self.count):
-            self._idle.put(_Worker(memory_bytes, password_variable))
+        for number in range(self.count):
+            self._idle.put(_Worker(number, password_variable))
 
     def __enter__(self) -> Self:
         return self
@@ -49,6 +47,7 @@ class SqlWorkers:
     ) -> None:
         while not self._idle.empty():
             self._idle.get().stop()
+        self._servers.stop()
 
     def judge(self, pair: Pair) -> SqlOutcome:
         """Judge one pair. A prediction that kills its worker is wrong; a gold that does so cannot be judged by."""
@@ -73,6 +72,8 @@ class SqlWorkers:
 
     def _ask(self, pair: Pair) -> SqlOutcome:
         with self._borrowed() as worker:
+            if isinstance(pair, SqlPair):
+                pair = replace(pair, server=self._servers.address(pair.dialect, worker.number))
             try:
                 return worker.ask(pair)
             except _Died as death:
@@ -99,8 +100,8 @@ class _Died(Exception):
 class _Worker:
     """One process and the socket to it, started when it is first needed."""
 
-    def __init__(self, memory_bytes: int, password_variable: str | None) -> None:
-        self._memory_bytes = memory_bytes
+    def __init__(self, number: int, password_variable: str | None) -> None:
+        self.number = number
         self._environment = _environment(password_variable)
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
@@ -117,7 +118,7 @@ class _Worker:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = program("tasks.sql.worker", str(theirs.fileno()), str(self._memory_bytes))
+            command = program("tasks.sql.worker", str(theirs.fileno()))
             self._process = subprocess.Popen(
                 command,
                 env=self._environment,
@@ -130,9 +131,7 @@ class _Worker:
             self._connection.recv_bytes()  # it is up
         except (EOFError, OSError) as problem:
             self.stop()
-            raise EnvironmentProblem(
-                f"the SQL sandbox does not start; try: {' '.join(command[:-2])} 0 {self._memory_bytes}"
-            ) from problem
+            raise EnvironmentProblem(f"the SQL sandbox does not start; try: {' '.join(command[:-1])} 0") from problem
         return self._connection
 
     def stop(self) -> int | None:
@@ -155,7 +154,7 @@ def _environment(password_variable: str | None) -> dict[str, str]:
     """No secret of ours may be where hostile SQL runs, but for the password of the database that it is to run on."""
     names = ("PATH", "LD_LIBRARY_PATH", password_variable)
     kept = {name: os.environ[name] for name in names if name and name in os.environ}
-    return {**kept, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "PYTHONPATH": str(PACKAGE.parent), "PYTHONDONTWRITEBYTECODE": "1", "TZ": "UTC"}
 
 
 def _cores() -> int:

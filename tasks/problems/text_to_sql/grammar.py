@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from finetune_flows.tasks.sql.schema import UnreadableSchema, read_schema
+from finetune_flows.tasks.sql.schema import read_schema
+from finetune_flows.tasks.sql.statements import UnreadableSchema
 
 _BARE = re.compile(r"[^\W\d]\w*")
 # White space stands where it must (S) or may (O) be: where it is ignored, a model can glue words together.

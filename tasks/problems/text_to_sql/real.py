@@ -8,7 +8,8 @@ from finetune_flows.tasks.base.errors import TryLater
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.sections.databases import RealDatabases
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
-from finetune_flows.tasks.sql.real_databases import MEMORY_BYTES, RealPair, check_databases, database_of
+from finetune_flows.tasks.sql.real.database import RealDatabase
+from finetune_flows.tasks.sql.real.judging import RealPair, check_databases
 from finetune_flows.tasks.sql.workers import SqlWorkers
 
 
@@ -17,7 +18,7 @@ def check_real_databases(section: RealDatabases, rows: Sequence[TestRow]) -> Non
 
     Raises EnvironmentProblem, naming each that is not there or whose role may do more than read.
     """
-    check_databases(database_of(section, name) for name in dict.fromkeys(map(_name, rows)))
+    check_databases(_database(section, name) for name in dict.fromkeys(map(_name, rows)))
 
 
 @contextmanager
@@ -32,12 +33,18 @@ def real_outcomes(
         yield repeat(None, len(pairs))
         return
     real = [
-        RealPair(pair.gold, pair.prediction, pair.dialect, database_of(section, _name(row)), pair.rules)
+        RealPair(pair.gold, pair.prediction, pair.dialect, _database(section, _name(row)), pair.rules)
         for row, pair in zip(rows, pairs, strict=True)
     ]
     variable = section.password_variable
-    with SqlWorkers(section.connections, memory_bytes=MEMORY_BYTES, password_variable=variable) as workers:
+    with SqlWorkers(section.connections, password_variable=variable) as workers:
         yield map(_reached, workers.judge_all(real))
+
+
+def _database(section: RealDatabases, name: str | None) -> RealDatabase:
+    """The database that a row names."""
+    source = section.source if name is None else section.source.replace("{database}", name)
+    return RealDatabase(source, section.password_variable, section.timeout_seconds, section.max_rows)
 
 
 def _name(row: TestRow) -> str | None:

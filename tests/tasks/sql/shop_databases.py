@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from finetune_flows.tasks.sql.judging import SqlOutcome
-from finetune_flows.tasks.sql.real_databases import MEMORY_BYTES, RealDatabase, RealPair
+from finetune_flows.tasks.sql.real.database import RealDatabase
+from finetune_flows.tasks.sql.real.judging import RealPair
 from finetune_flows.tasks.sql.workers import SqlWorkers
 from tests.support.database_servers import PASSWORD, execute, mariadb, postgres
 
@@ -80,7 +81,7 @@ def duckdb_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def workers() -> Iterator[SqlWorkers]:
     os.environ[VARIABLE] = PASSWORD
-    with SqlWorkers(1, memory_bytes=MEMORY_BYTES, password_variable=VARIABLE) as pool:
+    with SqlWorkers(1, password_variable=VARIABLE) as pool:
         yield pool
     del os.environ[VARIABLE]
 

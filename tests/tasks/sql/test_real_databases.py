@@ -7,7 +7,8 @@ import pytest
 
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.query import parse_query, to_sqlite
-from finetune_flows.tasks.sql.real_databases import RealDatabase, RealPair, open_database
+from finetune_flows.tasks.sql.real.database import RealDatabase
+from finetune_flows.tasks.sql.real.judging import RealPair, open_database
 from finetune_flows.tasks.sql.workers import SqlWorkers
 from tests.support.database_servers import PASSWORD
 from tests.tasks.sql.shop_databases import (

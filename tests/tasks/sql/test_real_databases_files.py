@@ -4,7 +4,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from finetune_flows.tasks.sql.real_databases import RealPair
+from finetune_flows.tasks.sql.real.judging import RealPair
 from finetune_flows.tasks.sql.workers import SqlWorkers
 from tests.tasks.sql.shop_databases import GOLD, database, duckdb_file, sqlite_file, workers
 

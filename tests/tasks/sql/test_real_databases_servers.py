@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
-from finetune_flows.tasks.sql.real_databases import RealPair, check_databases
+from finetune_flows.tasks.sql.real.judging import RealPair, check_databases
 from finetune_flows.tasks.sql.workers import SqlWorkers
 from tests.support.database_servers import PASSWORD, execute
 from tests.tasks.sql.shop_databases import (

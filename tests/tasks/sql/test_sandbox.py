@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.sql.engines.contract import Limits
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
-from finetune_flows.tasks.sql.sandbox import Limits
-from finetune_flows.tasks.sql.workers import MEMORY_BYTES, SqlWorkers
+from finetune_flows.tasks.sql.workers import SqlWorkers
 from tests.tasks.sql.sql_attacks import HARMLESS, KILLED, REFUSED, STOPPED
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU times from /proc")
 
+MEMORY_BYTES = 2**29  # of a worker that has judged nothing but SQLite
 CONTEXT = "CREATE TABLE people (name TEXT, age INTEGER)"
 GOLD = "SELECT name FROM people WHERE age > 30"
 WRONG = (False, False, False, None)

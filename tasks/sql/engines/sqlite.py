@@ -8,16 +8,30 @@ deadline (a function over long texts that takes seconds) is killed from outside,
 `PRAGMA query_only` is not enough: a query can switch it off, ATTACH a file and write to it.
 """
 
+import datetime
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.databases import Database, fill
-from finetune_flows.tasks.sql.query import MOST_CHARACTERS
+from finetune_flows.tasks.sql.databases import Database
+from finetune_flows.tasks.sql.engines.contract import (
+    DatabaseMissing,
+    Filling,
+    Limits,
+    QueryFailed,
+    check_size,
+    fillings,
+    plain_text,
+    refused,
+)
+from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
+from finetune_flows.tasks.sql.schema import Schema
 
 STEPS_BETWEEN_LOOKS = 500
 
@@ -46,27 +60,14 @@ _LENGTHS = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 
-
-class QueryFailed(Exception):
-    """The query gave no result. The message says why: the database's own words, or the limit it met."""
-
-
-class DatabaseMissing(Exception):
-    """The database is not there, cannot be reached, or is none. The message names it."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one query may use: CPU seconds, rows of the result, memory (of SQLite and of the rows), bytes of a value."""
-
-    seconds: float = 0.5
-    rows: int = 20_000
-    bytes: int = 64 * 2**20
-    value_bytes: int = 100_000
+# One moment for gold and prediction: 'now' has milliseconds, in which two equal queries would differ.
+_NOW = re.compile(
+    r"(\b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*|\bstrftime\s*\(\s*'[^']*'\s*,\s*)'now'", re.IGNORECASE
+)
 
 
 class Sandbox:
-    """A database that answers queries and can do nothing else. Made by `sandbox` and `file_sandbox`."""
+    """A database that answers queries and can do nothing else. Made by `SqliteSession` and `file_sandbox`."""
 
     def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
@@ -78,7 +79,7 @@ class Sandbox:
         self._connection.set_progress_handler(lambda: time.thread_time() > end, STEPS_BETWEEN_LOOKS)
         try:
             cursor = self._connection.execute(query)
-            rows = _fetch(cursor, limits)
+            rows = check_size(cursor, limits)
         except MemoryError:
             raise QueryFailed(f"needs more than {limits.bytes >> 20} MiB") from None
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as problem:
@@ -93,15 +94,65 @@ class Sandbox:
         return []
 
 
-@contextmanager
-def sandbox(database: Database, *, caseless: bool = False) -> Iterator[Sandbox]:
-    """A sandbox around a database in memory. With `caseless`, ASCII letters compare blind to case."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)) as connection:
+class SqliteSession:
+    """A schema in SQLite. Every set of rows gets a database in memory of its own."""
+
+    engine = f"SQLite {sqlite3.sqlite_version}"
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S}"
+        self._connection: sqlite3.Connection | None = None
+        self._sandbox: Sandbox | None = None
+
+    def load(self, database: Database, *, turned: bool = False) -> None:
+        """Raises SchemaRefused."""
+        self.close()
+        self._connection = connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
         limits = Limits()
         _limit_memory(connection, limits)
-        fill(connection, database, caseless=caseless)
+        if turned:
+            connection.execute("PRAGMA reverse_unordered_selects = ON")
+        connection.execute("BEGIN")
+        self.define(connection, database)
+        connection.execute("COMMIT")
         _guard(connection, limits)
-        yield Sandbox(connection, limits)
+        self._sandbox = Sandbox(connection, limits)
+
+    def define(self, connection: sqlite3.Connection, database: Database) -> None:
+        """Make the tables, by the schema's own words, and fill them. Raises SchemaRefused."""
+        for statement in self._schema.statements:
+            try:
+                connection.execute(statement.text)
+            except (sqlite3.Error, sqlite3.Warning, ValueError) as problem:
+                if statement.is_needed:
+                    raise refused("SQLite", statement, problem) from None
+        for part in fillings(self._schema, database):
+            _insert(connection, part)
+
+    def run(self, query: Query) -> list[Row]:
+        """Raises QueryFailed."""
+        assert self._sandbox
+        return self._sandbox.run(_NOW.sub(rf"\1'{self._now}'", query.text))
+
+    def close(self) -> None:
+        """The database in memory is gone."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+def _insert(connection: sqlite3.Connection, part: Filling) -> None:
+    """Rows that a constraint refuses are left out."""
+    names, places = ", ".join(part.columns), ", ".join("?" * len(part.columns))
+    rows = [tuple(map(_stored, row)) for row in part.rows]
+    connection.executemany(f"INSERT OR IGNORE INTO {part.table} ({names}) VALUES ({places})", rows)
+
+
+def _stored(value: Any) -> Any:
+    """SQLite keeps dates and documents as text."""
+    if value is None or isinstance(value, int | float | str | bytes):
+        return value
+    return float(value) if isinstance(value, Decimal) else plain_text(value)
 
 
 @contextmanager
@@ -125,18 +176,6 @@ def file_sandbox(path: Path, limits: Limits) -> Iterator[Sandbox]:
             raise DatabaseMissing(f"{path}: {problem}") from None
         _guard(connection, limits)
         yield Sandbox(connection, limits)
-
-
-def _fetch(cursor: sqlite3.Cursor, limits: Limits) -> list[Row]:
-    rows, size = [], 0
-    for row in cursor:
-        rows.append(row)
-        size += sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
-        if len(rows) > limits.rows:
-            raise QueryFailed(f"returns more than {limits.rows:,} rows")
-        if size > limits.bytes:
-            raise MemoryError
-    return rows
 
 
 def _decode(text: bytes) -> str:

@@ -10,9 +10,8 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,9 @@ import sqlalchemy as sa
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.real_databases import RealDatabase, SessionLost
-from finetune_flows.tasks.sql.real_roles import rights_to_write
-from finetune_flows.tasks.sql.sandbox import DatabaseMissing, QueryFailed
+from finetune_flows.tasks.sql.engines.contract import DatabaseMissing, QueryFailed, comparable
+from finetune_flows.tasks.sql.real.database import RealDatabase, SessionLost
+from finetune_flows.tasks.sql.real.roles import rights_to_write
 
 log = logging.getLogger("finetune")
 
@@ -55,7 +54,7 @@ class ServerSession:
             self._connection.rollback()
         if len(rows) > self._database.rows:
             raise QueryFailed(f"returns more than {self._database.rows:,} rows")
-        return [tuple(_plain(value) for value in row) for row in rows]
+        return [tuple(map(comparable, row)) for row in rows]
 
     def rights_to_write(self) -> list[str]:
         """What the role may do beyond reading, in words; nothing, and a warning, where the server does not say."""
@@ -151,14 +150,3 @@ def _words(problem: sa.exc.DBAPIError) -> str:
     """What the database said, without the lines that show where."""
     lines = str(problem.orig).splitlines()
     return lines[0][:300] if lines else type(problem.orig).__name__
-
-
-def _plain(value: Any) -> Any:
-    """The value as one that compares: 1.50 is 1.5, and what cannot be hashed (an array, JSON) is its text."""
-    if isinstance(value, Decimal) and value.is_finite():
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float | Decimal) and math.isnan(value):
-        return "NaN"
-    if isinstance(value, bytearray | memoryview):
-        return bytes(value)
-    return value if isinstance(value, Hashable) else repr(value)

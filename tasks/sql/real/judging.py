@@ -1,26 +1,25 @@
 """Judges predictions on databases that people have: SQLite files, or a DuckDB, PostgreSQL or MySQL behind a URL.
 
-SQLite files are read in the sandbox of `sandbox.py`. Of the others see `real_servers.py`.
+SQLite files are read in the sandbox of `engines/sqlite.py`. Of the others see `servers.py`.
 """
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit
+from typing import ClassVar
 
 from sqlglot import exp
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
-from finetune_flows.tasks.sections.databases import RealDatabases
 from finetune_flows.tasks.sql.compare import OURS, Row, Rules, plain_rows, same_rows, says_nothing
+from finetune_flows.tasks.sql.engines.contract import DatabaseMissing, Limits, QueryFailed
+from finetune_flows.tasks.sql.engines.sqlite import file_sandbox
 from finetune_flows.tasks.sql.judging import SqlOutcome
-from finetune_flows.tasks.sql.query import is_ordered, parse_query, tree_to_sqlite, without_distinct
+from finetune_flows.tasks.sql.query import Query, is_ordered, parse_query, tree_to_sqlite, without_distinct
+from finetune_flows.tasks.sql.real.database import RealDatabase, Session, SessionLost
 from finetune_flows.tasks.sql.row_order import witness
-from finetune_flows.tasks.sql.sandbox import DatabaseMissing, Limits, QueryFailed, file_sandbox
 
-MEMORY_BYTES = 3 * 2**30  # of address space; DuckDB takes more than one GiB before it holds a row
 SQLITE_BYTES = 512 * 2**20
 SQLITE_VALUE_BYTES = 10 * 2**20
 TRIES = 3
@@ -31,37 +30,7 @@ REMEDY = {
     ),
     "mysql": "Make one that only reads: CREATE USER reader IDENTIFIED BY '...'; GRANT SELECT ON shop.* TO reader",
 }
-DIALECTS = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "duckdb": "duckdb"}
 NOT_READING = (exp.DML, exp.DDL, exp.Command, exp.Into)
-
-
-class SessionLost(Exception):
-    """The database ended the session in the middle of a query."""
-
-
-class Session(Protocol):
-    """A database that answers queries."""
-
-    def run(self, query: str) -> list[Row]:
-        """The rows of one query. Raises QueryFailed."""
-
-    def rights_to_write(self) -> list[str]:
-        """What the role of the session may do beyond reading, in words."""
-
-
-@dataclass(frozen=True)
-class RealDatabase:
-    """One database: a path or URL without a placeholder, where its password is, and what one query may use."""
-
-    source: str
-    password_variable: str | None
-    seconds: float
-    rows: int
-
-    @property
-    def dialect(self) -> str:
-        """How the database spells SQL."""
-        return DIALECTS[urlsplit(self.source).scheme] if "://" in self.source else "sqlite"
 
 
 @dataclass(frozen=True)
@@ -73,6 +42,7 @@ class RealPair:
     dialect: str
     database: RealDatabase
     rules: Rules = OURS
+    memory_bytes: ClassVar[int] = 3 * 2**30  # of address space; DuckDB takes more than one GiB before it holds a row
 
     @property
     def cpu_seconds(self) -> float:
@@ -105,12 +75,6 @@ class RealPair:
         return gold_alone if gold_alone.obstacle else replace(gold_alone, error=lost)
 
 
-def database_of(section: RealDatabases, name: str | None) -> RealDatabase:
-    """The database that a row names."""
-    source = section.source if name is None else section.source.replace("{database}", name)
-    return RealDatabase(source, section.password_variable, section.timeout_seconds, section.max_rows)
-
-
 def check_databases(databases: Iterable[RealDatabase]) -> None:
     """Opens each, and looks at what its role may do.
 
@@ -136,7 +100,7 @@ def open_database(database: RealDatabase) -> AbstractContextManager[Session]:
     if database.dialect == "sqlite":
         limits = Limits(database.seconds, database.rows, SQLITE_BYTES, SQLITE_VALUE_BYTES)
         return file_sandbox(Path(database.source).expanduser(), limits)
-    from finetune_flows.tasks.sql.real_servers import open_session  # half a second that most workers can do without
+    from finetune_flows.tasks.sql.real.servers import open_session  # half a second that most workers can do without
 
     return open_session(database)
 
@@ -165,8 +129,9 @@ def _blocks(pair: RealPair, session: Session, gold: list[Row]) -> list[int] | No
     tree = without_distinct(tree) if tree and not pair.rules.keep_distinct else tree
     strict = list(range(1, len(gold) + 1)) if is_ordered(tree) else [len(gold)]
     try:
-        seen = witness(tree, lambda query: _spell(query, pair.database.dialect))
-        return seen.blocks(plain_rows(session.run(seen.query))) if seen else strict
+        dialect = pair.database.dialect
+        seen = witness(tree, lambda query: Query(_spell(query, dialect), dialect))
+        return seen.blocks(plain_rows(session.run(seen.query.text))) if seen else strict
     except QueryFailed:
         return strict
 
