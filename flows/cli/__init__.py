@@ -2,7 +2,7 @@
 
 import os
 
-from finetune_flows.flows.cli import champions, data, endpoints, monitor, plan, run, setup, tune, upkeep
+from finetune_flows.flows.cli import champions, data, endpoints, judge, monitor, plan, run, setup, tune, upkeep
 from finetune_flows.flows.cli.common import group, guarded
 
 # An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
@@ -15,6 +15,7 @@ app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("tune")(tune.tune)
 app.command("evaluate")(run.evaluate)
+app.command("judge")(judge.judge)
 app.command("retrain")(champions.retrain)
 app.command("promote")(champions.promote)
 app.command("rollback")(champions.rollback)

@@ -121,7 +121,7 @@ def _verdict(
             "execution_caseless": outcome.caseless,
             **({"execution_real": real.execution} if real else {}),
         },
-        kind=_kind(sql, outcome),
+        kind=kind_of(sql, outcome),
         differences=list(dict.fromkeys(difference["kind"] for difference in outcome.differences)),
         evaluable=outcome.obstacle is None,
         extracted=sql,
@@ -140,7 +140,7 @@ def _slices(row: TestRow, outcome: SqlOutcome, seen: SeenTables | None) -> dict[
     return slices
 
 
-def _kind(sql: str, outcome: SqlOutcome) -> str:
+def kind_of(sql: str, outcome: SqlOutcome) -> str:
     """Right, why it cannot be told, or the most telling thing that is wrong."""
     if outcome.obstacle:
         return f"not evaluable: {outcome.obstacle.replace('_', ' ')}"
