@@ -1,6 +1,6 @@
-"""The recipe: its sections, its file, and every problem in it told at once.
+"""The recipe: its sections, and how its file is read and checked.
 
-The sections stand here and not in flows/, because the stages take them and imports only go from flows to tasks.
+It belongs to tasks/ and not to flows/, because the stages take its sections, and tasks never import flows.
 """
 
 from finetune_flows.tasks.problems.chat.section import Chat

@@ -1,4 +1,4 @@
-"""Recipe files: read, overridden, and checked with every problem told at once."""
+"""Reads recipe files, applies overrides, and reports all problems of a recipe together."""
 
 import copy
 import difflib
@@ -17,16 +17,16 @@ from finetune_flows.tasks.recipe.recipe import Recipe
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe in a YAML file, with overrides such as `training.epochs=2` laid over it.
+    """The recipe in a YAML file, with overrides such as `training.epochs=2` applied.
 
     Raises:
-        RecipeError: the file cannot be read, or the recipe has problems; it names all of them.
+        RecipeError: the file cannot be read, or the recipe has problems. The error lists all of them.
     """
     return parse_recipe(override(_read_yaml(path), overrides, str(path)), str(path))
 
 
 def override(content: dict[str, Any], overrides: Sequence[str], subject: str) -> dict[str, Any]:
-    """`content` with `section.field=value` laid over it; values are read as YAML. Raises RecipeError for a malformed one."""
+    """`content` with each `section.field=value` applied. Values are YAML. Raises RecipeError for malformed overrides."""
     malformed = [f"--set {text}: write it as section.field=value" for text in overrides if "=" not in text]
     if malformed:
         raise RecipeError(subject, malformed)
@@ -38,7 +38,7 @@ def override(content: dict[str, Any], overrides: Sequence[str], subject: str) ->
 
 
 def parse_recipe(content: object, subject: str) -> Recipe:
-    """A checked recipe. Raises RecipeError with one line for each problem: its path, what is wrong, what is permitted."""
+    """The checked recipe. Raises RecipeError with one line per problem: the path, what is wrong, what is permitted."""
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -48,7 +48,11 @@ def parse_recipe(content: object, subject: str) -> Recipe:
 
 
 def _hidden_problems(content: object, details: Sequence[ErrorDetails]) -> list[str]:
-    """What pydantic only checks once every field is valid (rules across fields): the invalid fields are left out."""
+    """Problems that the first validation could not find.
+
+    pydantic checks rules across fields only when every field is valid. So this removes the invalid fields and
+    validates again.
+    """
     repaired = copy.deepcopy(content)
     for detail in details:
         _remove(repaired, detail["loc"])
@@ -68,7 +72,7 @@ def _remove(content: Any, location: Sequence[int | str]) -> None:
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The resolved recipe as YAML, to be saved beside a run and run again."""
+    """The resolved recipe as YAML. It is saved with a run and can be run again."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -86,6 +90,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(str(path), [f"cannot be read: {error}"]) from None
     except yaml.YAMLError as error:
+        # PyYAML spreads its message over several lines; a problem is one line.
         raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(content, dict):
         raise RecipeError(str(path), ["must hold sections (name, problem, dataset, model, ...)"])
@@ -114,7 +119,7 @@ def _describe(details: ErrorDetails) -> str:
     if kind == "union_tag_invalid":
         return f"{path}.kind: {context['tag']!r} is not one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
-        return f"{path}.kind: missing; it says which kind of {location[-1]} this is"
+        return f"{path}.kind: missing; it names the kind of {location[-1]}"
     message = details["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return f"{path}: {message}" if location else message
@@ -122,7 +127,7 @@ def _describe(details: ErrorDetails) -> str:
 
 
 def _without_tags(location: Sequence[int | str]) -> list[str]:
-    """The path as it stands in the file: where a section may be of several kinds, pydantic names the kind too."""
+    """The path as in the file: for a section that has several kinds, pydantic adds the kind to the path."""
     path, fields = [], dict(Recipe.model_fields)
     parts = [str(part) for part in location]
     while parts:
@@ -142,7 +147,7 @@ def _suggestion(location: list[str]) -> str:
 
 
 def _fields_at(location: Iterable[str]) -> dict[str, FieldInfo]:
-    """The fields of the section that a path leads to; of all its kinds, where it may be of several."""
+    """The fields of the section at a path. A section that has several kinds gives the fields of all of them."""
     fields = dict(Recipe.model_fields)
     for part in location:
         models = _models_in(fields[part].annotation) if part in fields else []
@@ -160,4 +165,4 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def _description(location: list[str]) -> str:
     field = _fields_at(location[:-1]).get(location[-1])
-    return (field.description if field and field.description else "the section must be there").rstrip(".")
+    return (field.description if field and field.description else "this section is required").rstrip(".")

@@ -21,11 +21,11 @@ from finetune_flows.training.settings import TrainingSettings
 
 
 class Recipe(Section):
-    """One fine-tuning, from rows to a judged endpoint. A YAML file, a Prefect run form and this model are one thing."""
+    """One fine-tuning, from rows to a judged endpoint. This model defines the YAML file and the form in the Prefect UI."""
 
     name: str = Field(
         pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
-        description="Short name: lower case, digits, hyphens, 40 at most. Jobs, endpoints and the champion carry it.",
+        description="Short name: lower-case letters, digits and hyphens, at most 40. Jobs, endpoints and the champion carry it.",
     )
     problem: Problem
     dataset: DatasetSection
@@ -41,12 +41,12 @@ class Recipe(Section):
 
     @property
     def metric(self) -> str:
-        """The score that the gate looks at."""
+        """The score that the gate compares."""
         return self.evaluation.metric or self.problem.metrics[0]
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
-        """Rules that need two sections. All that are broken are told at once."""
+        """Checks rules that need two sections, and reports all broken rules together."""
         broken = []
         if self.dataset.max_tokens > self.training.max_length:
             broken.append(
@@ -58,23 +58,23 @@ class Recipe(Section):
             answers * self.evaluation.max_new_tokens if self.problem.generates else 0
         )
         if longest > self.serving.max_model_length:
-            levers = " with what problem.answering adds" if self.problem.growth != (1, 1) else ""
+            extra = ", with the tokens that problem.answering adds" if self.problem.growth != (1, 1) else ""
             broken.append(
-                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{levers}) do not fit into "
+                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{extra}) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
         if not (self.problem.generates or isinstance(self.platform, ProcessPlatform)):
             engine = self.platform.serving_engine
             if engine != "finetune-flows":
                 broken.append(
-                    f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
-                    "finetune-flows, on SageMaker with platform.serving_image"
+                    f"platform.serving_engine: {engine} generates text and cannot classify it; set it to "
+                    "finetune-flows, and on SageMaker also set platform.serving_image"
                 )
         if not self.problem.input_columns:
-            asked = [name for name in ("steps", "languages") if getattr(self.dataset, name)]
+            unusable = [name for name in ("steps", "languages") if getattr(self.dataset, name)]
             broken += [
-                f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
-                for name in asked
+                f"dataset.{name}: {self.problem.kind} has no text column to clean; clean the rows before the run"
+                for name in unusable
             ]
         if not self.serving.capture:
             limits = [
