@@ -22,7 +22,7 @@ from finetune_flows.tasks.evaluation.paired import (
     smallest_difference,
 )
 from finetune_flows.tasks.evaluation.scores import compare, paired
-from finetune_flows.tasks.sections.stages import GateSection
+from finetune_flows.tasks.sections.gate import GateSection
 
 
 class Decision(Frozen):

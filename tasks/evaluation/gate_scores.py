@@ -14,7 +14,7 @@ from finetune_flows.tasks.evaluation.conditions import Condition, would_tell
 from finetune_flows.tasks.evaluation.paired import POWER
 from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.problems.verdict import Verdict
-from finetune_flows.tasks.sections.stages import GateSection, ScoreLimits
+from finetune_flows.tasks.sections.gate import GateSection, ScoreLimits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

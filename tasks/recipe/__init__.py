@@ -9,12 +9,12 @@ from finetune_flows.tasks.problems.text_classification.section import TextClassi
 from finetune_flows.tasks.problems.text_to_sql.section import TextToSql
 from finetune_flows.tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from finetune_flows.tasks.recipe.recipe import Recipe
+from finetune_flows.tasks.sections.gate import GateSection
 from finetune_flows.tasks.sections.platforms import DockerPlatform, Platform, ProcessPlatform
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 from finetune_flows.tasks.sections.stages import (
     DatasetSection,
     EvaluationSection,
-    GateSection,
     ModelSection,
     MonitoringSection,
     ServingSection,

@@ -5,12 +5,12 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from finetune_flows.tasks.problems.sections import Problem
+from finetune_flows.tasks.sections.gate import GateSection
 from finetune_flows.tasks.sections.platforms import Platform, ProcessPlatform
 from finetune_flows.tasks.sections.section import Section
 from finetune_flows.tasks.sections.stages import (
     DatasetSection,
     EvaluationSection,
-    GateSection,
     ModelSection,
     MonitoringSection,
     ServingSection,
