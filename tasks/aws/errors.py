@@ -10,7 +10,7 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem, FinetuneError, 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-_PASSING = {
+_TEMPORARY = {
     "InsufficientInstanceCapacity",
     "InternalError",
     "InternalFailure",
@@ -82,7 +82,7 @@ def aws_errors(doing: str) -> Iterator[None]:
 def translated(error: "ClientError", doing: str) -> FinetuneError:
     """The error as one of this project's, with the next step."""
     code, words = code_of(error), words_of(error)
-    if code in _PASSING or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
+    if code in _TEMPORARY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
         return TryLater(f"{doing}: {code}: {words}")
     if code == "ResourceLimitExceeded":
         return EnvironmentProblem(f"{doing}: {words}\n  Next: request a higher quota at {QUOTAS_PAGE}")

@@ -70,7 +70,7 @@ def _bucket(clients: Clients, ours: set[str]) -> Found:
     location = _ask(lambda: s3.get_bucket_location(Bucket=name))
     if location is None or name in ours:
         return _own(clients, "bucket", name, exists=location is not None, ours=ours)
-    region = location["LocationConstraint"] or "us-east-1"
+    region = location["LocationConstraint"] or "us-east-1"  # S3 returns nothing for its oldest region
     if region != clients.region:
         says = f"it is in {region}. Next: set platform.bucket to a bucket in {clients.region}"
         return Found(part="bucket", name=name, state="differs", says=says)
