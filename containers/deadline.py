@@ -1,9 +1,9 @@
-"""Runs a command until it ends, or until the moment that a file names: `python3 deadline.py FILE GRACE COMMAND...`.
+"""Runs a command until it ends, or until the deadline in a file: `python3 deadline.py FILE GRACE COMMAND...`.
 
-FILE holds seconds since 1970 and is read again every second, so that the moment can be moved from outside. At the deadline
-the command gets SIGTERM, after GRACE seconds SIGKILL, and this program exits with 124, as timeout(1) does. It is mounted
-into every container that we start, whatever the image: an orchestrator that died leaves nothing running for ever. Only the
-standard library of any Python 3 is used, and nothing of ours.
+FILE holds seconds since 1970. It is read again every second, so that the deadline can be moved from outside. At the
+deadline the command gets SIGTERM, GRACE seconds later SIGKILL, and this program exits with 124, as timeout(1) does. Every
+container that we start runs under it, whatever the image, so that nothing runs forever if the orchestrator dies. It uses
+only the standard library, because the image may have any Python 3.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TIMED_OUT = 124
 
 
 def main(file: str, grace: float, command: list[str]) -> int:
-    """Returns the exit code of the command, or 124."""
+    """Run the command. Returns its exit code, or 124 if the deadline ended it."""
     child = subprocess.Popen(command)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: child.send_signal(received))
@@ -34,11 +34,13 @@ def main(file: str, grace: float, command: list[str]) -> int:
             child.wait(timeout=1)
     if kill_at is not None:
         return TIMED_OUT
+    # subprocess reports a signal as a negative number; a shell reports it as 128 + number.
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
 def read_deadline(file: str) -> float:
-    """Seconds since 1970. A file that cannot be read never ends anything: it is being replaced."""
+    """Seconds since 1970; infinity when the file cannot be read."""
+    # The file may just be being replaced, which must not end the command. The next second reads it again.
     try:
         with open(file) as content:
             return float(content.read())

@@ -1,1 +1,1 @@
-"""The program that runs inside a training job. It stands alone: no prefect, boto3, docker, flows or tasks here."""
+"""The program that runs inside a training job. It imports no prefect, boto3, docker, flows or tasks."""

@@ -1,11 +1,11 @@
 """The training program.
 
-python -m finetune_flows.training                      inside a container: train by the contract under /opt/ml
-python -m finetune_flows.training train --root DIR     the same under another root (training/contract.py says what lies where)
+python -m finetune_flows.training                      in a container: train with the folders under /opt/ml
+python -m finetune_flows.training train --root DIR     the same under another root (training/contract.py lists the folders)
 python -m finetune_flows.training train --dataset DIR --model DIR --output DIR --set epochs=1 --set batch_size=8
-                                        on plain folders: Parquet files in, a model out, no platform
+                                        train without a platform, on folders that you name
 python -m finetune_flows.training stage --source model.gguf --output DIR [--chat-template chatml]
-                                        make a base model that `train` reads
+                                        convert a model to the format that `train` reads
 """
 
 import argparse
@@ -26,12 +26,12 @@ CONTAINER_ROOT = Path("/opt/ml")
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command and return the exit code."""
     options = _parser().parse_args(arguments or ["train"])
-    # A job has no network by contract: nothing may wait for the hub, or tell it anything.
+    # A job may have no network, so nothing may wait for the hub or send it anything.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Nothing here is compiled, and without this bitsandbytes loads the whole compiler when it is imported (2 s).
+    # Without this, bitsandbytes loads the whole compiler on import (2 s), and nothing here is compiled.
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     if options.command == "stage":
         return _stage(options)
@@ -48,15 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train a model")
-    train.add_argument("--root", type=Path, default=CONTAINER_ROOT, help="root of the job's folders")
+    train.add_argument("--root", type=Path, default=CONTAINER_ROOT, help="root of the job's folders (default: /opt/ml)")
     train.add_argument("--dataset", type=Path, help="folder with train.parquet and validation.parquet")
     train.add_argument("--model", type=Path, help="folder of the base model")
-    train.add_argument("--output", type=Path, help="folder for everything that is made")
-    train.add_argument("--adapter", type=Path, help="folder of the LoRA adapter to go on from; default: a new one")
+    train.add_argument("--output", type=Path, help="folder for the model and everything else that the job writes")
+    train.add_argument(
+        "--adapter", type=Path, help="folder of a LoRA adapter to continue from (default: a new adapter)"
+    )
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a training setting")
-    stage = commands.add_parser("stage", help="make a base model folder with safetensors and a chat template")
+    stage = commands.add_parser("stage", help="create a base model folder with safetensors and a chat template")
     stage.add_argument("--source", type=Path, required=True, help="a GGUF file, or a folder in Hugging Face format")
-    stage.add_argument("--output", type=Path, required=True)
+    stage.add_argument("--output", type=Path, required=True, help="folder for the base model")
     stage.add_argument("--chat-template", help="a Jinja file, or 'chatml'")
     return parser
 
@@ -66,7 +68,7 @@ def _folders(options: argparse.Namespace) -> Folders:
     if not any(given):
         return Folders.of_job(options.root)
     if not all(given):
-        sys.exit("--dataset, --model and --output belong together")
+        sys.exit("--dataset, --model and --output must be given together")
     return Folders.by_hand(options.dataset, options.model, options.output, options.adapter)
 
 
@@ -83,26 +85,26 @@ def _train(options: argparse.Namespace, folders: Folders, arguments: list[str]) 
         if settings.processes * len(hosts.names) > 1 and not launch.is_worker():
             launch.launch(settings.processes, arguments or ["train"], hosts)
         else:
-            if settings.processes == 1:  # otherwise PyTorch shows all GPUs, which TRL refuses in a single process
+            if settings.processes == 1:  # a single process must see one GPU only: TRL refuses several
                 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
             _quieten()
             from finetune_flows.training.run import run
 
             run(folders, settings, stop)
     except Stopped:
-        print("stopped: a restart goes on from the last checkpoint", flush=True)
+        print("stopped: a restart continues from the last checkpoint", flush=True)
     return 0
 
 
 def _quieten() -> None:
-    """No progress bars and no library news in the log of a job: its lines are read by programs."""
+    """Keep progress bars and library news out of the log of a job, because programs read its lines."""
     warnings.simplefilter("ignore", FutureWarning)
     import datasets
     import transformers
 
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
-    # An optional hub kernel that a job without a network cannot have.
+    # bitsandbytes warns about an optional kernel from the hub, which a job without a network cannot download.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.CRITICAL)
 
 
@@ -129,6 +131,6 @@ def _stage(options: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    # Python gives signals back to the system while it ends: a second SIGTERM would turn a good end into a bad one.
+    # Python restores the system's signal handlers while it exits: a second SIGTERM would then turn success into failure.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(code)

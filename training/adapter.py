@@ -1,4 +1,4 @@
-"""The LoRA adapter: a new one, or the one that an earlier training left."""
+"""The LoRA adapter: a new one, or one from an earlier training."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from finetune_flows.training.settings import TrainingSettings
 
 
 def classifier_adapter(settings: TrainingSettings, model: PreTrainedModel) -> Any:
-    """The LoRA adapter of a classifier as PEFT wants it: the head, which is new, is trained whole and saved with it."""
+    """PEFT's configuration for a classifier. The head is trained in full and saved with the adapter, because it is new."""
     heads = [name for name in HEADS if hasattr(model, name)]
     config = adapter_config(settings, "SEQ_CLS")
     config.modules_to_save = heads
@@ -22,13 +22,13 @@ def classifier_adapter(settings: TrainingSettings, model: PreTrainedModel) -> An
 
 
 def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> Any:
-    """The LoRA adapter as PEFT wants it."""
+    """PEFT's configuration for the LoRA adapter of these settings."""
     from peft import LoraConfig
 
     names = [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
     if "lm_head" in names:
         raise TrainingProblem(
-            "lora_targets must not name lm_head: the loss reads its weight directly, past any adapter"
+            "lora_targets must not name lm_head: the loss reads its weight directly and bypasses an adapter"
         )
     return LoraConfig(
         r=settings.lora_r,
@@ -41,21 +41,21 @@ def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> 
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> Any:
-    """`model` with the adapter of `folder` beside it, to be trained further."""
+    """`model` with the adapter of `folder`, ready for further training."""
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
 
 
 def check_start(folder: Path, settings: TrainingSettings) -> None:
-    """Raises TrainingProblem where the adapter to go on from is not of the shape that the settings ask for."""
+    """Raise TrainingProblem when the settings cannot continue from the adapter in `folder`."""
     file = folder / "adapter_config.json"
     if settings.method == "full" or not file.is_file():
-        why = "method is full" if settings.method == "full" else f"{folder} holds none"
-        raise TrainingProblem(f"training cannot go on from an adapter: {why}")
+        why = "method is full" if settings.method == "full" else f"{folder} holds no adapter"
+        raise TrainingProblem(f"training can only continue from an adapter: {why}")
     differing = settings.differing_from(json.loads(file.read_text(encoding="utf-8")))
     if differing:
-        raise TrainingProblem(f"the adapter to go on from is another one than the settings say: {'; '.join(differing)}")
+        raise TrainingProblem(f"the adapter to continue from does not match the settings: {'; '.join(differing)}")
 
 
 def adapter_digest(folder: Path) -> str:

@@ -1,8 +1,9 @@
-"""Folders that are either complete or not there: a checkpoint is written under a temporary name and renamed.
+"""Checkpoints that are either complete or absent: each is written under a temporary name and then renamed.
 
-That holds on one disk. SageMaker copies the folder to S3 file by file while it changes, and a spot interruption ends the
-copying anywhere: what comes back may lack files, or mix those of two writings. So each checkpoint lists its files with their
-digests, and the best weights that belong to it; one that differs from its list is passed over for the one before.
+Renaming is enough on one disk. But SageMaker copies the folder to S3 file by file while it changes, and a spot
+interruption can end the copying at any time: the restored folder may lack files, or mix files of two checkpoints. So each
+checkpoint lists its files with their digests, and the best weights that belong to it. A checkpoint that differs from its
+list is skipped, and training resumes from the one before.
 """
 
 import hashlib
@@ -16,17 +17,18 @@ from typing import Any
 
 from finetune_flows.training.problems import TrainingProblem
 
-STATE = "checkpoint"  # all that a restart needs
-BEST = "best"  # the weights alone
+STATE = "checkpoint"  # everything that a restart needs
+BEST = "best"  # only the weights of the best validation
 WRITING = ".writing"
 CONTENTS = "contents.json"
 
 
 @contextmanager
 def written_whole(folder: Path, identity: dict[str, Any], writer: bool = True) -> Iterator[Path]:
-    """A temporary folder, of the same name in `.writing`, that becomes `folder` when the block ends without an error.
+    """A temporary folder that becomes `folder` when the block ends without an error.
 
-    With several processes all of them get the same folder, and only the `writer` prepares and renames it.
+    It has the same name inside `.writing`, because transformers chooses the name of a checkpoint itself. With several
+    processes, all get the same folder, and only the `writer` creates and renames it.
     """
     temporary = folder.parent / WRITING / folder.name
     if writer:
@@ -45,13 +47,16 @@ def written_whole(folder: Path, identity: dict[str, Any], writer: bool = True) -
 
 
 def latest(checkpoints: Path, kind: str = STATE) -> Path | None:
-    """The whole checkpoint of the highest step. What was left half-written or came back torn is not considered."""
+    """The intact checkpoint with the highest step; None when there is none. Ignores incomplete and mixed ones."""
     newest_first = sorted(_finished(checkpoints, kind), key=_step, reverse=True)
     return next((folder for folder in newest_first if _is_whole(folder)), None)
 
 
 def resume_point(checkpoints: Path) -> Path | None:
-    """The checkpoint to go on from; what is newer than it, and torn or of a future that is trained again, is deleted."""
+    """The checkpoint to resume from; None to start from the beginning.
+
+    Deletes everything newer: it is damaged, or training will reach those steps again.
+    """
     found = latest(checkpoints)
     reached = _step(found) if found else -1
     newer = [folder for kind in (STATE, BEST) for folder in checkpoints.glob(f"{kind}-*") if _step(folder) > reached]
@@ -60,41 +65,41 @@ def resume_point(checkpoints: Path) -> Path | None:
     if newer:
         at = f"step {reached}" if found else "the start"
         names = ", ".join(sorted(folder.name for folder in newer))
-        print(f"going on from {at}: passed over {names}, torn or newer than the last whole checkpoint", flush=True)
+        print(f"resuming from {at}: deleted {names}, which are damaged or newer than it", flush=True)
     return found
 
 
 def drop_old(checkpoints: Path, kind: str, keep: int) -> None:
-    """Delete all but the `keep` newest checkpoints of a kind, and what was left half-written."""
+    """Delete all but the `keep` newest checkpoints of a kind, and unfinished ones."""
     old = sorted(_finished(checkpoints, kind), key=_step)[:-keep]
     for folder in [*old, checkpoints / WRITING]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_same_run(checkpoint: Path, identity: dict[str, Any]) -> None:
-    """Raise TrainingProblem when `checkpoint` was made with other settings, rows or base model than `identity`."""
+    """Raise TrainingProblem when the settings, rows, task or start of `checkpoint` differ from `identity`."""
     theirs = _read(checkpoint)["identity"]
     differing = [name for name in identity if identity[name] != theirs.get(name)]
     if differing:
         raise TrainingProblem(
-            f"{checkpoint} belongs to another run: {', '.join(differing)} differ. Delete {checkpoint.parent} to start anew."
+            f"{checkpoint} belongs to another run: {', '.join(differing)} differ. Delete {checkpoint.parent} to start from the beginning."
         )
 
 
 def _contents(folder: Path, identity: dict[str, Any], checkpoints: Path) -> dict[str, Any]:
-    """What `folder` holds, and which best weights a restart from it needs."""
+    """The files of `folder` with their digests, and the name of the best weights that a restart from it needs."""
     best = max(_finished(checkpoints, BEST), key=_step, default=None)
     files = {path.relative_to(folder).as_posix(): _digest(path) for path in folder.rglob("*") if path.is_file()}
     return {"identity": identity, "files": files, "best": best.name if best else None}
 
 
 def _finished(checkpoints: Path, kind: str) -> list[Path]:
-    """Those that were written to their end on this disk, or look like it."""
+    """Checkpoints with a list of contents. They were finished on some disk, but a copy may be damaged."""
     return [folder for folder in checkpoints.glob(f"{kind}-*") if (folder / CONTENTS).is_file()]
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether every file is the one that was written, and the best weights of that time are there, too."""
+    """Whether every file is unchanged, and the best weights that belong to the checkpoint are intact, too."""
     try:
         contents = _read(folder)
         same = all(_digest(folder / name) == digest for name, digest in contents["files"].items())
@@ -126,7 +131,7 @@ def _wait_for_all() -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Data before names: otherwise a power cut may leave a renamed folder of empty files."""
+    """Write the data to disk before the rename: otherwise a power cut may leave a renamed folder of empty files."""
     for path in folder.rglob("*"):
         if path.is_file():
             _sync(path)

@@ -1,4 +1,4 @@
-"""Is the saved model the one that was trained? Looked at before the model counts as complete."""
+"""Checks that the saved model is the one that was trained. A model is complete only after these checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from finetune_flows.training.data import IGNORED, Conversation, Rows, prompt_ids
 from finetune_flows.training.problems import TrainingProblem
 
 PROBES = 4
-SPARE_TOKENS = 8
+SPARE_TOKENS = 8  # beyond the longest right answer
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}
-"""Largest mean divergence of saved from trained, in nats for each answer token: rounding, no more."""
+"""Largest mean divergence of the saved from the trained model that rounding explains, in nats per answer token."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A row that is asked before and after the model is saved."""
+    """A row that the model answers before and after it is saved."""
 
     messages: Conversation
     ids: list[int]
@@ -43,14 +43,14 @@ def probes(rows: Rows, count: int) -> list[Probe]:
 
 @torch.inference_mode()
 def answer_logits(model: PreTrainedModel, probe: Probe) -> torch.Tensor:
-    """Logits from which each token of the answer is drawn: float32 on the CPU, [answer length, vocabulary]."""
+    """Logits that predict each token of the answer: float32 on the CPU, [answer length, vocabulary]."""
     ids = torch.tensor([probe.ids], device=model.device)
     logits: torch.Tensor = model(input_ids=ids, use_cache=False, logits_to_keep=probe.answer_length + 1).logits
     return logits[0, -probe.answer_length - 1 : -1].float().cpu()
 
 
 def answer_loss(model: PreTrainedModel, rows: Sequence[Probe], keep: int = 0) -> tuple[float, list[torch.Tensor]]:
-    """Mean negative log-likelihood of the answers' tokens, in nats, and the logits of the first `keep` rows."""
+    """Mean negative log-likelihood of the answers, in nats per token, and the logits of the first `keep` rows."""
     total, count = 0.0, 0
     kept: list[torch.Tensor] = []
     for row in rows:
@@ -65,24 +65,24 @@ def answer_loss(model: PreTrainedModel, rows: Sequence[Probe], keep: int = 0) ->
 def check_agreement(
     model: PreTrainedModel, asked: Sequence[Probe], references: Sequence[torch.Tensor], dtype: str
 ) -> dict[str, Any]:
-    """Compare `model` with the logits of the trained one. Raises TrainingProblem when they diverge beyond rounding."""
+    """Compare `model` with the logits of the trained model. Raises TrainingProblem when they diverge beyond rounding."""
     saved = torch.cat([answer_logits(model, probe) for probe in asked])
     trained = torch.cat(list(references))
     divergence = float(kl_div(log_softmax(saved, -1), log_softmax(trained, -1), log_target=True, reduction="batchmean"))
     same = float((saved.argmax(-1) == trained.argmax(-1)).float().mean())
     if not divergence <= TOLERANCE[dtype]:
         raise TrainingProblem(
-            f"The saved model does not answer as the trained one: they diverge by {divergence:.4g} nats for each token "
-            f"(at most {TOLERANCE[dtype]:.4g} is rounding in {dtype}). Its weights were damaged in merging or saving."
+            f"The saved model does not answer as the trained one: they diverge by {divergence:.4g} nats per token, and "
+            f"rounding in {dtype} explains at most {TOLERANCE[dtype]:.4g}. Merging or saving damaged its weights."
         )
     return {"divergence_nats": divergence, "tolerance_nats": TOLERANCE[dtype], "same_next_token": same}
 
 
 def check_prompts(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Probe]) -> dict[str, Any]:
-    """Check that the saved tokenizer renders prompts as they were trained, with one BOS where the model has one."""
+    """Check that the saved tokenizer renders prompts as in training, with exactly one BOS token if the model uses one."""
     for probe, ids in zip(asked, prompt_ids(tokenizer, [probe.messages for probe in asked]), strict=True):
         if ids != probe.prompt:
-            raise TrainingProblem("The saved tokenizer renders a prompt otherwise than it was trained.")
+            raise TrainingProblem("The saved tokenizer renders a prompt differently than in training.")
     bos = tokenizer.bos_token_id
     adds_bos = bos is not None and tokenizer("a")["input_ids"][:1] == [bos]
     leading = [_leading(probe.prompt, bos) for probe in asked]
@@ -101,10 +101,10 @@ def _leading(ids: Sequence[int], token: int | None) -> int:
 
 
 def check_files(folder: Path) -> dict[str, Any]:
-    """Check that `folder` holds safetensors and a chat template, and no pickled weights."""
+    """Check that `folder` holds weights as safetensors and no pickled weights."""
     pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.pkl") for path in folder.glob(pattern))
     if pickled or not list(folder.glob("*.safetensors")):
-        raise TrainingProblem(f"{folder} must hold safetensors alone; found {', '.join(pickled) or 'none'}")
+        raise TrainingProblem(f"{folder} must hold weights as safetensors only; found {', '.join(pickled) or 'none'}")
     return {"safetensors_only": True}
 
 
@@ -112,9 +112,9 @@ def check_files(folder: Path) -> dict[str, Any]:
 def greedy_answers(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Probe]
 ) -> list[list[int]]:
-    """Token ids of the most probable answers, each with its end token where it came within the limit.
+    """Token ids of the greedy answers, each with its end token if it ended within the limit.
 
-    The limit is the longest of the right answers and a little more: an untrained model would never stop.
+    The limit is the longest right answer plus SPARE_TOKENS, because an untrained model would never stop.
     """
     padded = tokenizer.pad({"input_ids": [probe.prompt for probe in asked]}, padding_side="left", return_tensors="pt")
     stops = sorted(stop_tokens(tokenizer, model.generation_config))
@@ -130,7 +130,7 @@ def greedy_answers(
 
 
 def _until(ids: list[int], stops: Sequence[int]) -> list[int]:
-    """`ids` up to and with the first stop token; all of them where there is none."""
+    """`ids` up to and including the first stop token; all of them when there is none."""
     for position, token in enumerate(ids):
         if token in stops:
             return ids[: position + 1]

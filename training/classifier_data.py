@@ -1,4 +1,7 @@
-"""Texts into token ids, labels into numbers. A row's prompt holds the text, each message of its completion one label."""
+"""Turns texts into token ids and labels into numbers.
+
+The prompt of a row holds the text. Each message of its completion holds one label.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from finetune_flows.training.task import Task
 
 
 def load_plain_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """The tokenizer of `folder`, with a padding token: no chat template is needed to classify."""
+    """The tokenizer of `folder`, with a padding token. Classifying needs no chat template."""
     if not (folder / "config.json").is_file():
         raise TrainingProblem(f"{folder} holds no model: config.json is missing")
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
@@ -25,12 +28,12 @@ def load_plain_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTr
 def read_labelled(
     folder: Path, split: str, tokenizer: PreTrainedTokenizerBase, task: Task, max_length: int
 ) -> Rows | None:
-    """Read and tokenise `<split>.parquet`; None where there is no such file or it has no rows.
+    """Read and tokenise `<split>.parquet`; None when the file is missing or has no rows.
 
-    `labels` is the index of the row's label, or of several labels a vector of 0.0 and 1.0, one place for each label.
+    `labels` is the index of the row's label. With several labels per row, it is a vector of 0.0 and 1.0, one per label.
 
-    Raises TrainingProblem when a text is longer than `max_length` tokens or than the model can read, or has a label
-    that the task does not name.
+    Raises TrainingProblem when a text is longer than `max_length` tokens or than the model can read, or when a row has a
+    label that task.json does not name.
     """
     path = folder / f"{split}.parquet"
     if not path.is_file():
@@ -49,7 +52,7 @@ def read_labelled(
 
 
 def text_of(prompt: Conversation) -> str:
-    """The text that is classified."""
+    """The text to classify: the last message of the prompt."""
     return prompt[-1]["content"]
 
 
@@ -58,8 +61,8 @@ def _check_lengths(path: Path, ids: list[list[int]], limit: int) -> None:
     if too_long:
         raise TrainingProblem(
             f"{len(too_long)} of {len(ids)} texts of {path.name} are longer than {limit} tokens (the longest has "
-            f"{max(too_long)}): more than training.max_length, or than the model can read. Lower dataset.max_tokens "
-            "and prepare again."
+            f"{max(too_long)}). That is more than training.max_length or more than the model can read. Lower "
+            "dataset.max_tokens and prepare the data again."
         )
 
 

@@ -1,4 +1,4 @@
-"""From a trained classifier to one that can be served: merged, saved with its labels and thresholds, checked on the disk."""
+"""Turns a trained classifier into one that can be served: merges it, saves it with labels and thresholds, checks the files."""
 
 import json
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ from finetune_flows.training.problems import TrainingProblem
 
 BATCH = 32
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "float16": 5e-3}
-"""Largest difference of a probability between the saved and the trained model: rounding, no more."""
+"""Largest difference of a probability between the saved and the trained model that rounding explains."""
 CLASSIFIER = "classifier.json"
-"""Beside the weights: what the server needs of the task."""
+"""File next to the weights with what the server needs to know about the task."""
 
 
 def finish_classifier(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
-    """Make the model from the checkpoint `trained`; returns how it was merged and what the checks found.
+    """Create the model from the checkpoint `trained`. Returns how it was merged and the results of the checks.
 
-    Raises TrainingProblem when what was saved is not what was trained.
+    Raises TrainingProblem when the saved model differs from the trained one.
     """
     clear(job)
     if job.has_adapter:
@@ -111,17 +111,17 @@ def _check_agreement(
     apart, tolerance = float((saved - trained).abs().max()), TOLERANCE[job.choices.dtype.value]
     if not apart <= tolerance:
         raise TrainingProblem(
-            f"The saved model does not answer as the trained one: a probability differs by {apart:.4g} (at most "
-            f"{tolerance:.4g} is rounding in {job.choices.dtype.value}). Its weights were damaged in merging or saving."
+            f"The saved model does not answer as the trained one: a probability differs by {apart:.4g}, and rounding in "
+            f"{job.choices.dtype.value} explains at most {tolerance:.4g}. Merging or saving damaged its weights."
         )
     return {"largest_difference": apart, "tolerance": tolerance}
 
 
 def _thresholds(job: Job, model: PreTrainedModel, rows: Sequence[Any]) -> dict[str, float]:
-    """By label, the probability from which it is given; chosen on the validation rows, never on the test.
+    """The thresholds by label: a label is given from this probability on. They come from the validation rows.
 
-    Of several labels each has its own. Of two labels of which one is given, the second (in the order of the task) has
-    one. Of more than two the most probable is given, and there are none.
+    With several labels per row, every label has a threshold. With one label per row, out of two, only the second label
+    (in the order of the task) has one. Out of more than two, the most probable label is given and there is no threshold.
     """
     if job.task.thresholds == "none" or job.validation is None:
         return {}
@@ -139,18 +139,19 @@ def _thresholds(job: Job, model: PreTrainedModel, rows: Sequence[Any]) -> dict[s
 
 
 def best_threshold(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> float:
-    """The threshold with the highest F1; the one nearest to 0.5 of several, and 0.5 where nothing is right."""
+    """The threshold with the highest F1; among equals the one nearest to 0.5; 0.5 when no row has the label."""
     if not right.any():
         return 0.5
     values = np.unique(probabilities)
+    # Midpoints between neighbouring probabilities: any other threshold gives the same labels as one of them.
     candidates = np.unique(np.concatenate([[0.5], (values[1:] + values[:-1]) / 2]))
     scores = f1(probabilities[:, None] >= candidates, np.repeat(right[:, None], len(candidates), axis=1))
-    best = candidates[scores >= scores.max() - 1e-12]
+    best = candidates[scores >= scores.max() - 1e-12]  # equal up to floating-point error
     return float(best[np.abs(best - 0.5).argmin()])
 
 
 def _compile(job: Job, model: PreTrainedModel, rows: Sequence[Any], thresholds: dict[str, float]) -> dict[str, Any]:
-    """The graph for CPUs, where the settings ask for one."""
+    """Saves the ONNX graph if the settings ask for one. Returns what training.json says about it."""
     if job.settings.compile == "none":
         return {}
     labels = np.array([row["labels"] for row in rows])
@@ -168,7 +169,7 @@ def _compile(job: Job, model: PreTrainedModel, rows: Sequence[Any], thresholds: 
 
 
 def chosen(job: Job, probabilities: NDArray[Any], thresholds: dict[str, float]) -> NDArray[np.bool_]:
-    """The labels that the server gives [rows, labels]."""
+    """The labels that the server gives, as [rows, labels]."""
     labels = job.task.labels
     if job.task.multi_label:
         return np.asarray(probabilities >= [thresholds.get(label, 0.5) for label in labels])
@@ -190,7 +191,7 @@ def _write_task(job: Job, thresholds: dict[str, float]) -> None:
 
 
 def _write_probes(job: Job, model: PreTrainedModel) -> None:
-    """Texts and what will be served says of them (the graph, where there is one), for the same check at the server."""
+    """Write texts with the scores that the server must return for them. If there is a graph, the scores are the graph's."""
     tokenizer = load_plain_tokenizer(job.folders.merged, job.settings.trust_remote_code)
     texts = [text_of(prompt) for prompt in job.probed.prompts[:PROBES]]
     ids = tokenizer(texts)["input_ids"]

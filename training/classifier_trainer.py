@@ -1,4 +1,4 @@
-"""Transformers' Trainer for a classification head: weighted loss, and accuracy and F1 of every validation."""
+"""Transformers' Trainer for classifiers, with a weighted loss, and accuracy and F1 of every validation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,11 +19,11 @@ Loss = Callable[..., torch.Tensor]
 
 
 class ClassifierTrainer(JobMethods):
-    """Trainer whose checkpoints are complete or absent, and which keeps the weights of the best validation."""
+    """Trainer with complete checkpoints that keeps the weights of the best validation."""
 
 
 def build_classifier_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> ClassifierTrainer:
-    """A trainer that writes its checkpoints into the job's folder and prints one line for each logged step."""
+    """A trainer that writes its checkpoints into the job's folder and prints one line per logged step."""
     if job.has_adapter:
         model = _with_adapter(job, model)
     trainer = ClassifierTrainer(
@@ -42,7 +42,7 @@ def build_classifier_trainer(job: Job, model: PreTrainedModel, stop: StopRequest
 
 
 def _with_adapter(job: Job, model: PreTrainedModel) -> Any:
-    """LoRA beside the base; the head is trained whole and saved with the adapter."""
+    """The base model with a LoRA adapter. The head is trained in full and saved with the adapter."""
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     if job.four_bit:
@@ -52,25 +52,25 @@ def _with_adapter(job: Job, model: PreTrainedModel) -> Any:
     start = job.folders.start
     adapted = load_adapter(model, start) if start else get_peft_model(model, classifier_adapter(job.settings, model))
     for parameter in adapted.parameters():
-        if parameter.requires_grad:  # small updates are lost in 16 bits
+        if parameter.requires_grad:  # in 16 bits, small updates would be lost to rounding
             parameter.data = parameter.data.float()
     return adapted
 
 
 def class_weights(labels: NDArray[Any], classes: int) -> NDArray[np.float64]:
-    """n / (classes * n of the class), the "balanced" weights of scikit-learn; a class without rows gets 1."""
+    """The "balanced" weights of scikit-learn: rows / (classes * rows of the class). A class without rows gets 1."""
     counts = np.bincount(labels, minlength=classes)
     return np.where(counts > 0, len(labels) / (classes * np.maximum(counts, 1)), 1.0)
 
 
 def positive_weights(labels: NDArray[Any]) -> NDArray[np.float64]:
-    """Of each label, rows without it over rows with it; [rows, labels] of 0 and 1 in, [labels] out."""
+    """For each label: rows without it / rows with it. Takes [rows, labels] of 0 and 1, returns [labels]."""
     positive = labels.sum(axis=0)
     return np.where(positive > 0, (len(labels) - positive) / np.maximum(positive, 1), 1.0)
 
 
 def _weighted_loss(job: Job) -> Loss:
-    """Mean loss in which rare labels count for more, as `class_weights: balanced` asks."""
+    """The mean loss with a higher weight for rare labels (`class_weights: balanced`)."""
     labels = np.array(job.train.tokens["labels"])
     if job.task.multi_label:
         weights = torch.tensor(positive_weights(labels), dtype=torch.float32)
@@ -86,7 +86,7 @@ def _weighted_loss(job: Job) -> Loss:
 def _metrics_of(task: Task) -> Callable[[EvalPrediction], dict[str, float]]:
     def metrics(prediction: EvalPrediction) -> dict[str, float]:
         logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
-        if task.multi_label:
+        if task.multi_label:  # a logit above 0 is a probability above 0.5
             chosen, right = logits > 0, labels > 0.5
         else:
             every = np.arange(len(task.labels))
@@ -97,7 +97,7 @@ def _metrics_of(task: Task) -> Callable[[EvalPrediction], dict[str, float]]:
 
 
 def f1(chosen: NDArray[np.bool_], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """2 TP / (2 TP + FP + FN) of each label; 0 where nothing was there to find or found. [rows, labels] in, [labels] out."""
+    """2 TP / (2 TP + FP + FN) for each label; 0 when no row has the label or gets it. [rows, labels] in, [labels] out."""
     hits = (chosen & right).sum(axis=0)
     named = chosen.sum(axis=0) + right.sum(axis=0)
     scores: NDArray[np.float64] = 2 * hits / np.maximum(named, 1)

@@ -1,4 +1,4 @@
-"""Seconds of each phase of a job."""
+"""Measures how long each phase of a job takes."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from finetune_flows.training.stopping import StopRequest
 
 
 class Clock:
-    """Times the phases, and ends the job between two of them when a stop was asked for."""
+    """Times the phases. If a stop was requested, it ends the job before the next phase."""
 
     def __init__(self, stop: StopRequest) -> None:
         self.stop = stop
@@ -16,7 +16,7 @@ class Clock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time a phase. Raises Stopped before it when a stop was asked for."""
+        """Time a phase. Raises Stopped before it starts if a stop was requested."""
         self.stop.obey()
         began = time.monotonic()
         yield

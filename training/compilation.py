@@ -1,6 +1,6 @@
-"""A classifier as an ONNX graph, for faster answers on CPUs: exported, quantised if asked for, and judged again.
+"""Exports a classifier as an ONNX graph for faster answers on CPUs, quantises it on request, and checks its answers.
 
-Needs onnx and onnxscript; what it makes is run by onnxruntime, here and in the server.
+It needs onnx and onnxscript. onnxruntime runs the graph, here and in the server.
 """
 
 import contextlib
@@ -17,21 +17,23 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 GRAPH = "model.onnx"
-"""Beside the safetensors. A server that finds it and runs on a CPU takes it."""
+"""File next to the safetensors. A server on a CPU uses it if it exists."""
 Predict = Callable[[torch.Tensor], NDArray[np.bool_]]
-"""From logits [rows, labels] to the labels that are given [rows, labels]."""
+"""Turns logits [rows, labels] into the given labels [rows, labels]."""
 
 
 def compile_classifier(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, way: str, rows: Sequence[Any],
     before: torch.Tensor, right: NDArray[np.bool_], predict: Predict, max_loss: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """Leaves GRAPH in `folder`, unless it cannot be made or loses too much; says which, and what the rows showed.
+    """Write GRAPH into `folder`, unless the export fails or the graph is too inaccurate. Returns which, and the counts.
 
     Args:
         way: `onnx`, or `onnx-int8` with weights and activations of linear layers in 8 bits (dynamic quantisation).
-        rows: Tokenised validation rows, of which `before` are the model's own logits and `right` the labels.
-        max_loss: The share of rows by which accuracy may fall.
+        rows: Tokenised validation rows.
+        before: Logits of the model itself for these rows, [rows, labels].
+        right: The right labels of these rows, [rows, labels].
+        max_loss: The largest permitted loss of accuracy, as a share of rows.
     """
     path = folder / GRAPH
     try:
@@ -39,7 +41,7 @@ def compile_classifier(
         if way == "onnx-int8":
             _quantise(path)
         after = graph_logits(path, tokenizer, [row["input_ids"] for row in rows])
-    except Exception as error:  # an operator without a counterpart, above all: the model itself is good
+    except Exception as error:  # usually an operator that ONNX lacks; the model itself is good, so training succeeds
         path.unlink(missing_ok=True)
         return {"way": "none", "because": f"it could not be exported: {type(error).__name__}: {str(error)[:300]}"}
     found = _compare(predict(before), predict(after), right) | {
@@ -57,7 +59,7 @@ def compile_classifier(
 def graph_logits(
     path: Path, tokenizer: PreTrainedTokenizerBase, ids: Sequence[list[int]], batch: int = 32
 ) -> torch.Tensor:
-    """Logits [rows, labels] of the graph, by onnxruntime."""
+    """Logits [rows, labels] of the graph."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -71,7 +73,7 @@ def graph_logits(
 
 
 class _Logits(torch.nn.Module):
-    """The model with plain tensors in and out."""
+    """The model with plain tensors as input and output, as the exporter needs it."""
 
     def __init__(self, model: PreTrainedModel, names: Sequence[str]) -> None:
         super().__init__()
@@ -83,7 +85,7 @@ class _Logits(torch.nn.Module):
 
 
 def _export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
-    """Any number of rows and tokens."""
+    """Write the graph to `path`. It accepts any number of rows and tokens."""
     example = tokenizer.pad({"input_ids": [[1] * 7, [1] * 5]}, return_tensors="pt")
     accepted = inspect.signature(model.forward).parameters
     names = [name for name in tokenizer.model_input_names if name in accepted]
@@ -110,7 +112,7 @@ def _quantise(path: Path) -> None:
 
 
 def _compare(before: NDArray[np.bool_], after: NDArray[np.bool_], right: NDArray[np.bool_]) -> dict[str, int]:
-    """Rows whose labels are all right with just one of the two, and rows that got other labels."""
+    """Counts of rows: right before, right after, right only in one of the two, and with changed labels."""
     was, is_ = (before == right).all(axis=1), (after == right).all(axis=1)
     return {
         "rows": len(right),

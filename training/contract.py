@@ -1,17 +1,17 @@
-"""The container contract: where a job finds its input and leaves its output.
+"""The container contract: the folders where a job finds its input and writes its output.
 
     input/config/hyperparameters.json   settings, every value a string
-    input/config/resourceconfig.json    the machines that train together, where there are several
-    input/data/settings/                hyperparameters.json again, with values that SageMaker refuses: long, or of several lines
-    input/data/dataset/                 train.parquet, and validation.parquet where there is one
+    input/config/resourceconfig.json    the machines that train together; optional
+    input/data/settings/                a second hyperparameters.json for values that SageMaker refuses: long or multi-line
+    input/data/dataset/                 train.parquet, and optionally validation.parquet
     input/data/model/                   the base model
-    input/data/adapter/                 the LoRA adapter that training goes on from, where it does not start anew
-    model/                              what the job makes: model/, adapter/, probes.json, training.json, tensorboard/
+    input/data/adapter/                 the LoRA adapter that training continues from; optional
+    model/                              the result: model/, adapter/, probes.json, training.json, tensorboard/
     checkpoints/                        what a restart resumes from
-    output/failure                      why it failed
+    output/failure                      why the job failed
 
-SageMaker sets no SM_* variables itself, but its toolkit does: SM_MODEL_DIR, SM_CHANNEL_DATASET, SM_CHANNEL_MODEL
-and SM_CHANNEL_ADAPTER override the folders where they are set.
+SageMaker itself sets no SM_* variables, but its toolkit does: SM_MODEL_DIR, SM_CHANNEL_DATASET, SM_CHANNEL_MODEL
+and SM_CHANNEL_ADAPTER override the folders if they are set.
 """
 
 import json
@@ -37,7 +37,7 @@ class Folders:
     checkpoints: Path
     output: Path
     start: Path | None = None
-    """The adapter that training goes on from; none: a new one is drawn."""
+    """The adapter that training continues from; None: a new one."""
 
     @classmethod
     def of_job(cls, root: Path, environment: Mapping[str, str] = os.environ) -> Self:
@@ -55,27 +55,27 @@ class Folders:
 
     @classmethod
     def by_hand(cls, dataset: Path, base: Path, output: Path, start: Path | None = None) -> Self:
-        """Folders of a run outside any platform: everything it makes goes into `output`."""
+        """Folders of a run without a platform. Everything it writes goes into `output`."""
         return cls(dataset, base, output / "model", output / "checkpoints", output / "output", start)
 
     @property
     def merged(self) -> Path:
-        """The model that is served."""
+        """The folder of the model that is served."""
         return self.model / "model"
 
     @property
     def adapter(self) -> Path:
-        """The LoRA matrices alone."""
+        """The folder of the LoRA adapter."""
         return self.model / "adapter"
 
     @property
     def curves(self) -> Path:
-        """TensorBoard's files."""
+        """The folder of TensorBoard's files."""
         return self.model / "tensorboard"
 
     @property
     def report(self) -> Path:
-        """What was measured. Written last: a model without it is incomplete."""
+        """training.json with all measurements. It is written last: a model without it is incomplete."""
         return self.model / "training.json"
 
 
@@ -88,11 +88,12 @@ class Hosts:
 
     @classmethod
     def of_job(cls, root: Path) -> Self:
-        """As the platform says; a job that is told nothing is alone."""
+        """The machines in resourceconfig.json. Without that file, the job has one machine."""
         path = root / "input" / "config" / "resourceconfig.json"
         if not path.exists():
             return cls()
         config = json.loads(path.read_text(encoding="utf-8"))
+        # Every machine must find the same order, because the order gives the ranks.
         return cls(tuple(sorted(config["hosts"])), config["current_host"])
 
     @property
@@ -102,9 +103,9 @@ class Hosts:
 
 
 def read_settings(hyperparameters: Path | None, overrides: list[str]) -> TrainingSettings:
-    """Settings from input/config/hyperparameters.json (None: the defaults), with `name=value` overrides on top.
+    """Settings from input/config/hyperparameters.json (None: the defaults), with `name=value` overrides applied.
 
-    Raises TrainingProblem with every wrong setting, or when the file is not a flat JSON object of strings.
+    Raises TrainingProblem that lists every wrong setting, or when the file is not a flat JSON object of strings.
     """
     values = _read_all(hyperparameters) if hyperparameters else {}
     for override in overrides:
@@ -120,7 +121,7 @@ def read_settings(hyperparameters: Path | None, overrides: list[str]) -> Trainin
 
 
 def _read_all(hyperparameters: Path) -> dict[str, str]:
-    """Those in input/config, and those that came by the channel `settings`, if there is one."""
+    """The hyperparameters in input/config, and those of the channel `settings` if it exists."""
     channel = hyperparameters.parents[1] / "data" / "settings" / hyperparameters.name
     return _read_flat(hyperparameters) | (_read_flat(channel) if channel.exists() else {})
 
@@ -129,9 +130,9 @@ def _read_flat(path: Path) -> dict[str, str]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise TrainingProblem(f"{path} is missing: the platform should have written the settings there") from error
+        raise TrainingProblem(f"{path} is missing. The platform should have written the settings there") from error
     except json.JSONDecodeError as error:
         raise TrainingProblem(f"{path} is not JSON: {error}") from error
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise TrainingProblem(f"{path} must hold one flat object whose values are all strings")
+        raise TrainingProblem(f"{path} must hold one flat object, with strings as its values")
     return values

@@ -1,4 +1,4 @@
-"""From trained weights to a model that can be served: merged, saved, and checked as it lies on the disk."""
+"""Turns trained weights into a model that can be served: merges them, saves the model, and checks the saved files."""
 
 import json
 import shutil
@@ -17,14 +17,14 @@ from finetune_flows.training.merge import Source, merge, with_adapter
 from finetune_flows.training.model import load_base, load_tokenizer
 
 JUDGES = {"cpu": 8, "cuda": 64}
-"""Validation rows by which the ways of merging are compared: a few seconds on either device."""
+"""Number of validation rows that decide how to merge. They take a few seconds on either device."""
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
-    """Make the model from the checkpoint `trained`; returns how it was merged and what the checks found.
+    """Create the model from the checkpoint `trained`. Returns how it was merged and the results of the checks.
 
-    Raises TrainingProblem when what was saved is not what was trained.
+    Raises TrainingProblem when the saved model differs from the trained one.
     """
     clear(job)
     if job.has_adapter:
@@ -54,7 +54,8 @@ def keep_adapter(job: Job, trained: Path) -> None:
 
 
 def clear(job: Job) -> None:
-    """Delete what an earlier attempt left; the report first, because it says that the rest is complete."""
+    """Delete the results of an earlier attempt."""
+    # The report goes first: its presence says that the rest is complete.
     job.folders.model.mkdir(parents=True, exist_ok=True)
     job.folders.report.unlink(missing_ok=True)
     for folder in (job.folders.merged, job.folders.adapter):
@@ -81,7 +82,7 @@ def _source(job: Job) -> Source:
 
 
 def _merge_and_save(job: Job, trained: Path, rows: Sequence[checks.Probe]) -> tuple[list[torch.Tensor], dict[str, Any]]:
-    """Save the merged model; returns the trained model's logits for the probes, and how it was merged."""
+    """Save the merged model. Returns the trained model's logits for the probes, and how it was merged."""
     if job.has_adapter:
         merged = merge(_source(job), job.settings.merge, rows, can_judge=job.validation is not None)
         _save(merged.model, job.tokenizer, job.folders.merged)
@@ -97,7 +98,7 @@ def _load(job: Job, folder: Path, dtype: str) -> PreTrainedModel:
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save what a server reads: weights, tokenizer with its template, and the tokens that end an answer."""
+    """Save what a server reads: weights, tokenizer with its chat template, and the stop tokens."""
     model.config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.eos_token_id = sorted(stop_tokens(tokenizer, model.generation_config))
     model.generation_config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
@@ -108,7 +109,7 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 def _ask(
     job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[checks.Probe]
 ) -> dict[str, Any]:
-    """Ask the probes, and leave prompts and answers for the same check at the server."""
+    """Answer the probes, and save prompts and answers, so that the server can be checked with them."""
     prompts = checks.check_prompts(tokenizer, asked)
     answers = checks.greedy_answers(model, tokenizer, asked)
     stops = stop_tokens(tokenizer, model.generation_config)

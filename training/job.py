@@ -1,4 +1,4 @@
-"""What a job works with: its folders, settings, device, rows and tokenizer."""
+"""A training job before its model is loaded: folders, settings, device, rows and tokenizer."""
 
 import hashlib
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from finetune_flows.training.task import Task, read_task
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that is known before the model is loaded."""
+    """Everything that a job knows before it loads the model."""
 
     folders: Folders
     settings: TrainingSettings
@@ -44,27 +44,27 @@ class Job:
 
     @property
     def four_bit(self) -> bool:
-        """Whether the base is quantised while training."""
+        """Whether the base model is quantised during training."""
         return self.settings.method == "qlora"
 
     @property
     def has_adapter(self) -> bool:
-        """Whether an adapter is trained, and the base left as it is."""
+        """Whether the job trains an adapter and leaves the base model unchanged."""
         return self.settings.method != "full"
 
     @property
     def training_dtype(self) -> str:
-        """Type of the weights. Full fine-tuning updates float32 ones: in 16 bits, small updates would be lost."""
+        """Number type of the weights. Full fine-tuning uses float32: in 16 bits, small updates would be lost to rounding."""
         return self.choices.dtype.value if self.has_adapter else "float32"
 
     @property
     def probed(self) -> Rows:
-        """The rows that the finished model is checked with."""
+        """The rows that check the finished model."""
         return self.validation or self.train
 
 
 def prepare(folders: Folders, settings: TrainingSettings) -> Job:
-    """Read and check the input. Raises TrainingProblem for what the reader can mend, before the model is loaded."""
+    """Read and check the input before the model is loaded. Raises TrainingProblem for problems that the user can fix."""
     device, task = this_device(), read_task(folders.dataset)
     if folders.start:
         check_start(folders.start, settings)
@@ -79,5 +79,5 @@ def prepare(folders: Folders, settings: TrainingSettings) -> Job:
         read = partial(read_rows, folders.dataset, tokenizer=tokenizer, max_length=settings.max_length)
     train = read("train")
     if train is None:
-        raise TrainingProblem(f"{folders.dataset}/train.parquet is missing or empty: there is nothing to train on")
+        raise TrainingProblem(f"{folders.dataset}/train.parquet is missing or empty. Put the training rows there")
     return Job(folders, settings, device, choices, task, tokenizer, train, validation=read("validation"))

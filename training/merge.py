@@ -1,9 +1,11 @@
-"""The adapter becomes part of the weights. It works from files alone: a base model, and an adapter for it.
+"""Merges an adapter into the weights of its base model. It reads both from files.
 
-reload      into the base as it was given. The usual way; an adapter trained on a 4-bit base meets other weights there.
-dequantize  into the 4-bit base, de-quantised: the very weights that the adapter was trained on.
+reload      merges into the original base model. This is the usual way. An adapter that was trained on a 4-bit base model
+            meets slightly different weights there.
+dequantize  merges into the de-quantised 4-bit base model: exactly the weights that the adapter was trained on.
 
-Never in place into a 4-bit model: the sum is rounded to 4 bits again, which loses nearly all that was learnt.
+There is no merge in place into a 4-bit model, because the sum is rounded to 4 bits again, which loses nearly everything
+learnt. Measured with SmolLM2-135M: a loss of 0.55 with the adapter, 2.75 after such a merge, 2.79 without training.
 """
 
 import gc
@@ -26,7 +28,7 @@ Measure = Callable[[PreTrainedModel, Sequence[Any], int], tuple[float, list[torc
 
 @dataclass(frozen=True)
 class Source:
-    """What is merged."""
+    """What to merge, and how to load it."""
 
     base: Path
     adapter: Path
@@ -36,23 +38,24 @@ class Source:
     device: str
     trust_remote_code: bool = False
     task: Task | None = None
-    """With the head of a classifier; None: a language model."""
+    """The task of a classifier; None: a language model."""
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A model without adapter, and what the unmerged one answered."""
+    """A merged model, and the answers of the model before the merge."""
 
     model: PreTrainedModel
     way: Way
     because: str
     losses: dict[Way, float]
-    """Loss of each way that was tried, in nats for each token of the answers, or for each text."""
+    """Loss of each way that was tried, in nats per token of the answers, or per text for a classifier."""
     references: list[torch.Tensor]
+    """Logits of the unmerged model for the first PROBES rows."""
 
 
 def with_adapter(source: Source, way: Way) -> Any:
-    """The base with the adapter beside it, on the kind of weights that `way` merges into."""
+    """The base model with the adapter attached, on the kind of weights that `way` merges into."""
     from peft import PeftModel
 
     base = load_base(
@@ -67,18 +70,21 @@ def with_adapter(source: Source, way: Way) -> Any:
 
 
 def merge(source: Source, wanted: str, rows: Sequence[Any], can_judge: bool, measure: Measure = answer_loss) -> Merged:
-    """Merge the way that is `wanted`; for auto, the way with the lower loss on `rows`, if they `can_judge`.
+    """Merge the adapter into the base model.
 
-    `measure` gives the loss of a model on rows, and its logits for the first so many of them.
+    Losses are measured before merging, because merging changes them only by rounding (checks.check_agreement checks that).
 
-    Losses are taken before merging, which changes them by rounding alone (checks.check_agreement sees to that).
+    Args:
+        wanted: the setting `merge`. With auto, the way with the lower loss on `rows` wins.
+        can_judge: whether `rows` are validation rows; otherwise auto cannot compare.
+        measure: returns the loss of a model on rows, and its logits for a number of the first rows.
     """
     ways, because = _candidates(source, wanted, can_judge)
     asked = rows if len(ways) > 1 else rows[:PROBES]
     adapted: Any = None
     tried: dict[Way, tuple[float, list[torch.Tensor]]] = {}
     for way in ways:
-        adapted = None  # before the next one: a GPU may not hold two models
+        adapted = None  # free the model first: a GPU may not hold two
         gc.collect()
         adapted = with_adapter(source, way)
         tried[way] = measure(adapted, asked, PROBES)
@@ -92,11 +98,12 @@ def merge(source: Source, wanted: str, rows: Sequence[Any], can_judge: bool, mea
 
 
 def _fold(adapted: Any, way: Way, adapter: Path) -> PreTrainedModel:
-    """Add the adapter to the weights beside it, which must not be 4-bit ones."""
+    """Add the adapter to the weights of its model. 4-bit weights are de-quantised first."""
     from peft import PeftModel
 
     if way == "dequantize":
         adapted = PeftModel.from_pretrained(adapted.unload().dequantize(), adapter)
+    # safe_merge makes PEFT refuse weights that are not numbers.
     merged: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)
     return merged.eval()
 
@@ -104,7 +111,9 @@ def _fold(adapted: Any, way: Way, adapter: Path) -> PreTrainedModel:
 def _candidates(source: Source, wanted: str, can_judge: bool) -> tuple[list[Way], str]:
     if not source.four_bit:
         if wanted == "dequantize":
-            raise TrainingProblem("merge: dequantize is for qlora; this base was not quantised")
+            raise TrainingProblem(
+                "merge: dequantize is for qlora, but this base model was not quantised. Use auto or reload"
+            )
         return ["reload"], "the base was not quantised"
     if wanted == "reload":
         return ["reload"], "the settings say so"

@@ -1,4 +1,4 @@
-"""Load the base model: as it is, or quantised to 4 bits."""
+"""Loads the base model, unchanged or quantised to 4 bits."""
 
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,22 @@ from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.task import Task
 
 HEADS = ("score", "classifier", "pre_classifier", "head")
-"""What transformers calls the layers of a classification head."""
+"""The names that transformers gives to the layers of a classification head."""
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of `folder`, which must have a chat template and an end token.
 
-    A missing padding token is set to the unknown token where there is one, and otherwise to the end token.
+    A missing padding token becomes the unknown token, or the end token when there is no unknown token.
     """
     if not (folder / "config.json").is_file():
         raise TrainingProblem(
-            f"{folder} holds no model: config.json is missing. GGUF files need `training stage` first."
+            f"{folder} holds no model: config.json is missing. Convert a GGUF file with `training stage` first."
         )
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     if tokenizer.chat_template is None:
         raise TrainingProblem(
-            f"The tokenizer in {folder} has no chat template. Set model.chat_template, e.g. to chatml."
+            f"The tokenizer in {folder} has no chat template. Set model.chat_template, for example to chatml."
         )
     if tokenizer.eos_token is None:
         raise TrainingProblem(f"The tokenizer in {folder} has no end token, so the model could never stop.")
@@ -51,9 +51,9 @@ def load_base(
     trust_remote_code: bool = False,
     task: Task | None = None,
 ) -> PreTrainedModel:
-    """The model of `folder`, its weights in `dtype` or in 4-bit NF4 (double quantisation) computing in `dtype`.
+    """The model of `folder`, with weights in `dtype`, or in 4-bit NF4 (double quantisation) that compute in `dtype`.
 
-    For a classifier with the task's head, which is drawn at random where the folder has none, and never quantised.
+    A classifier gets the task's head. The head is random when the folder has none, and it is never quantised.
     """
     classifier = task is not None and task.is_classifier
     options: dict[str, Any] = {}
@@ -93,10 +93,10 @@ def _head(task: Task) -> dict[str, Any]:
 
 
 def keep_gradients_on_cpu(model: PreTrainedModel) -> None:
-    """Keep 4-bit layers off bitsandbytes' CPU inference kernel, which has no gradient.
+    """Keep 4-bit layers away from bitsandbytes' CPU inference kernel, which has no gradient.
 
-    In bitsandbytes 0.50 the first forward in evaluation mode repacks the weights for that kernel and never back, so
-    that from then on no gradient flows through the layer and nothing says so.
+    In bitsandbytes 0.50, the first forward pass in evaluation mode repacks the weights for that kernel and never unpacks
+    them. From then on no gradient flows through the layer, without any message.
     """
     from bitsandbytes.nn import Linear4bit
 

@@ -1,24 +1,24 @@
-"""What goes wrong in a job, in the words of the person who reads its failure file."""
+"""Failures of a job, worded for the person who reads its failure file."""
 
 import contextlib
 import traceback
 from pathlib import Path
 
-FAILURE_LIMIT = 1024  # characters; SageMaker shows no more of the failure file
+FAILURE_LIMIT = 1024  # characters; SageMaker shows only the beginning of the failure file
 
 
 class TrainingProblem(Exception):
-    """A failure that the reader can act on: what happened, and what to change."""
+    """A failure that the user can fix. The message says what happened and what to change."""
 
 
 def describe(error: BaseException) -> str:
-    """What to do first, then where it happened; at most FAILURE_LIMIT characters."""
+    """The failure as text of at most FAILURE_LIMIT characters: the message, then the end of the traceback if needed."""
     if isinstance(error, TrainingProblem):
         return str(error)[:FAILURE_LIMIT]
     if _is_out_of_memory(error):
         return (
-            "The GPU is out of memory. Lower training.batch_size (raise gradient_accumulation as much), lower "
-            f"training.max_length, or set gradient_checkpointing: on.\n{error}"
+            "The GPU is out of memory. Lower training.batch_size (and raise training.gradient_accumulation by the same "
+            f"factor), lower training.max_length, or set training.gradient_checkpointing: on.\n{error}"
         )[:FAILURE_LIMIT]
     head = f"{type(error).__name__}: {error}"[: FAILURE_LIMIT // 2]
     trace = "".join(traceback.format_tb(error.__traceback__))
@@ -26,8 +26,9 @@ def describe(error: BaseException) -> str:
 
 
 def write_failure(output: Path, text: str) -> None:
-    """Leave `text` in the file that the platform reads the reason from, unless another process gave its reason first."""
+    """Write `text` to the file from which the platform reads the reason of a failure."""
     output.mkdir(parents=True, exist_ok=True)
+    # Mode x, because the first process to fail has the real reason: the others fail because of it.
     with contextlib.suppress(FileExistsError), (output / "failure").open("x", encoding="utf-8") as file:
         file.write(text)
 

@@ -1,4 +1,4 @@
-"""What a running job tells: one `key=value` line for each logged step."""
+"""Reports the progress of a training: one `key=value` line per logged step."""
 
 import math
 import time
@@ -15,13 +15,13 @@ SCORES = {"validation_accuracy": "eval_accuracy", "validation_macro_f1": "eval_m
 
 
 def validation_score(entry: dict[str, float], by: str) -> float | None:
-    """How good a validation was, the higher the better; None where `entry` is of no validation."""
+    """The score of a validation, higher is better; None when `entry` is not a validation."""
     value = entry.get(f"eval_{by}")
     return -value if value is not None and by == "loss" else value
 
 
 def report(**values: Any) -> None:
-    """Print one line of `key=value` pairs at once: a platform reads metrics from it by regular expression."""
+    """Print one line of `key=value` pairs. SageMaker reads metrics from whole lines by regular expressions."""
     print(" ".join(f"{key}={_short(value)}" for key, value in values.items() if value is not None), flush=True)
 
 
@@ -30,13 +30,13 @@ def _short(value: Any) -> str:
 
 
 class StopAfterStep(TrainerCallback):
-    """Ends the training with a checkpoint after the step in which a stop was asked for."""
+    """Ends the training with a checkpoint after the step in which a stop was requested."""
 
     def __init__(self, stop: StopRequest) -> None:
         self.stop = stop
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Called by the trainer."""
+        """Request the checkpoint and the end. After the last step there is nothing left to stop."""
         if state.global_step < state.max_steps and self.stop.came_to_any():
             self.stop.came = True
             control.should_evaluate = False
@@ -45,14 +45,14 @@ class StopAfterStep(TrainerCallback):
 
 
 class StopEarly(TrainerCallback):
-    """Ends the training, with a checkpoint, when so many validations after another were not better than the best before."""
+    """Ends the training with a checkpoint after `patience` validations in a row without improvement."""
 
     def __init__(self, by: str, patience: int) -> None:
         self.by = by
         self.patience = patience
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Called by the trainer."""
+        """Count the validations since the best one."""
         scores = [validation_score(entry, self.by) for entry in state.log_history]
         known = [score for score in scores if score is not None]
         since = len(known) - 1 - known.index(max(known))
@@ -64,7 +64,7 @@ class StopEarly(TrainerCallback):
 
 
 class ProgressLines(TrainerCallback):
-    """Prints the lines, and refuses a loss that is not a number."""
+    """Prints the progress lines, and ends the training when the loss is not a number."""
 
     def __init__(self) -> None:
         self._busy_in_all = 0.0
@@ -78,17 +78,17 @@ class ProgressLines(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
-        """Called by the trainer."""
+        """Remember where this process starts. A resumed training starts with the steps and tokens so far."""
         self._started = time.monotonic()
         self._first_step = state.global_step
         self._tokens = self._first_tokens = state.num_input_tokens_seen
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Called by the trainer."""
+        """Start timing the step."""
         self._step_began = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
-        """Called by the trainer."""
+        """Add the time of the step. Time between steps, such as validations, does not count for the speed."""
         took = time.monotonic() - self._step_began
         self._busy += took
         self._busy_in_all += took
@@ -101,7 +101,7 @@ class ProgressLines(TrainerCallback):
         logs: dict[str, float] | None = None,
         **rest: Any,
     ) -> None:
-        """Called by the trainer, with the values of a training step or of a validation."""
+        """Print the values of a training step or of a validation."""
         logs = logs or {}
         if "loss" in logs:
             self._step(state, logs)
@@ -110,7 +110,7 @@ class ProgressLines(TrainerCallback):
             report(step=state.global_step, validation_loss=logs[VALIDATION], **scores)
 
     def tokens_per_second(self, state: TrainerState) -> float:
-        """Tokens that are no padding, for each second of training steps of this process's life."""
+        """Tokens without padding, per second of the training steps of this process."""
         tokens: int = state.num_input_tokens_seen - self._first_tokens
         return tokens / max(self._busy_in_all, 1e-9)
 

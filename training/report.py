@@ -1,4 +1,4 @@
-"""training.json: everything that was measured. It is written last; a model without it is incomplete."""
+"""Writes training.json with all measurements. It is written last: a model without it is incomplete."""
 
 import hashlib
 import importlib.metadata
@@ -22,7 +22,7 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes
 
 
 def training_facts(trainer: "JobMethods", resumed: Path | None) -> dict[str, Any]:
-    """What the trainer measured. Losses and tokens are of the whole run, also where it was resumed."""
+    """The measurements of the trainer. Losses and tokens cover the whole run, even if it was resumed."""
     history = trainer.state.log_history
     parameters = list(trainer.model.parameters())
     return {
@@ -47,7 +47,7 @@ def training_facts(trainer: "JobMethods", resumed: Path | None) -> dict[str, Any
 
 
 def write(job: Job, facts: dict[str, Any], seconds: dict[str, float]) -> None:
-    """Write training.json at once or not at all."""
+    """Write training.json atomically."""
     report = {
         "settings": job.settings.model_dump(),
         "choices": asdict(job.choices),
@@ -66,7 +66,7 @@ def write(job: Job, facts: dict[str, Any], seconds: dict[str, float]) -> None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """sha256 (hex) of each file of weights: wherever they are copied to, they can be held against it."""
+    """sha256 (hex) of each file of weights. A copy in another place can be compared with it."""
     digests = {}
     for path in sorted(folder.rglob("*.safetensors")):
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""One training job from input to finished model: read, load, train, merge, check."""
+"""Runs one training job from input to finished model: read, load, train, merge, check."""
 
 import gc
 import os
@@ -21,10 +21,10 @@ from finetune_flows.training.stopping import StopRequest
 
 
 def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None:
-    """Train and leave the finished model in `folders.model`.
+    """Train, and write the finished model to `folders.model`.
 
-    Raises TrainingProblem for what the reader can mend, and Stopped when a stop was asked for: what was trained so far
-    lies in a checkpoint. With several processes all train and the first one alone writes and merges.
+    Raises TrainingProblem for problems that the user can fix, and Stopped when a stop was requested; a checkpoint then
+    holds the progress. With several processes, all train, but only the first one writes and merges.
     """
     clock = Clock(stop)
     with clock.phase("read"):
@@ -35,7 +35,7 @@ def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None
     facts = _train(job, resumed, clock)
     if facts is None:
         return
-    gc.collect()  # the trainer and its model refer to each other
+    gc.collect()  # the trainer and its model refer to each other, so only the collector frees them
     torch.cuda.empty_cache()
     kind = checkpoints.BEST if settings.keep == "best" and job.validation else checkpoints.STATE
     trained = checkpoints.latest(folders.checkpoints, kind)
@@ -45,7 +45,7 @@ def run(folders: Folders, settings: TrainingSettings, stop: StopRequest) -> None
 
 
 def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | None:
-    """Train to the last step; what was measured, or None in any process but the first."""
+    """Train to the last step. Returns the measurements in the first process, and None in the others."""
     with clock.phase("load"):
         trainer = _build_trainer(job, clock.stop)
     first = trainer.is_world_process_zero()
@@ -60,9 +60,10 @@ def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | Non
 
 
 def _build_trainer(job: Job, stop: StopRequest) -> Any:
-    """Imports are slow (TRL's takes seconds): not before the input is known to be good."""
+    """The trainer with its model."""
+    # Imported here, because TRL takes seconds to import: bad input is reported before that.
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(job.folders.curves)
-    set_seed(job.settings.seed)  # a new head is drawn at random
+    set_seed(job.settings.seed)  # a new classification head is random
     if job.task.is_classifier:
         from finetune_flows.training.classifier_trainer import build_classifier_trainer
 
@@ -73,7 +74,7 @@ def _build_trainer(job: Job, stop: StopRequest) -> Any:
 
 
 def _load(job: Job) -> PreTrainedModel:
-    """The base model on this process's GPU, if any. FSDP shards it afterwards: each process first holds all of it."""
+    """The base model, on the GPU of this process if there is one. With FSDP, each process first holds the whole model."""
     on_gpu = job.device.kind == "cuda" and job.settings.sharding == "none"
     gpu = int(os.environ.get("LOCAL_RANK", 0))
     return load_base(

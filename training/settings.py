@@ -1,6 +1,6 @@
-"""What the training program can be told. The recipe's `training` section is this very model.
+"""The settings of the training program. This model is also the recipe's `training` section.
 
-It imports nothing but pydantic, so that the orchestrator reads it without torch. A job receives it as
+It imports only pydantic, so that the orchestrator can load it without torch. A job receives the settings as
 SageMaker hyperparameters: one flat string for each field.
 """
 
@@ -20,26 +20,29 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", title="Training")
 
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = frozenset({"checkpoint_every", "report_to"})
-    """Settings that do not change the model."""
+    """Settings that do not change the model, and so are not part of its step key."""
 
     method: Method = Field(
         "qlora",
-        description="qlora: 4-bit base and a LoRA adapter. lora: the base as it is and an adapter. full: all weights.",
+        description="What to train. qlora: a LoRA adapter on a 4-bit base model. lora: an adapter on the unquantised base "
+        "model. full: all weights.",
     )
     epochs: float = Field(3.0, gt=0, le=100, description="Passes over the training rows.")
-    max_steps: int = Field(0, ge=0, description="Stop after so many optimizer steps; 0: as many as the epochs take.")
+    max_steps: int = Field(0, ge=0, description="Stop after this many optimizer steps. 0: as many as the epochs take.")
     learning_rate: float = Field(2e-4, gt=0, lt=1, description="Peak learning rate.")
     schedule: Literal["constant", "linear", "cosine"] = Field(
-        "cosine", description="Learning rate over time, after the warm-up."
+        "cosine", description="Course of the learning rate after the warm-up."
     )
     warmup: float = Field(
-        0.03, ge=0, lt=1, description="Share of the steps in which the learning rate rises to its peak."
+        0.03, ge=0, lt=1, description="Share of the steps during which the learning rate rises to its peak."
     )
     batch_size: int = Field(4, ge=1, le=1024, description="Rows per device and step.")
     gradient_accumulation: int = Field(
-        1, ge=1, le=1024, description="Steps whose gradients are added up for one update."
+        1, ge=1, le=1024, description="Number of batches whose gradients are added up for one optimizer step."
     )
-    max_length: int = Field(1024, ge=32, le=131072, description="Longest prompt and answer together, in tokens.")
+    max_length: int = Field(
+        1024, ge=32, le=131072, description="Maximum length of prompt and answer together, in tokens."
+    )
     lora_r: int = Field(16, ge=1, le=1024, title="LoRA rank", description="Rank of the LoRA matrices.")
     lora_alpha: int = Field(
         32, ge=1, le=2048, title="LoRA alpha", description="Scale of the LoRA update: alpha / rank."
@@ -48,57 +51,66 @@ class TrainingSettings(BaseModel):
     lora_targets: str = Field(
         "all-linear",
         title="LoRA targets",
-        description="Which layers get an adapter: all-linear, or names joined by commas.",
+        description="Layers that get an adapter: all-linear, or names separated by commas.",
     )
-    dtype: Dtype = Field("auto", description="Computing type. auto: bfloat16 on a GPU that has it, float32 on a CPU.")
+    dtype: Dtype = Field(
+        "auto", description="Number type for computing. auto: bfloat16 on a GPU that supports it, float32 on a CPU."
+    )
     attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
-        "auto", description="auto: FlashAttention 2 where a GPU and the package are there, otherwise sdpa."
+        "auto",
+        description="Attention implementation. auto: FlashAttention 2 if there is a GPU and the package is installed, otherwise sdpa.",
     )
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
-        "auto", description="Less memory for more computing. auto: on for a GPU, off on a CPU."
+        "auto", description="Recompute activations to save memory. auto: on for a GPU, off for a CPU."
     )
     batching: Literal["auto", "packing", "length_grouping", "random"] = Field(
-        "auto", description="auto: packing without cross-talk on a GPU, rows of like length together on a CPU."
+        "auto",
+        description="How rows form batches. auto: on a GPU, pack several rows into one sequence, isolated from each other; "
+        "on a CPU, batch rows of similar length.",
     )
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are scaled down to this norm.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Scale gradients down to this norm.")
     weight_decay: float = Field(0.0, ge=0, lt=1, description="AdamW weight decay.")
-    validation_every: int = Field(
-        0, ge=0, description="Steps between validation losses; 0: once an epoch and at the end."
+    validation_every: int = Field(0, ge=0, description="Steps between validations. 0: once per epoch and at the end.")
+    checkpoint_every: int = Field(
+        50, ge=1, description="Steps between checkpoints. A restart resumes from the last one."
     )
-    checkpoint_every: int = Field(50, ge=1, description="Steps between checkpoints that a restart resumes from.")
     keep: Literal["best", "last"] = Field(
-        "last", description="Which weights become the model: those of the best validation, or the last."
+        "last", description="Weights that become the model: those of the best validation, or the last."
     )
     best_by: Literal["loss", "accuracy", "macro_f1"] = Field(
-        "loss", description="What makes a validation the best; a language model has only its loss."
+        "loss", description="Measure that decides which validation is best. Language models have only loss."
     )
     patience: int = Field(
-        0, ge=0, description="Stop when so many validations after another were no better; 0: train to the end."
+        0, ge=0, description="Stop after this many validations in a row without improvement. 0: train to the end."
     )
     merge: Literal["auto", "reload", "dequantize", "none"] = Field(
         "auto",
-        description="How the adapter is merged: into the original base (reload), into the de-quantised 4-bit base (dequantize), "
-        "whichever has the lower validation loss (auto), or not at all (none).",
+        description="How to merge the adapter. reload: into the original base model. dequantize: into the de-quantised 4-bit "
+        "base model. auto: whichever has the lower validation loss. none: do not merge.",
     )
     compile: Literal["none", "onnx", "onnx-int8"] = Field(
         "none",
-        description="Of classifiers, for answers on a CPU: an ONNX graph beside the weights, judged again on the validation rows. "
-        "onnx-int8: with linear layers in 8 bits. docs/classification.md says when it pays.",
+        description="Only for classifiers that serve on a CPU. onnx: also save an ONNX graph, and check it on the validation "
+        "rows. onnx-int8: the same with linear layers in 8 bits. docs/classification.md shows when this is faster.",
     )
     compile_max_loss: float = Field(
-        0.01, ge=0, lt=1, description="The graph is left out when it gets so much larger a share of the rows wrong."
+        0.01, ge=0, lt=1, description="Leave the graph out when its share of wrong rows is higher by more than this."
     )
-    processes: int = Field(1, ge=1, le=64, description="Processes on one machine, one per GPU, started by torchrun.")
+    processes: int = Field(
+        1, ge=1, le=64, description="Number of processes on one machine, one per GPU. torchrun starts them."
+    )
     sharding: Literal["none", "fsdp"] = Field(
-        "none", description="fsdp: weights are spread over the processes (FSDP-QLoRA)."
+        "none", description="fsdp: spread the weights over the processes (FSDP-QLoRA)."
     )
     report_to: Literal["none", "tensorboard", "wandb", "trackio"] = Field(
         "none",
-        description="Where the trainer's curves go too. tensorboard: into files beside the model. wandb and trackio: over the "
-        "network, by the package where training runs, with its own environment variables.",
+        description="Also send the training curves here. tensorboard: files next to the model. wandb, trackio: over the "
+        "network; the package must be installed where training runs, and reads its own environment variables.",
     )
-    trust_remote_code: bool = Field(False, description="Run Python code that comes with the base model. Read it first.")
-    seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of everything that is drawn at random.")
+    trust_remote_code: bool = Field(
+        False, description="Run Python code that comes with the base model. Read that code first."
+    )
+    seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of everything random.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -107,7 +119,7 @@ class TrainingSettings(BaseModel):
         return self
 
     def differing_from(self, adapter: Mapping[str, Any]) -> list[str]:
-        """In what an adapter, by its adapter_config.json, is another one than these settings ask for."""
+        """One phrase for each LoRA setting in which an adapter_config.json differs from these settings."""
         wanted = {"r": self.lora_r, "lora_alpha": self.lora_alpha, "lora_dropout": self.lora_dropout}
         return [f"{name} is {adapter[name]}, not {value}" for name, value in wanted.items() if adapter[name] != value]
 
@@ -117,5 +129,5 @@ class TrainingSettings(BaseModel):
 
     @classmethod
     def from_hyperparameters(cls, hyperparameters: Mapping[str, str]) -> Self:
-        """The reverse. SageMaker's own `sagemaker_*` keys are left out; pydantic reads numbers from strings."""
+        """The settings from flat strings. Ignores SageMaker's own `sagemaker_*` keys; pydantic parses the numbers."""
         return cls.model_validate({k: v for k, v in hyperparameters.items() if not k.startswith("sagemaker_")})

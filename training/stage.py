@@ -1,7 +1,7 @@
-"""Make a base model that `train` reads: safetensors, tokenizer and chat template in one folder.
+"""Creates a base model that `train` can read: safetensors, tokenizer and chat template in one folder.
 
-A GGUF file is de-quantised to float32 (what was rounded away in it stays lost). A folder that is in Hugging Face format
-already is copied, and its chat template checked or added.
+A GGUF file is de-quantised to float32, which does not restore the precision that it lost. A folder in Hugging Face format
+is copied, and its chat template is checked or added.
 """
 
 import functools
@@ -19,11 +19,11 @@ PROBE = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]
 
 
 def stage(source: Path, output: Path, chat_template: str | None = None) -> None:
-    """Leave the model of `source` (a GGUF file or a folder) in `output`, with `chat_template` (a file, or `chatml`).
+    """Write the model of `source` (a GGUF file or a folder) to `output`, with `chat_template` (a file, or `chatml`).
 
-    Without `chat_template` the model's own is kept, if it has one: a classifier needs none, and for the others the data
-    set is refused. Raises TrainingProblem when the template fails on a system message and a question, or when `source`
-    holds no model.
+    Without `chat_template`, the model keeps its own template, or has none. A classifier needs none; for other problems,
+    preparing the data set fails. Raises TrainingProblem when the template fails on a system message and a question, or
+    when `source` holds no model.
     """
     if source.is_dir():
         tokenizer = _copy_folder(source, output)
@@ -41,15 +41,16 @@ def stage(source: Path, output: Path, chat_template: str | None = None) -> None:
 def _copy_folder(source: Path, output: Path) -> PreTrainedTokenizerBase:
     if not list(source.glob("*.safetensors")):
         raise TrainingProblem(
-            f"{source} holds no safetensors. Pickled weights (.bin) can run code: convert them first."
+            f"{source} holds no safetensors. Convert pickled weights (.bin) first: they can run code when they are loaded."
         )
     shutil.copytree(source, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.bin", "*.pt", "*.pth", ".git"))
     return AutoTokenizer.from_pretrained(source)
 
 
 def _convert_gguf(source: Path, output: Path) -> PreTrainedTokenizerBase:
-    """Plain weights by GgufConfig(dequantize=True): without it transformers 5 loads a model that it cannot save."""
+    """Write the GGUF file as safetensors, and return its tokenizer."""
     _parse_once()
+    # Without GgufConfig(dequantize=True), transformers 5 loads a model that it cannot save.
     model = AutoModelForCausalLM.from_pretrained(
         source.parent,
         gguf_file=source.name,
@@ -63,9 +64,9 @@ def _convert_gguf(source: Path, output: Path) -> PreTrainedTokenizerBase:
 
 
 def _parse_once() -> None:
-    """Remember what transformers asks of the gguf package again and again: half of the conversion's time.
+    """Cache two functions of the gguf package, which halves the time of a conversion.
 
-    It reads the same file three times, and makes the table of tensor names once for each module of the model.
+    transformers reads the same file three times, and builds the table of tensor names once for each module of the model.
     """
     gguf.GGUFReader = functools.cache(gguf.GGUFReader)
     gguf.get_tensor_name_map = functools.cache(gguf.get_tensor_name_map)
@@ -74,7 +75,7 @@ def _parse_once() -> None:
 def _template(name: str) -> str:
     path = TEMPLATES / "chatml.jinja" if name == "chatml" else Path(name)
     if not path.is_file():
-        raise TrainingProblem(f"--chat-template {name}: there is no such file; the built-in one is called chatml")
+        raise TrainingProblem(f"--chat-template {name}: there is no such file. The built-in template is called chatml")
     return path.read_text(encoding="utf-8")
 
 
@@ -91,7 +92,7 @@ def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def _set_padding(tokenizer: PreTrainedTokenizerBase) -> None:
-    """A padding token that is not the end token: a collator that ignores padding would hide every end from the loss."""
+    """Choose a padding token other than the end token: a collator that ignores padding would hide every end from the loss."""
     if tokenizer.pad_token in (None, tokenizer.eos_token) and tokenizer.unk_token not in (None, tokenizer.eos_token):
         tokenizer.pad_token = tokenizer.unk_token
     if tokenizer.pad_token is None:

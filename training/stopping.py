@@ -1,21 +1,21 @@
-"""How a job is asked to stop. Imports nothing slow, so that it listens from the first moment."""
+"""How a job receives a request to stop. It imports nothing slow, so that the job listens from its first moment."""
 
 import signal
 from types import FrameType
 
 
 class Stopped(Exception):
-    """The platform asked the job to end. What was trained lies in a checkpoint."""
+    """The platform asked the job to end. A checkpoint holds the progress."""
 
 
 class StopRequest:
-    """Remembers that SIGTERM came. The job looks between its phases, the trainer after each step."""
+    """Remembers that SIGTERM came. The job checks it between its phases, and the trainer after each step."""
 
     def __init__(self) -> None:
         self.came = False
 
     def listen(self) -> None:
-        """Answer SIGTERM from now on. Call in the main thread."""
+        """Handle SIGTERM from now on. Call it in the main thread."""
         signal.signal(signal.SIGTERM, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -27,7 +27,7 @@ class StopRequest:
             raise Stopped
 
     def came_to_any(self) -> bool:
-        """Whether it came to any of the processes, which must all stop at the same step."""
+        """Whether SIGTERM came to any process. All must stop at the same step, because they wait for each other."""
         import torch
         import torch.distributed as dist
 

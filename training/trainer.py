@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer, set up for a job."""
+"""Sets up TRL's SFTTrainer for a job."""
 
 import trl.trainer.utils
 from transformers import PreTrainedModel
@@ -11,11 +11,11 @@ from finetune_flows.training.trainer_base import JobMethods, common_arguments, j
 
 
 class JobTrainer(JobMethods, SFTTrainer):
-    """SFTTrainer whose checkpoints are complete or absent, and which keeps the weights of the best validation."""
+    """SFTTrainer with complete checkpoints that keeps the weights of the best validation."""
 
 
 def build_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> JobTrainer:
-    """A trainer that writes its checkpoints into the job's folder and prints one line for each logged step."""
+    """A trainer that writes its checkpoints into the job's folder and prints one line per logged step."""
     score_answers_only()
     start = job.folders.start
     trainer = JobTrainer(
@@ -28,16 +28,16 @@ def build_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> JobTra
         **job_options(job, stop),
     )
     for parameter in trainer.model.parameters():
-        if parameter.requires_grad:  # TRL makes the adapter of a 4-bit model bfloat16, in which small updates are lost
+        if parameter.requires_grad:  # TRL makes the adapter of a 4-bit model bfloat16, which loses small updates
             parameter.data = parameter.data.float()
     set_steps(trainer, job.settings)
     return trainer
 
 
 def score_answers_only() -> None:
-    """Let TRL project onto the vocabulary only the positions that have a label, on a CPU as it does on a GPU.
+    """Make TRL compute logits only for positions with a label, on a CPU as on a GPU.
 
-    TRL asks `_use_triton(device)` there, and otherwise scores every position, because a varying shape would make some
+    TRL does so if `_use_triton(device)`. Otherwise it computes every position, because a varying shape would make some
     accelerators recompile. A CPU does not compile, and answers are a small share of the tokens.
     """
     trl.trainer.utils._use_triton = lambda device: True
@@ -46,9 +46,8 @@ def score_answers_only() -> None:
 def _arguments(job: Job) -> SFTConfig:
     packing = job.choices.batching.value == "packing"
     return SFTConfig(
-        max_length=job.settings.max_length
-        if packing
-        else None,  # rows are known to fit; packing needs the size of a pack
+        # Every row fits already. TRL needs a length only as the size of a pack.
+        max_length=job.settings.max_length if packing else None,
         packing=packing,
         trust_remote_code=job.settings.trust_remote_code,
         **common_arguments(job),

@@ -1,5 +1,5 @@
-"""What every trainer of a job does beyond the library's: whole checkpoints, an order of rows that survives a restart,
-the best weights kept, an end when nothing gets better, no progress bars.
+"""What every trainer of a job adds to the library's: complete checkpoints, an order of rows that survives a restart,
+keeping the best weights, stopping early, and no progress bars.
 """
 
 import math
@@ -20,14 +20,14 @@ from finetune_flows.training.progress import ProgressLines, StopAfterStep, StopE
 from finetune_flows.training.settings import TrainingSettings
 from finetune_flows.training.stopping import StopRequest
 
-KEPT_CHECKPOINTS = 2
-LOGGED_STEPS = 100  # runs of up to twice as many steps log every step
+KEPT_CHECKPOINTS = 2  # if the copy of the newest one is damaged, training resumes from the one before
+LOGGED_STEPS = 100  # about as many log lines per run; runs of fewer than 200 steps log every step
 
 
 class EpochOrder(Sampler[int]):
-    """Rows in an order drawn from the seed and the epoch alone, so that a resumed run goes on with the very next row.
+    """An order of rows that depends only on the seed and the epoch, so that a resumed run continues with the next row.
 
-    Transformers' own length grouping draws from the global generator, whose state at the start of an epoch is lost.
+    Transformers' own length grouping uses the global generator, whose state at the start of an epoch is lost on a restart.
     """
 
     def __init__(self, rows: int, seed: int, epoch: Callable[[], int], lengths: list[int] | None, batch: int) -> None:
@@ -48,7 +48,7 @@ class EpochOrder(Sampler[int]):
 
 
 class JobMethods(Trainer):
-    """Goes before a library's trainer, or stands alone: its checkpoints are complete or absent, and the weights of the best validation are kept."""
+    """The methods that a job's trainers share. Use it alone, or before a library's trainer among the base classes."""
 
     def __init__(
         self,
@@ -91,13 +91,11 @@ class JobMethods(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         with self._written_whole(checkpoints.STATE, KEPT_CHECKPOINTS):
-            Trainer._save_checkpoint(self, model, trial)  # past TRL's, which writes a model card each time
+            Trainer._save_checkpoint(self, model, trial)  # not TRL's, which writes a model card each time
 
     def evaluate(self, *args: Any, **rest: Any) -> dict[str, float]:
-        """Validation loss and scores; keeps the weights when they are the best so far.
-
-        It draws no random numbers from training, so that a validation more or less changes no weight.
-        """
+        """Validation loss and scores. Keeps the weights when they are the best so far."""
+        # A separate random state: one validation more or less must not change the trained weights.
         with torch.random.fork_rng(devices=[]):
             metrics: dict[str, float] = super().evaluate(*args, **rest)
         *before, newest = self._scores()
@@ -120,7 +118,7 @@ class JobMethods(Trainer):
 
 
 def job_options(job: Job, stop: StopRequest) -> dict[str, Any]:
-    """What JobMethods wants to know."""
+    """The arguments of JobMethods."""
     return {
         "progress": ProgressLines(),
         "stop": stop,
@@ -133,7 +131,7 @@ def job_options(job: Job, stop: StopRequest) -> dict[str, Any]:
 
 
 def common_arguments(job: Job) -> dict[str, Any]:
-    """Arguments of TrainingArguments that hold for every head."""
+    """The TrainingArguments that language models and classifiers share."""
     settings, choices, device = job.settings, job.choices, job.device
     constant = settings.schedule == "constant" and settings.warmup > 0
     return {
@@ -147,6 +145,7 @@ def common_arguments(job: Job) -> dict[str, Any]:
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "seed": settings.seed,
+        # TRL's default is bfloat16 autocast, on a CPU too, where it was measured to cost 57 % more CPU time.
         "bf16": choices.dtype.value == "bfloat16",
         "fp16": choices.dtype.value == "float16",
         "gradient_checkpointing": choices.gradient_checkpointing.value,
@@ -155,8 +154,10 @@ def common_arguments(job: Job) -> dict[str, Any]:
         "eval_strategy": "steps" if job.validation else "no",
         "save_steps": settings.checkpoint_every,
         "include_num_input_tokens_seen": "non_padding",
+        # The filter would replace a loss that is not a number; ProgressLines ends the training at it instead.
         "logging_nan_inf_filter": False,
         "report_to": settings.report_to,
+        # The carriage returns of progress bars would break the lines that the platform reads metrics from.
         "disable_tqdm": True,
         "ddp_find_unused_parameters": False,
         **_sharding(settings),
@@ -164,9 +165,9 @@ def common_arguments(job: Job) -> dict[str, Any]:
 
 
 def _sharding(settings: TrainingSettings) -> dict[str, Any]:
-    """FSDP 2: the weights of each layer are spread over the processes; checkpoints hold them whole.
+    """FSDP 2 spreads the weights of each layer over the processes. Checkpoints hold the complete weights.
 
-    Tried with two processes on CPUs (tests/training/fsdp_worker.py), never yet on GPUs.
+    It has been tested with two processes on CPUs (tests/training/fsdp_worker.py), and not yet on GPUs.
     """
     if settings.sharding == "none":
         return {}
@@ -174,7 +175,7 @@ def _sharding(settings: TrainingSettings) -> dict[str, Any]:
 
 
 def set_steps(trainer: JobMethods, settings: TrainingSettings) -> None:
-    """Steps are known only when the trainer has its rows: TRL packs them."""
+    """Set the number of steps, once the trainer has its rows. TRL packs rows, so it is not known before."""
     each_epoch = math.ceil(len(trainer.train_dataset) / trainer.rows_per_update)
     steps = math.ceil(settings.epochs * each_epoch)
     steps = min(steps, settings.max_steps) if settings.max_steps else steps

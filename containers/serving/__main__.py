@@ -2,8 +2,9 @@
 
     python -m finetune_flows.containers.serving --root DIR [--host HOST] [--port PORT]
 
-Serves the model in DIR/model; `serve`, which SageMaker adds, may come first. SERVING_* variables: see settings.py.
-SIGTERM: new requests get status 503, what runs is finished within SERVING_GRACE_SECONDS, exit 0. A second one ends it at once.
+Serves the model in DIR/model. SageMaker adds the argument `serve`. settings.py lists the SERVING_* variables.
+After SIGTERM, new requests get status 503, running requests have SERVING_GRACE_SECONDS to finish, and the exit status is 0.
+A second SIGTERM ends the server immediately.
 """
 
 import argparse
@@ -26,14 +27,14 @@ from finetune_flows.containers.serving.classification import is_classifier
 from finetune_flows.containers.serving.record import log as access
 from finetune_flows.containers.serving.settings import ServingSettings
 
-# Longer than clients and load balancers keep an idle connection (httpx 5 s, AWS 60 s): who closes first must be the client, or now and
-# then a request is sent into a connection that is just being closed, and lost.
+# Longer than clients and load balancers keep an idle connection (httpx 5 s, AWS 60 s). The client must close it first: if the
+# server closes it just as the client sends a request, that request is lost.
 KEEP_ALIVE_SECONDS = 75
-CLOSING_SECONDS = 3  # for the last error answers to be sent, after the grace
+CLOSING_SECONDS = 3  # time to send the last error answers after the grace period
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal comes. Returns the exit status."""
+    """Serve until a signal arrives. Returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
         settings = ServingSettings.from_environment()
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     _set_up_logging(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)  # before uvicorn takes them, and when it has finished and raises them again
+        signal.signal(number, _exit)  # until uvicorn handles signals, and after its end, when it raises them again
     return asyncio.run(_serve(settings, folder, listener))
 
 
@@ -52,10 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="finetune_flows.containers.serving", description="Serve a language model over HTTP."
     )
-    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="for SageMaker, which adds it")
-    parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="folder whose `model` is served")
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind; 0.0.0.0 inside a container")
-    parser.add_argument("--port", type=int, default=8080, help="0: any free one, see the line printed at the start")
+    parser.add_argument("command", nargs="?", choices=["serve"], default="serve", help="optional; SageMaker adds it")
+    parser.add_argument(
+        "--root", type=Path, default=Path("/opt/ml"), help="folder that contains `model` (default: /opt/ml)"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1); use 0.0.0.0 in a container"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8080, help="port (default: 8080); 0: any free port, printed at the start"
+    )
     return parser
 
 
@@ -74,7 +81,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Stops in good order: uvicorn's own way closes the door at once, so a client could not tell a stop from a crash."""
+    """A server that refuses new requests with status 503 while it stops.
+
+    uvicorn itself closes its socket immediately, so a client could not tell a stop from a crash.
+    """
 
     def __init__(self, app: FastAPI, grace: float) -> None:
         super().__init__(
@@ -91,16 +101,16 @@ class Server(uvicorn.Server):
         self.deadline = float("inf")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """On the first signal refuse what is new; on the second one end."""
+        """Refuse new requests after the first signal, and end after the second."""
         if self.state.stopping:
             self.should_exit = True
         self.state.stopping = True
         self.deadline = time.monotonic() + self.grace
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: end when all requests are answered, or the grace is over."""
+        """End when all requests are answered or the grace period is over. uvicorn calls this ten times a second."""
         if self.state.stopping and (not self.state.under_way or time.monotonic() > self.deadline):
-            if self.state.service:  # what still runs gets an error for an answer
+            if self.state.service:  # closing the engine answers the remaining requests with an error
                 await asyncio.to_thread(self.state.service.engine.close)
             self.should_exit = True
         return await super().on_tick(counter)
@@ -110,7 +120,7 @@ async def _serve(settings: ServingSettings, folder: Path, listener: socket.socke
     app = create_app(settings, classifies=is_classifier(folder))
     server = Server(app, settings.grace_seconds)
     host, port = listener.getsockname()[:2]
-    # A daemon thread: a signal during a long load must not wait for its end.
+    # A daemon thread, so that a signal during a long load does not wait for the end of the load.
     loading = threading.Thread(target=_load, args=(app, server, settings, folder, f"http://{host}:{port}"), daemon=True)
     loading.start()
     try:
@@ -123,7 +133,8 @@ async def _serve(settings: ServingSettings, folder: Path, listener: socket.socke
 
 def _load(app: FastAPI, server: Server, settings: ServingSettings, folder: Path, url: str) -> None:
     try:
-        from finetune_flows.containers.serving.loading import load  # torch: seconds, in which /ping answers already
+        # Imported here, because it imports torch: that takes seconds, in which /ping must answer.
+        from finetune_flows.containers.serving.loading import load
 
         service = load(folder, settings)
         serve(app, service)
@@ -138,7 +149,7 @@ def _load(app: FastAPI, server: Server, settings: ServingSettings, folder: Path,
 def _set_up_logging(level: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("serving").setLevel(level.upper())
-    lines = logging.StreamHandler(sys.stdout)  # bare: each line is a JSON object
+    lines = logging.StreamHandler(sys.stdout)  # without a format, because each line is a JSON object
     access.addHandler(lines)
     access.setLevel(logging.INFO)
     access.propagate = False
@@ -149,9 +160,9 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # everything is in the folder
-    # Read by OpenMP when torch is imported. Threads that spin while they wait cost a factor of ten beside other programs; those that never
-    # spin take up to twice the time on a quiet machine. So they spin briefly.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the folder holds everything
+    # OpenMP reads these when torch is imported. Threads that spin while they wait make the server ten times slower when other
+    # programs run; threads that never spin make it up to twice as slow on a quiet machine. So they spin briefly.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     sys.exit(main())

@@ -1,19 +1,19 @@
-"""Which of the waiting sequences are read next, together."""
+"""Chooses which waiting prompts are read next, together."""
 
 from collections.abc import Iterable
 
 from finetune_flows.containers.serving.batch import Sequence
 from finetune_flows.containers.serving.prefix import BLOCK, Key, PrefixCache
 
-# Prompt tokens that are read at once, while the running sequences wait. More gain nothing on a CPU: its matrix kernels reach 92 %
-# of their speed at 256 rows.
+# Prompt tokens that are read at once, while the running sequences wait. More tokens gain nothing on a CPU: its matrix kernels
+# reach 92 % of their speed at 256 rows.
 GROUP_TOKENS = 512
 
 
 def next_group(waiting: Iterable[Sequence], places: int, prefixes: PrefixCache) -> list[Sequence]:
-    """The first that waits, and others that have about as much to read, up to `places` and GROUP_TOKENS.
+    """The first waiting prompt and others of similar unread length, up to `places` prompts and GROUP_TOKENS tokens.
 
-    Of several prompts that share a beginning not read yet, one is taken: the others find it read in the next turn.
+    Of several prompts that share an unread beginning, it takes only one: in the next turn the others find it in the cache.
     """
     candidates = [(sequence, *_unread(sequence, prefixes)) for sequence in waiting]
     if not candidates or not places:

@@ -1,4 +1,4 @@
-"""All routes. Until the model is loaded, and once SIGTERM has come, /ping answers 503 and so does all else that needs it."""
+"""All routes. Before the model is loaded and after SIGTERM, /ping and all routes that need the model answer 503."""
 
 from typing import Annotated, Any
 
@@ -25,14 +25,14 @@ from finetune_flows.containers.serving.service import Service
 from finetune_flows.containers.serving.settings import ServingSettings
 from finetune_flows.containers.serving.tgi_bodies import GenerateBody, Generated, Info, StreamEvent, TgiError
 
-# SageMaker has one route for everything: TGI's form is told by its `inputs`.
+# SageMaker has one route for everything. Only TGI's requests have `inputs`.
 Invocation = Annotated[
     Annotated[GenerateBody, Tag("tgi")] | Annotated[ChatBody, Tag("openai")],
     Discriminator(lambda body: "tgi" if isinstance(body, dict) and "inputs" in body else "openai"),
 ]
 
 
-# What /openapi.json says of answers.
+# Answers as /openapi.json describes them.
 Documented = dict[int | str, dict[str, Any]]
 OPENAI_ERRORS: Documented = {"4XX": {"model": OpenAIError}, "5XX": {"model": OpenAIError}}
 TGI_ERRORS: Documented = {"4XX": {"model": TgiError}, "5XX": {"model": TgiError}}
@@ -40,17 +40,18 @@ BOTH_ERRORS: Documented = {"4XX": {"model": OpenAIError | TgiError}, "5XX": {"mo
 
 
 def loaded(request: Request) -> Any:
-    """The service. Raises ApiError while the model is being loaded, when its engine has died, and during the shutdown."""
+    """The service. Raises ApiError while the model is being loaded, after the engine has died, and during shutdown."""
     service: Service | Classification | None = request.app.state.service
     if request.app.state.stopping:
         stopping = ApiError(Kind.NOT_READY, "the server is shutting down", retry_after=5)
-        stopping.headers["Connection"] = "close"  # the next try is to go to another server
+        # The client must open a new connection for its next attempt, which may then reach another server.
+        stopping.headers["Connection"] = "close"
         raise stopping
     if service is None:
-        raise ApiError(Kind.NOT_READY, "the model is being loaded; try again in a while", retry_after=5)
+        raise ApiError(Kind.NOT_READY, "the model is being loaded; try again in a few seconds", retry_after=5)
     if not service.engine.alive:
         raise ApiError(
-            Kind.NOT_READY, "the engine has stopped; see the server's log and start it again", retry_after=60
+            Kind.NOT_READY, "the engine has stopped; read the server's log, then restart the server", retry_after=60
         )
     return service
 
@@ -62,16 +63,16 @@ LoadedClassifier = Annotated[Classification, Depends(loaded)]
 def create_app(settings: ServingSettings, classifies: bool = False) -> FastAPI:
     """The application. `app.state.service` is None until `serve` is called with the loaded model.
 
-    A model that `classifies` has its own form of /invocations, and none of the routes that generate text.
+    If the model `classifies`, /invocations takes classification requests and there are no routes that generate text.
     """
     app = Application(title="finetune-flows model server", version="1", strict_content_type=False)
     app.state.service = None
     app.state.failed = False
     app.state.stopping = False
-    app.state.under_way = 0  # requests, health checks and metrics apart
+    app.state.under_way = 0  # requests, without health checks and metrics
     app.state.metrics = Metrics()
     app.add_middleware(BodyLimit, seconds=settings.request_seconds)
-    # Added last, so it is the outer one.
+    # The middleware added last is the outermost, so that it also counts requests that BodyLimit refuses.
     app.add_middleware(Accounting, metrics=app.state.metrics, log_requests=settings.access_log != "off")
     add_refusals(app)
     _add_state_routes(app)
@@ -84,13 +85,13 @@ def create_app(settings: ServingSettings, classifies: bool = False) -> FastAPI:
 
 
 def serve(app: FastAPI, service: Service | Classification) -> None:
-    """From now on answer with this model."""
+    """Answer requests with this model from now on."""
     app.state.metrics.watch(service.engine)
     app.state.service = service
 
 
 class Application(FastAPI):
-    """Describes the events of streams, too, for which FastAPI has no place."""
+    """Adds the events of streams to /openapi.json, because FastAPI cannot describe them."""
 
     def openapi(self) -> dict[str, Any]:
         """The document at /openapi.json."""
@@ -102,7 +103,7 @@ class Application(FastAPI):
 
 
 def _answers(whole: Any, event: Any, errors: Documented) -> Documented:
-    """What a route documents that answers as a whole or, with `stream`, in events."""
+    """The documentation of a route that answers in one piece or, with `stream`, in events."""
     schema = {"schema": {"$ref": f"#/components/schemas/{event.__name__}"}}
     return {200: {"model": whole, "content": {"text/event-stream": schema}}, **errors}
 

@@ -1,8 +1,8 @@
-"""The sequences that are computed together, and the step that gives each of them its next token.
+"""The sequences that are computed together, and the step that computes the next token of each.
 
-Continuous batching: a sequence joins between two steps, as soon as there is a place, and leaves as soon as it is done, so
-a short answer never waits for a long one. Prompts are read in groups, see `admission`; of each prompt only what the
-prefix cache does not know.
+This is continuous batching: a sequence joins between two steps as soon as there is a place, and leaves as soon as it is
+done, so a short answer never waits for a long one. Prompts are read in groups (see `admission`), without the tokens that
+the prefix cache already has.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from finetune_flows.containers.serving.sampling import Sampler
 
 
 class Sequence:
-    """One prompt and the answer so far; `deliver` gets each token, or the failure that ends it."""
+    """One prompt and the answer so far. `deliver` receives each token, or the failure that ends the sequence."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Sequence:
 
 
 class Batch:
-    """Running sequences of one model. Not thread-safe: one thread calls it."""
+    """The running sequences of one model. Not thread-safe: only one thread may use it."""
 
     def __init__(self, model: PreTrainedModel, eos: frozenset[int], prefixes: PrefixCache | None = None) -> None:
         self.model = model
@@ -50,10 +50,10 @@ class Batch:
 
     @torch.inference_mode()
     def join(self, group: list[Sequence]) -> None:
-        """Read these prompts and deliver their first tokens; those that are not ended by them stay."""
+        """Read these prompts and deliver their first tokens. Sequences that do not end with it stay in the batch."""
         known = [self.prefixes.match(sequence.tokens)[0] for sequence in group]
-        # All rows end in the same column. So they read equally many tokens: a row that could do with fewer, because it is
-        # shorter or more of it is known, reads some that are known once more, which costs no more than padding would.
+        # All rows end in the same column, so all read the same number of tokens. A row that needs fewer, because it is shorter
+        # or more of it is known, reads some known tokens again, which costs no more than padding.
         width = max(len(each.tokens) - BLOCK * len(blocks) for each, blocks in zip(group, known, strict=True))
         for sequence in group:
             sequence.cached = max(len(sequence.tokens) - width, 0)
@@ -69,7 +69,7 @@ class Batch:
 
     @torch.inference_mode()
     def step(self) -> None:
-        """Deliver the next token of every running sequence; those that end with it leave."""
+        """Deliver the next token of every running sequence. Sequences that end with it leave the batch."""
         running = list(self.sequences)
         newest = torch.tensor([[sequence.tokens[-1]] for sequence in running])
         self.cache.make_room()
@@ -79,17 +79,17 @@ class Batch:
 
     @torch.inference_mode()
     def leave(self, sequence: Sequence) -> None:
-        """Remove a sequence, ended or not."""
+        """Remove a sequence, whether it has ended or not."""
         row = self.sequences.index(sequence)
         self.sequences[row] = self.sequences[-1]
         self.sequences.pop()
-        # The newest token of a sequence is not in the cache yet.
+        # len - 1, because the newest token of a sequence is not in the cache yet.
         self.cache.leave(row, longest=max((len(each.tokens) - 1 for each in self.sequences), default=0))
 
     def _logits(
         self, sequences: list[Sequence], tokens: torch.Tensor, columns: int, cache: DynamicCache | WindowCache
     ) -> torch.Tensor:
-        """Scores [sequences, vocabulary] of the token that follows `tokens` [sequences, new], padded to `columns`."""
+        """Scores [sequences, vocabulary] of the token after `tokens` [sequences, new], with rows padded to `columns`."""
         lengths = torch.tensor([len(sequence.tokens) for sequence in sequences])[:, None]
         positions = torch.arange(columns)[None] - (columns - lengths)
         device = self.model.device
@@ -104,7 +104,7 @@ class Batch:
         return output.logits[:, -1].float()  # type: ignore[no-any-return]
 
     def _extend(self, sequences: list[Sequence], logits: torch.Tensor) -> None:
-        """Choose each sequence's next token by its row of `logits`, append and deliver it."""
+        """Choose the next token of each sequence by its row of `logits`, then append and deliver it."""
         rows = zip(sequences, logits, logits.argmax(-1).tolist(), _sound(logits), strict=True)
         items = [self._next(*each) for each in rows]
         for sequence, item in zip(sequences, items, strict=True):
@@ -114,7 +114,7 @@ class Batch:
 
     def _next(self, sequence: Sequence, scores: torch.Tensor, likeliest: int, sound: bool) -> Token | GenerationFailed:
         if not sound:
-            return GenerationFailed("the model gave NaN; try SERVING_DTYPE=float32")
+            return GenerationFailed("the model computed NaN; try SERVING_DTYPE=float32")
         try:
             token = likeliest if sequence.sampler.plain else sequence.sampler.choose(sequence.tokens, scores)
         except GenerationFailed as failure:
@@ -132,5 +132,5 @@ class Batch:
 
 
 def _sound(logits: torch.Tensor) -> list[bool]:
-    """For each row whether it has no NaN: they come when numbers overflow, which happens in float16."""
+    """Whether each row is free of NaN and infinity, which come from numbers that overflow, for example in float16."""
     return logits.amax(-1).isfinite().tolist()

@@ -1,4 +1,4 @@
-"""What the request bodies of both APIs share."""
+"""The common parts of the request bodies of both APIs."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 
 def _encodable(text: str) -> str:
-    text.encode()  # JSON can carry half a character, such as "\\ud800", which no tokenizer takes
+    text.encode()  # JSON can contain half a character, such as "\\ud800", which no tokenizer accepts
     return text
 
 
@@ -17,7 +17,7 @@ StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 Stops = Annotated[
     tuple[StopString, ...],
     Field(max_length=16),
-    BeforeValidator(  # OpenAI takes a single one without a list
+    BeforeValidator(  # OpenAI accepts a single stop string without a list
         lambda stop: [stop] if isinstance(stop, str) else stop,
         json_schema_input_type=StopString | tuple[StopString, ...],
     ),
@@ -31,11 +31,11 @@ RepetitionPenalty = Annotated[float, Field(ge=0.01, le=100)]
 
 
 class Body(BaseModel):
-    """Closed: a misspelt key is an error, not a setting that silently has no effect. null means not given."""
+    """A request body. A misspelt key is an error, and not a setting without effect. null means not given."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    # Fields that clients send though this server has no support for them, and the values that ask for nothing.
+    # Fields that this server does not support, with the values that ask for nothing: clients send those by default.
     unsupported: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
 
     @model_validator(mode="before")

@@ -1,13 +1,13 @@
 """Keys and values of all running sequences, in buffers that are written in place.
 
-Every row ends in the same column, so the newest token of each sequence is always in the last one:
+Every row ends in the same column, so the newest token of each sequence is always in the last column:
 
-    row 0   . . a a a a|        columns [first, last) are in use; what lies left of a row's own tokens is masked
-    row 1   b b b b b b|        (left padding), hence the masks of transformers fit, sliding windows included
+    row 0   . . a a a a|        columns [first, last) are in use; columns to the left of a row's tokens are masked
+    row 1   b b b b b b|        (left padding), so the masks of transformers fit, sliding windows included
     row 2   . . . . c c|
 
-A step writes one column. transformers' own DynamicCache copies the whole cache in each step instead, and would have to
-copy it again whenever a sequence joins or leaves.
+A step writes one column. transformers' own DynamicCache would copy the whole cache in each step, and again whenever a
+sequence joins or leaves.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
-HEADROOM = 256  # columns kept free for what is still to be generated; more means more memory and fewer moves
+HEADROOM = 256  # free columns for tokens to come; a larger number means more memory and fewer moves
 
 
 @dataclass
@@ -41,12 +41,12 @@ class WindowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers comes 
         self.keys = self.values = torch.empty(0, 0, 0, 0)
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing to do: `move` makes the buffers before the first step."""
+        """Does nothing, because `move` creates the buffers before the first step."""
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write the newest column of each row, and return views of all columns in use with it."""
+        """Write the newest column of each row, and return views of all columns in use, including it."""
         span = self.span
         self.keys[: span.rows, :, span.last : span.last + 1] = key_states
         self.values[: span.rows, :, span.last : span.last + 1] = value_states
@@ -54,12 +54,12 @@ class WindowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers comes 
         return self.keys[used], self.values[used]
 
     def move(self, rows: int, columns: int, last: int, like: CacheLayerMixin) -> None:
-        """Into new buffers of this size, where the columns in use end at `last`."""
+        """Move the columns in use into new buffers of this size, where they end at `last`."""
         self.keys = self._moved(self.keys, like.keys, rows, columns, last)
         self.values = self._moved(self.values, like.values, rows, columns, last)
 
     def _moved(self, old: torch.Tensor, like: torch.Tensor, rows: int, columns: int, last: int) -> torch.Tensor:
-        # Zeros, because a masked column still takes part in 0 * value, and 0 * NaN is NaN.
+        # Zeros, because attention multiplies the value of a masked column by 0, and 0 * NaN is NaN.
         new = like.new_zeros(rows, like.shape[1], columns, like.shape[3])
         span = self.span
         if span.rows:
@@ -75,7 +75,7 @@ class WindowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers comes 
         return self.span.columns
 
     def get_max_length(self) -> int:
-        """No limit of its own."""
+        """-1, because the buffers grow without a limit."""
         return -1
 
 
@@ -87,7 +87,7 @@ class WindowCache(Cache):  # type: ignore[misc]
         super().__init__(layers=[WindowLayer(self.span) for _ in range(layers)])
 
     def join(self, prefilled: DynamicCache) -> None:
-        """Add rows at the end: the keys and values of a group of prompts, padded on the left."""
+        """Add the keys and values of a group of prompts, padded on the left, as rows at the end."""
         span, length = self.span, prefilled.get_seq_length()
         capacity = self.layers[0].keys.shape
         rows = span.rows + prefilled.layers[0].keys.shape[0]
@@ -100,7 +100,7 @@ class WindowCache(Cache):  # type: ignore[misc]
         span.rows, span.first = rows, min(span.first, span.last - length)
 
     def leave(self, row: int, longest: int) -> None:
-        """Remove a row: the last one takes its place. `longest` is the length of the longest that stays."""
+        """Remove a row; the last row takes its place. `longest` is the length of the longest row that stays."""
         span = self.span
         span.rows -= 1
         if row < span.rows:
@@ -113,17 +113,17 @@ class WindowCache(Cache):  # type: ignore[misc]
             span.first = span.last = 0
 
     def make_room(self) -> None:
-        """Before a step: a free column after the last one."""
+        """Ensure a free column for the next step."""
         if self.span.last == self.layers[0].keys.shape[2]:
             self._move(self.span.rows, self.span.columns, like=self)
 
     def advance(self) -> None:
-        """After a step: the column it wrote is in use."""
+        """Count the column that the step has written as in use."""
         self.span.last += 1
 
     def _move(self, rows: int, last: int, like: Cache) -> None:
-        # Rows double and columns get headroom, so that moves are rare. The first prompts of an empty batch always move:
-        # buffers that one long prompt has made large do not stay so.
+        # Rows double and columns get headroom, so that moves are rare. The first prompts of an empty batch always move, so that
+        # buffers do not stay large after one long prompt.
         rows = max(rows, 2 * self.span.rows)
         for layer, sample in zip(self.layers, like.layers, strict=True):
             layer.move(rows, last + max(HEADROOM, last // 2), last, sample)

@@ -1,10 +1,10 @@
-"""A model that puts labels on texts, behind the form of Hugging Face's text-classification pipeline.
+"""Serves a classifier with the requests and replies of Hugging Face's text-classification pipeline.
 
     {"inputs": "a text", "parameters": {"top_k": 2}}      ->  [{"label", "score", "chosen"}, ...], the likeliest first
     {"inputs": ["a text", "another"]}                     ->  a list of such lists
 
-`chosen` is an addition to that form: whether the model's thresholds give the label. It may be the second likeliest.
-Importing this does not import torch: the server answers /ping before it is there.
+`chosen` is an addition: whether the model's thresholds give the label. It may be the second likeliest label.
+Importing this module does not import torch, so that the server answers /ping before torch is loaded.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 MULTI_LABEL_THRESHOLD = 0.5
 MOST_TEXTS = 1024
-LONGEST_TEXT = 200_000  # characters, of which a tokenizer makes seconds of work
+LONGEST_TEXT = 200_000  # characters; a longer text would keep the tokenizer busy for seconds
 
 
 class ClassifyParameters(Body):
-    """How many labels are told, and what becomes of a text that is too long."""
+    """How many labels to return, and whether to truncate a text that is too long."""
 
     unsupported: ClassVar[Mapping[str, tuple[Any, ...]]] = {"function_to_apply": (), "padding": (True,)}
 
@@ -55,7 +55,9 @@ class LabelScore(BaseModel):
     """One label of one text."""
 
     label: str
-    score: float = Field(description="Probability: softmax over the labels, of several labels a sigmoid of each.")
+    score: float = Field(
+        description="Probability: softmax over the labels, or a sigmoid of each label if a text may have several."
+    )
     chosen: bool = Field(description="Whether the model gives the text this label.")
 
 
@@ -70,7 +72,7 @@ def is_classifier(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Labels:
-    """What the scores mean, from classifier.json beside the weights; of a model without it, from its config."""
+    """The labels and thresholds, from classifier.json next to the weights, or from config.json if there is no such file."""
 
     names: tuple[str, ...]
     multi_label: bool
@@ -79,7 +81,7 @@ class Labels:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Raises ValueError when config.json names no labels."""
+        """The labels of the model in `folder`. Raises ValueError when config.json names none."""
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         names = config.get("id2label") or {}
         several = config.get("problem_type") == "multi_label_classification"
@@ -90,8 +92,8 @@ class Labels:
             raise ValueError(f"{folder}/config.json names no labels (id2label)")
         return cls(ordered, several, task.get("thresholds", {}), tuple(task.get("cleaning", ())))
 
-    def told(self, scores: list[float], top_k: int) -> list[LabelScore]:
-        """The likeliest labels first; `scores` in the order of the names."""
+    def ranked(self, scores: list[float], top_k: int) -> list[LabelScore]:
+        """The `top_k` likeliest labels, likeliest first. `scores` are in the order of the names."""
         chosen = self.chosen(scores)
         items = [
             LabelScore(label=name, score=score, chosen=name in chosen)
@@ -120,7 +122,7 @@ class Classification:
 
     @classmethod
     def load(cls, folder: Path, settings: ServingSettings) -> Self:
-        """Load tokenizer and model. Raises what transformers says of a bad folder."""
+        """Load tokenizer and model. A bad folder raises transformers' own error."""
         from finetune_flows.containers.serving.classifier_engine import ClassifierEngine
 
         labels = Labels.read(folder)
@@ -137,7 +139,8 @@ class Classification:
             if len(row) > self.engine.longest:
                 where = "inputs" if isinstance(body.inputs, str) else f"inputs.{place}"
                 problem = (
-                    f"it has {len(row)} tokens, the model reads {self.engine.longest}; parameters.truncation cuts it"
+                    f"it has {len(row)} tokens, and the model reads at most {self.engine.longest}; shorten it, or set "
+                    "parameters.truncation to cut it"
                 )
                 raise invalid(where, problem)
         record.prompt_tokens = sum(map(len, ids))
@@ -145,7 +148,7 @@ class Classification:
             async with asyncio.timeout(self.settings.request_seconds - record.age):
                 scores = await unless_disconnected(request, self.engine.scores(ids))
         except TimeoutError as error:
-            limit = f"it was not finished after {self.settings.request_seconds:g} s (SERVING_REQUEST_SECONDS)"
+            limit = f"the request was not finished after {self.settings.request_seconds:g} s (SERVING_REQUEST_SECONDS)"
             raise ApiError(Kind.TIMEOUT, limit) from error
         except QueueFull as error:
             raise ApiError(Kind.OVERLOADED, str(error), retry_after=1) from error
@@ -153,5 +156,5 @@ class Classification:
             raise ApiError(Kind.NOT_READY, str(error), retry_after=5) from error
         except GenerationFailed as error:
             raise ApiError(Kind.FAILED, str(error)) from error
-        told = [self.labels.told(row, body.parameters.top_k) for row in scores]
-        return told[0] if isinstance(body.inputs, str) else told
+        ranked = [self.labels.ranked(row, body.parameters.top_k) for row in scores]
+        return ranked[0] if isinstance(body.inputs, str) else ranked

@@ -1,4 +1,4 @@
-"""The classification head at work: one thread that computes the texts of all requests in batches."""
+"""The engine of a classifier: one thread that computes the texts of all requests in batches."""
 
 import asyncio
 import logging
@@ -23,14 +23,14 @@ log = logging.getLogger("serving.engine")
 
 @dataclass(eq=False)
 class Waiting:
-    """One text and where its scores go."""
+    """One waiting text and the future for its scores."""
 
     ids: list[int]
     scores: "Future[list[float]]" = field(default_factory=Future)
 
 
 class ClassifierEngine:
-    """`scores` is for an event loop, the rest for any thread."""
+    """Computes scores in a thread of its own. Call `scores` in an event loop, and the other members in any thread."""
 
     def __init__(
         self, network: Network, tokenizer: PreTrainedTokenizerBase, several: bool, settings: ServingSettings
@@ -49,7 +49,7 @@ class ClassifierEngine:
 
     @classmethod
     def load(cls, folder: Path, settings: ServingSettings) -> "ClassifierEngine":
-        """Load the model and start the thread. Raises what transformers says of a bad folder."""
+        """Load the model and start the thread. A bad folder raises transformers' own error."""
         network = load_network(folder, settings)
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         several = config.problem_type == "multi_label_classification"
@@ -57,7 +57,7 @@ class ClassifierEngine:
 
     @property
     def description(self) -> str:
-        """Engine, computing type and where it runs."""
+        """Engine, number type and device."""
         return f"classifier, {self.network.description}"
 
     @property
@@ -67,16 +67,16 @@ class ClassifierEngine:
 
     @property
     def waiting(self) -> int:
-        """Texts that wait for a place."""
+        """Texts that wait for a batch."""
         return len(self._waiting)
 
     @property
     def alive(self) -> bool:
-        """False when no further score will ever come."""
+        """Whether the thread still runs."""
         return self._thread.is_alive()
 
     def tokenize(self, texts: list[str], truncate: bool) -> list[list[int]]:
-        """Token ids of each text with the model's special tokens; cut at the longest that the model reads, if asked for."""
+        """Token ids of each text with the model's special tokens. `truncate` cuts them to the length that the model reads."""
         ids: list[list[int]] = self.tokenizer(
             texts, truncation=truncate, max_length=self.longest if truncate else None
         )["input_ids"]
@@ -89,13 +89,13 @@ class ClassifierEngine:
             if self._closing:
                 raise Stopping(SHUTTING_DOWN)
             if len(self._waiting) + len(waiting) > self._settings.max_queue + self._settings.max_batch_size:
-                raise QueueFull(f"{len(self._waiting)} texts wait already; try again later")
+                raise QueueFull(f"{len(self._waiting)} texts are waiting already; try again later")
             self._waiting.extend(waiting)
             self._changed.notify()
         return await asyncio.gather(*(asyncio.wrap_future(each.scores) for each in waiting))
 
     def close(self) -> None:
-        """Stop after the current batch; what waits fails."""
+        """Stop after the current batch. Waiting texts fail."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -105,17 +105,17 @@ class ClassifierEngine:
         while batch := self._next_batch():
             try:
                 scores = self._compute([each.ids for each in batch])
-            except Exception as error:  # out of memory above all: it ends these requests, and not the server
-                log.exception("a batch failed; its texts are given up")
+            except Exception as error:  # for example out of memory; it must end only these requests, not the server
+                log.exception("a batch failed; its requests fail")
                 _fail(batch, GenerationFailed(f"the engine failed: {type(error).__name__}: {error}"))
                 continue
             for each, row in zip(batch, scores, strict=True):
-                with suppress(InvalidStateError):  # its client has hung up
+                with suppress(InvalidStateError):  # the client has disconnected
                     each.scores.set_result(row)
         _fail(self._waiting, Stopping(SHUTTING_DOWN))
 
     def _next_batch(self) -> list[Waiting]:
-        """Texts of like length that wait, up to the size of a batch; none when the engine is to stop. Waits for one."""
+        """The next texts to compute, of similar length; empty when the engine closes. Blocks until there is a text."""
         with self._changed:
             self._batch = []
             while not (self._waiting or self._closing):
@@ -124,18 +124,19 @@ class ClassifierEngine:
                 return []
             size = self._settings.max_batch_size
             first, *others = islice(self._waiting, 4 * size)
-            # The one that waits longest, and those that are padded least beside it.
+            # The text that has waited longest, and those that need the least padding next to it.
             alike = sorted(others, key=lambda each: abs(len(each.ids) - len(first.ids)))
             self._batch = [first, *alike[: size - 1]]
             taken = set(map(id, self._batch))
             self._waiting = deque(each for each in self._waiting if id(each) not in taken)
+            # An empty list would end the thread, so a batch whose clients have all left is computed nevertheless.
             return [each for each in self._batch if not each.scores.cancelled()] or self._batch
 
     @torch.inference_mode()
     def _compute(self, texts: list[list[int]]) -> list[list[float]]:
         logits = self.network.logits(self.tokenizer.pad({"input_ids": texts}, return_tensors="pt"))
         if not logits.isfinite().all():
-            raise FloatingPointError("the model gave NaN; try SERVING_DTYPE=float32")
+            raise FloatingPointError("the model computed NaN; try SERVING_DTYPE=float32")
         probabilities = logits.sigmoid() if self.several else logits.softmax(-1)
         rows: list[list[float]] = probabilities.tolist()
         return rows

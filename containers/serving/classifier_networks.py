@@ -1,4 +1,4 @@
-"""What computes a classifier's logits: the weights by torch, or on a CPU the graph that training left beside them."""
+"""Computes a classifier's logits: with torch, or on a CPU with the ONNX graph that training saved next to the weights."""
 
 import importlib.util
 import logging
@@ -18,35 +18,35 @@ log = logging.getLogger("serving.engine")
 
 
 class Network(Protocol):
-    """From padded texts to logits."""
+    """Computes logits of padded texts."""
 
     @property
     def description(self) -> str:
-        """Computing type and place."""
+        """Number type and device."""
 
     def logits(self, padded: BatchEncoding) -> torch.Tensor:
         """[rows, labels], float32."""
 
 
 def load_network(folder: Path, settings: ServingSettings) -> Network:
-    """The graph where there is one, it can be run and no GPU is faster; else the weights."""
+    """The graph if it exists, onnxruntime is installed and there is no GPU; otherwise the weights."""
     if not (folder / GRAPH).is_file() or torch.cuda.is_available() or settings.dtype not in ("auto", "float32"):
         return Weights(load_weights(AutoModelForSequenceClassification, folder, settings))
     if importlib.util.find_spec("onnxruntime") is None:
-        log.warning("%s is not used: onnxruntime is not installed here", GRAPH)
+        log.warning("%s is not used, because onnxruntime is not installed here", GRAPH)
         return Weights(load_weights(AutoModelForSequenceClassification, folder, settings))
     return Graph(folder / GRAPH)
 
 
 class Weights:
-    """By torch."""
+    """Computes logits with torch."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
 
     @property
     def description(self) -> str:
-        """Computing type and place."""
+        """Number type and device."""
         return described(self.model)
 
     def logits(self, padded: BatchEncoding) -> torch.Tensor:
@@ -56,7 +56,7 @@ class Weights:
 
 
 class Graph:
-    """By ONNX Runtime, on a CPU."""
+    """Computes logits with ONNX Runtime on a CPU."""
 
     def __init__(self, path: Path) -> None:
         import onnxruntime
@@ -64,7 +64,7 @@ class Graph:
         use_all_cores()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads()))
-        # Threads that spin while they wait take the processor from the tokenizer and the routes.
+        # Threads that spin while they wait would take CPU time from the tokenizer and the routes.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.inputs = [each.name for each in self.session.get_inputs()]
@@ -72,7 +72,7 @@ class Graph:
 
     @property
     def description(self) -> str:
-        """Computing type and place."""
+        """The runtime and its number of threads."""
         return f"onnxruntime, {self.threads} threads"
 
     def logits(self, padded: BatchEncoding) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What is done to a text before it is read: the same steps in a data set and at its model's server. Standard library only."""
+"""Cleans texts, with the same steps in a data set and in the server of its model. It uses only the standard library."""
 
 import re
 import unicodedata
@@ -23,7 +23,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,1000}>|&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a
 
 
 class _Shown(HTMLParser):
-    """What a reader of a page sees."""
+    """Collects the text that a reader of a page sees."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -31,25 +31,25 @@ class _Shown(HTMLParser):
         self._hidden = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """A block begins on a line of its own."""
+        """Begin a block on a new line."""
         self._hidden += tag in _HIDDEN
         if tag in _BLOCKS:
             self.parts.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
-        """And ends there."""
+        """End a block with a line break."""
         self._hidden -= tag in _HIDDEN and self._hidden > 0
         if tag in _BLOCKS:
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:
-        """Text between tags."""
+        """Collect the text between tags."""
         if not self._hidden:
             self.parts.append(data)
 
 
 def _strip_html(text: str) -> str:
-    if not _TAG.search(text):  # "a < b" is no markup
+    if not _TAG.search(text):  # "a < b" is not markup
         return text
     parser = _Shown()
     parser.feed(text)
@@ -74,15 +74,15 @@ _STEPS: dict[Step, Callable[[str], str]] = {
 
 
 def clean(text: str, steps: Iterable[Step]) -> str:
-    """The text after these steps, one after the other.
+    """The text after these steps, in this order.
 
-    unicode             NFKC: one spelling for what looks the same (ﬁ is fi, full-width letters are plain ones)
-    control_characters  control signs and signs that cannot be seen are taken out; line ends and tabs stay
-    html                tags, scripts and styles are taken out, entities become what they stand for; text like `a < b` stays
-    whitespace          every run of it becomes one space
-    lower_case          by Unicode's rules, of no language in particular
-    mask_pii            [EMAIL], [URL], [IP], [IBAN], [CARD] (13 to 19 digits) and [PHONE] (with + or 00 before the country)
-                        in the place of what has that form. Names, addresses and other numbers stay: this is no anonymiser
+    unicode             normalise to NFKC: one spelling for characters that look the same (ﬁ becomes fi)
+    control_characters  remove control characters and invisible characters; keep line ends and tabs
+    html                remove tags, scripts and styles, and replace entities by their characters; keep text like `a < b`
+    whitespace          replace each run of whitespace by one space
+    lower_case          convert to lower case by Unicode's rules, independent of a language
+    mask_pii            replace by [EMAIL], [URL], [IP], [IBAN], [CARD] (13 to 19 digits) and [PHONE] (beginning with + or 00)
+                        everything of that form. It is not an anonymiser: names, addresses and other numbers stay
     """
     for step in steps:
         text = _STEPS[step](text)

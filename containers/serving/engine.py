@@ -1,6 +1,6 @@
-"""What the routes need of an inference engine: prompts go in, tokens come out, many at a time.
+"""The interface of an inference engine: it takes prompts and returns tokens, for many requests at a time.
 
-An engine is a class with these members; nothing else in this package knows how tokens are made.
+An engine is a class with these members. Nothing else in this package knows how tokens are computed.
 """
 
 from collections.abc import AsyncGenerator
@@ -9,24 +9,24 @@ from typing import Literal, Protocol
 
 
 class QueueFull(Exception):
-    """So many requests wait already that this one is refused; it may be tried again."""
+    """Too many requests are waiting. The client may try again later."""
 
 
 class BadGrammar(ValueError):
-    """What came as a grammar is none. The message says where it goes wrong."""
+    """The request's grammar is invalid. The message says where."""
 
 
 class GenerationFailed(Exception):
-    """The engine could not go on with this sequence, by no fault of the request."""
+    """The engine could not continue this sequence, and the request is not the cause."""
 
 
 class Stopping(GenerationFailed):
-    """The server is being shut down."""
+    """The server is shutting down."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an answer is drawn, and how long it may be."""
+    """How to choose the tokens of an answer, and how long it may be."""
 
     max_new_tokens: int
     temperature: float = 0.0  # 0: always the likeliest token
@@ -34,20 +34,19 @@ class Sampling:
     top_k: int = 0  # 0: no limit
     repetition_penalty: float = 1.0
     seed: int | None = None  # None: another answer each time
-    grammar: str | None = None  # in Lark notation; None: any answer will do
-    logprobs: bool = False  # whether tokens come with their probabilities, which cost a little
+    grammar: str | None = None  # in Lark notation; None: any answer is permitted
+    logprobs: bool = False  # whether tokens come with their probabilities, which takes a little time
 
 
 @dataclass(frozen=True)
 class Token:
-    """One generated token. The last one of an answer carries the reason of its end."""
+    """One generated token. The last token of an answer carries the reason of its end."""
 
     id: int
     finish: Literal["eos", "length"] | None = None
-    logprob: float = (
-        0.0  # natural logarithm of the model's own probability, before temperature and the like, if asked for
-    )
-    cached: int = 0  # tokens of the prompt that were known from earlier ones, and not read again
+    # Natural logarithm of the model's own probability, before temperature and the like; 0.0 if it was not requested.
+    logprob: float = 0.0
+    cached: int = 0  # tokens of the prompt that came from the prefix cache
 
 
 class Engine(Protocol):
@@ -55,11 +54,11 @@ class Engine(Protocol):
 
     @property
     def description(self) -> str:
-        """For the line printed at the start, e.g. `engine transformers, float32, 2 threads`."""
+        """Shown at the start, for example `engine transformers, float32, 2 threads`."""
 
     @property
     def longest(self) -> int:
-        """Tokens that the model itself can take, prompt and answer together."""
+        """The model's own limit of tokens, prompt and answer together."""
 
     @property
     def running(self) -> int:
@@ -71,15 +70,15 @@ class Engine(Protocol):
 
     @property
     def alive(self) -> bool:
-        """False when no further token will ever come."""
+        """Whether the engine can still compute tokens."""
 
     def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
         """The answer to these token ids. Closing the generator frees its place.
 
         Raises:
-            QueueFull: try again later.
-            BadGrammar: the sampling's grammar is none.
-            GenerationFailed: the engine could not go on.
+            QueueFull: too many requests are waiting.
+            BadGrammar: the grammar is invalid.
+            GenerationFailed: the engine could not continue.
         """
 
     def close(self) -> None:

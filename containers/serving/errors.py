@@ -1,4 +1,4 @@
-"""Refusals and failures, said in the words of whichever API was called."""
+"""Refusals and failures, in the format of the API that was called."""
 
 import math
 from enum import Enum
@@ -8,7 +8,7 @@ Dialect = Literal["openai", "tgi"]
 
 
 class Words(NamedTuple):
-    """How the two APIs name a kind of error."""
+    """The names of a kind of error in the two APIs."""
 
     status: int
     openai_type: str
@@ -31,24 +31,25 @@ class Kind(Enum):
 
 
 class ApiError(Exception):
-    """A request that gets an error for an answer.
+    """An error that becomes the answer to a request.
 
-    `field` is the part of the request to mend; `retry_after` the seconds after which another try makes sense.
+    `field` is the part of the request to correct. `retry_after` is the number of seconds after which to try again.
     """
 
     def __init__(self, kind: Kind, message: str, field: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.kind = kind
-        self.message = message.encode(errors="replace").decode()  # it may quote half a character of the request
+        # The message may quote half a character of the request, which JSON in UTF-8 cannot carry.
+        self.message = message.encode(errors="replace").decode()
         self.field = field
         self.headers = {} if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
 
     def status(self, dialect: Dialect) -> int:
-        """HTTP status."""
+        """The HTTP status of this error in an API."""
         return self.kind.value.status if dialect == "openai" else self.kind.value.tgi_status
 
     def body(self, dialect: Dialect) -> dict[str, Any]:
-        """The error object that clients of this API know."""
+        """The error object in the format of an API."""
         words = self.kind.value
         if dialect == "tgi":
             return {"error": self.message, "error_type": words.tgi_type}
@@ -57,5 +58,5 @@ class ApiError(Exception):
 
 
 def invalid(field: str, problem: str) -> ApiError:
-    """The request's `field` is wrong."""
+    """The error for a wrong `field` of the request."""
     return ApiError(Kind.INVALID, f"{field}: {problem}", field)

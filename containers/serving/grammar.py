@@ -1,4 +1,4 @@
-"""Answers held to a grammar: at each token, those that no answer could go on with are ruled out. llguidance computes which."""
+"""Restricts answers to a grammar: at each step, llguidance rules out the tokens that cannot follow."""
 
 import threading
 from functools import lru_cache
@@ -13,7 +13,7 @@ from finetune_flows.containers.serving.engine import BadGrammar, GenerationFaile
 
 
 class Grammars:
-    """Grammars for one model's tokens. Thread-safe; each call takes milliseconds, the first one a second."""
+    """Grammars over one model's tokens. Thread-safe. A call takes milliseconds, and the first one a second."""
 
     def __init__(self, folder: Path, vocabulary: int, eos: frozenset[int]) -> None:
         self.folder, self.vocabulary, self.eos = folder, vocabulary, sorted(eos)
@@ -22,10 +22,10 @@ class Grammars:
         self._compiled = lru_cache(maxsize=256)(self._compile)
 
     def constraint(self, grammar: str) -> "Constraint":
-        """For one answer, in llguidance's Lark notation.
+        """The constraint for one answer, from a grammar in llguidance's Lark notation.
 
         Raises:
-            BadGrammar: it is none.
+            BadGrammar: the grammar is invalid.
         """
         with self._lock:
             return Constraint(self._compiled(grammar).deep_copy())
@@ -41,7 +41,7 @@ class Grammars:
 
 
 class Constraint:
-    """Where one answer stands in its grammar."""
+    """The position of one answer in its grammar."""
 
     def __init__(self, matcher: LLMatcher) -> None:
         self._matcher = matcher
@@ -58,5 +58,5 @@ class Constraint:
         return scores.masked_fill(~allowed.to(scores.device), float("-inf"))
 
     def accept(self, token: int) -> None:
-        """This one was chosen."""
+        """Advance by the chosen token."""
         self._matcher.consume_token(token)

@@ -1,19 +1,19 @@
-"""Linear layers whose weights are laid out once for oneDNN, instead of by MKL in every call.
+"""Linear layers whose weights are packed once for oneDNN. MKL would pack them in every call.
 
-Measured on two AMD Zen 3 cores in float32, all linear layers of a model of 135 M weights, CPU milliseconds a pass: 8 rows
-164 -> 70, 16 rows 163 -> 97, 32 rows 222 -> 166, from 64 rows on the same; a single row 42 -> 64. Each row's result is the same,
-bit for bit, however many rows are computed with it, which MKL does not promise.
+Measured on two AMD Zen 3 cores in float32, all linear layers of a model with 135 M weights, CPU milliseconds per pass: 8 rows
+164 -> 70, 16 rows 163 -> 97, 32 rows 222 -> 166, no difference from 64 rows on; a single row 42 -> 64. The result of a row is
+bit for bit the same, whatever rows are computed with it, which MKL does not promise.
 """
 
 import torch
 from torch import nn
 from torch.nn.functional import pad
 
-EXACT = 32  # up to so many rows no padding: a step of the batch is that small, and its rows cost most
+EXACT = 32  # no padding up to this number of rows: steps of a batch are that small, and there an extra row costs most
 
 
 class PackedLinear(nn.Module):
-    """Takes the place of an `nn.Linear` on a CPU. Takes as much memory: the layer it replaces can go."""
+    """Replaces an `nn.Linear` on a CPU. It needs the same memory, and the replaced layer can be freed."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class PackedLinear(nn.Module):
 def padded_rows(rows: int) -> int:
     """`rows` rounded up to one of eight sizes in each power of two.
 
-    oneDNN compiles a kernel for each number of rows that it meets and keeps 1,024 of them with their work space: prompts of all lengths
-    made a server grow by 1.5 GB in five minutes. With so few sizes it stays as it is, and compiles no more.
+    oneDNN compiles a kernel for each new number of rows and keeps 1,024 of them with their work space: prompts of all lengths
+    made a server grow by 1.5 GB in five minutes. With few sizes, it stops compiling and its memory stays constant.
     """
     if rows <= EXACT:
         return rows
@@ -42,7 +42,7 @@ def padded_rows(rows: int) -> int:
 
 
 def pack_linear_layers(model: nn.Module) -> int:
-    """Replace the model's linear layers, where this build of torch and the model's type allow it. Returns how many."""
+    """Replace the model's linear layers if this build of torch and the layers' types permit it. Returns how many."""
     if not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
         return 0
     found = [

@@ -1,4 +1,4 @@
-"""What was asked of this server since its start, for Prometheus."""
+"""Metrics of this server since its start, for Prometheus."""
 
 from typing import TYPE_CHECKING
 
@@ -38,14 +38,14 @@ class Metrics:
         self.completion = Counter("serving_completion_tokens", "Tokens generated.", registry=registry)
 
     def watch(self, engine: "Engine | ClassifierEngine") -> None:
-        """Show how much runs and waits in this engine."""
+        """Add gauges of the running and waiting sequences of this engine."""
         running = Gauge("serving_running", "Sequences being computed now: the batch.", registry=self.registry)
         running.set_function(lambda: engine.running)
         waiting = Gauge("serving_waiting", "Sequences that wait for a place.", registry=self.registry)
         waiting.set_function(lambda: engine.waiting)
 
     def count(self, record: Record) -> None:
-        """Add one request that has ended."""
+        """Count a finished request."""
         self.requests.labels(record.route, str(record.status)).inc()
         self.total.labels(record.route).observe(record.seconds)
         if record.error:
@@ -60,5 +60,5 @@ class Metrics:
                 self.token.observe((record.seconds - record.first_token_seconds) / (record.completion_tokens - 1))
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

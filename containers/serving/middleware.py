@@ -1,4 +1,4 @@
-"""What happens around every request: its body is limited, and it is counted, timed and logged."""
+"""Wraps every request: limits its body, and counts, times and logs it."""
 
 import asyncio
 import re
@@ -13,14 +13,14 @@ from finetune_flows.containers.serving.errors import ApiError, Kind
 from finetune_flows.containers.serving.metrics import Metrics
 from finetune_flows.containers.serving.record import Record, log
 
-MAX_BODY = 6_291_456  # bytes: SageMaker's own limit for a real-time endpoint
+MAX_BODY = 6_291_456  # bytes; SageMaker's own limit for a real-time endpoint
 TGI_ROUTES = {"/", "/generate", "/generate_stream", "/info"}
-WATCHING = {"/ping", "/health", "/metrics"}  # asked every few seconds; not worth a line each
+WATCHING = {"/ping", "/health", "/metrics"}  # requested every few seconds, and not worth a log line each
 REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
 
 
 class Accounting:
-    """Gives each request its record and id, and counts and logs it at the end."""
+    """Gives each request a record and an id, and counts and logs it at the end."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, log_requests: bool) -> None:
         self.app = app
@@ -28,7 +28,7 @@ class Accounting:
         self.log_requests = log_requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and note what became of it."""
+        """Pass the request on, and record its result."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -52,7 +52,7 @@ class Accounting:
             self._note(scope, record)
 
     def _note(self, scope: Scope, record: Record) -> None:
-        # The route's own path, not the one asked for: otherwise anybody could make up new counters.
+        # The path of the route, not of the request: otherwise clients could create any number of counters.
         record.route = getattr(scope.get("route"), "path", "other")
         record.seconds = record.age
         self.metrics.count(record)
@@ -61,7 +61,7 @@ class Accounting:
 
 
 def _id(scope: Scope) -> str:
-    """The client's own id for this request, when it sends a harmless one."""
+    """The client's id for this request if it is harmless, otherwise a new one."""
     given = Headers(scope=scope).get("x-request-id", "")
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
@@ -84,7 +84,7 @@ class BodyLimit:
         except ClientDisconnect:
             return
         except TimeoutError:
-            message = f"the request's body was not there after {self.seconds:g} s (SERVING_REQUEST_SECONDS)"
+            message = f"the request's body did not arrive within {self.seconds:g} s (SERVING_REQUEST_SECONDS)"
             await _refuse(ApiError(Kind.TOO_SLOW, message), scope, receive, send)
             return
         if len(body) > MAX_BODY:
@@ -95,10 +95,9 @@ class BodyLimit:
 
 
 async def _read(receive: Receive) -> bytearray:
-    """The body; of one that is too large at least one byte too many. Raises ClientDisconnect."""
+    """The body, cut to MAX_BODY + 1 bytes if it is too large. Raises ClientDisconnect."""
     body, size = bytearray(), 0
-    # The rest of a body that is too large is read and dropped: a client that is still sending would not see the
-    # answer. There is an end to that, too.
+    # Read and drop the rest of a body that is too large, up to a limit: a client that is still sending would not see the answer.
     while size <= 8 * MAX_BODY:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -119,7 +118,7 @@ async def _refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body in one piece, and then whatever really comes: the client hanging up."""
+    """A `receive` that returns the body in one piece, and then the real messages, such as the client's disconnect."""
     given = False
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""How OpenAI's chat completions and vLLM's /tokenize are answered."""
+"""Answers OpenAI's chat completions and vLLM's /tokenize."""
 
 import time
 import uuid
@@ -32,7 +32,7 @@ from finetune_flows.containers.serving.service import Job, Piece, Service
 
 
 class Reply:
-    """What all parts of one reply have in common."""
+    """Builds the parts of one reply, which share their head."""
 
     def __init__(self, service: Service, job: Job) -> None:
         self.head: dict[str, Any] = {
@@ -44,7 +44,7 @@ class Reply:
         self.prompt_tokens = len(job.prompt)
 
     def usage(self, pieces: list[Piece]) -> Usage:
-        """Tokens read and generated."""
+        """Numbers of tokens read and generated."""
         return Usage(
             prompt_tokens=self.prompt_tokens,
             completion_tokens=len(pieces),
@@ -53,13 +53,13 @@ class Reply:
         )
 
     def whole(self, pieces: list[Piece]) -> ChatCompletion:
-        """The reply without a stream."""
+        """The reply in one piece."""
         message = AnswerMessage(content="".join(piece.text for piece in pieces))
         choice = Choice(message=message, finish_reason=_finish_reason(pieces[-1]))
         return ChatCompletion(**self.head, choices=[choice], usage=self.usage(pieces))
 
     async def events(self, pieces: AsyncGenerator[Piece], include_usage: bool) -> AsyncIterator[str]:
-        """All events of a stream, [DONE] at the end."""
+        """All events of a stream, with [DONE] at the end."""
         so_far: list[Piece] = []
         usage: dict[str, Any] = {"usage": None} if include_usage else {}
 
@@ -78,7 +78,7 @@ class Reply:
                         yield chunk(Delta(), _finish_reason(piece))
             if include_usage:
                 yield self._event([], {"usage": self.usage(so_far)})
-        except ApiError as error:  # the status is already sent
+        except ApiError as error:  # the status is already sent, so the error becomes an event
             yield _sent(OpenAIError.model_validate(error.body("openai")))
         # OpenAI's clients need this line. The `text_generation` client fails on it: use its generate_stream instead.
         yield "data: [DONE]\n\n"
@@ -102,7 +102,7 @@ async def chat(body: ChatBody, request: Request, service: Service) -> Response:
 
 
 async def tokenize(body: TokenizeBody, service: Service) -> Tokens:
-    """The token ids that the model would read."""
+    """The token ids that the model would read for these messages or this prompt."""
     if body.messages is not None:
         messages = [message.model_dump(include={"role", "content"}) for message in body.messages]
         tokens = await service.prompts.chat(messages, body.add_generation_prompt)
@@ -112,7 +112,7 @@ async def tokenize(body: TokenizeBody, service: Service) -> Tokens:
 
 
 def models(service: Service) -> ModelList:
-    """GET /v1/models: the one model."""
+    """GET /v1/models: a list with the one model."""
     card = ModelCard(id=service.name, created=service.started, max_model_len=service.prompts.window)
     return ModelList(data=[card])
 
@@ -122,5 +122,5 @@ def _finish_reason(piece: Piece) -> FinishReason:
 
 
 def _sent(content: BaseModel) -> str:
-    # All in ASCII: some clients take U+2028 and its like for the end of a line.
+    # Escape everything beyond ASCII, because some clients take characters such as U+2028 for the end of a line.
     return f"data: {content.model_dump_json(exclude_unset=True, ensure_ascii=True)}\n\n"

@@ -1,7 +1,7 @@
-"""What clients of OpenAI's chat completions and of vLLM's /tokenize send, and what they get.
+"""Requests and replies of OpenAI's chat completions and of vLLM's /tokenize.
 
-Left out, and refused when asked for: several choices, log probabilities, tools, formats, logit biases, presence and
-frequency penalties. `model` may be anything: this server has one. Without `temperature` it is 1, as OpenAI has it.
+Not supported, and refused: several choices, log probabilities, tools, response formats, logit biases, presence and frequency
+penalties. `model` may be anything, because this server has one model. `temperature` is 1 by default, as in OpenAI's API.
 """
 
 import secrets
@@ -53,13 +53,13 @@ class Message(Body):
 
 
 class StreamOptions(Body):
-    """What comes with a stream."""
+    """Options of a stream."""
 
     include_usage: bool = False
 
 
 class StructuredOutputs(Body):
-    """What the answer must look like, as vLLM's field of that name says it."""
+    """The form that the answer must have, as in vLLM's field of the same name."""
 
     grammar: Annotated[Text, Field(min_length=1, max_length=200_000)]
 
@@ -87,13 +87,13 @@ class ChatBody(Body):
     structured_outputs: StructuredOutputs | None = None
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    # Labels for the caller's own use
+    # Labels for the caller's own use, without effect here.
     user: str | None = None
     metadata: dict[str, Any] | None = None
     store: bool = False
 
     def sampling(self, new_tokens: int) -> Sampling:
-        """How the answer is drawn."""
+        """The engine's settings for this answer."""
         return Sampling(
             max_new_tokens=new_tokens,
             temperature=self.temperature,
@@ -106,7 +106,7 @@ class ChatBody(Body):
 
 
 class TokenizeBody(Body):
-    """POST /tokenize: messages, or a prompt."""
+    """POST /tokenize: either messages or a prompt."""
 
     messages: Annotated[list[Message], Field(min_length=1)] | None = None
     prompt: Text | None = None
@@ -122,13 +122,13 @@ class TokenizeBody(Body):
 
 
 class PromptTokensDetails(BaseModel):
-    """Of the prompt's tokens."""
+    """Details about the tokens of the prompt."""
 
-    cached_tokens: int = Field(description="Known from earlier prompts, and not read again.")
+    cached_tokens: int = Field(description="Tokens that earlier prompts have put into the cache.")
 
 
 class Usage(BaseModel):
-    """Tokens read and generated; the end-of-sequence token counts."""
+    """Numbers of tokens read and generated, including the end-of-sequence token."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -156,14 +156,14 @@ class Choice(BaseModel):
 
 
 class Delta(BaseModel):
-    """The next piece of the answer; the first one names the role, the last one is empty."""
+    """The next piece of the answer. The first one names the role, and the last one is empty."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
 
 
 class ChunkChoice(BaseModel):
-    """The one answer."""
+    """A piece of the one answer."""
 
     index: Literal[0] = 0
     delta: Delta
@@ -172,7 +172,7 @@ class ChunkChoice(BaseModel):
 
 
 class Head(BaseModel):
-    """What all parts of one reply have in common."""
+    """The fields that all parts of one reply share."""
 
     id: str
     created: int = Field(description="Seconds since 1970.")
@@ -181,7 +181,7 @@ class Head(BaseModel):
 
 
 class ChatCompletion(Head):
-    """A whole reply."""
+    """A reply in one piece."""
 
     object: Literal["chat.completion"] = "chat.completion"
     choices: Annotated[list[Choice], Field(min_length=1, max_length=1)]
@@ -189,7 +189,7 @@ class ChatCompletion(Head):
 
 
 class ChatCompletionChunk(Head):
-    """One event of a stream. `usage` comes when it is asked for: null in all events but one, whose choices are empty."""
+    """One event of a stream. If `usage` was requested, one event without choices has it, and in the others it is null."""
 
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     choices: list[ChunkChoice]
@@ -203,7 +203,7 @@ class ModelCard(BaseModel):
     object: Literal["model"] = "model"
     created: int
     owned_by: Literal["finetune-flows"] = "finetune-flows"
-    max_model_len: int = Field(description="Longest prompt and answer together, in tokens.")
+    max_model_len: int = Field(description="Maximum length of prompt and answer together, in tokens.")
 
 
 class ModelList(BaseModel):
@@ -222,7 +222,7 @@ class Tokens(BaseModel):
 
 
 class OpenAIErrorDetail(BaseModel):
-    """What is wrong, and with which field."""
+    """What is wrong, and in which field."""
 
     message: str
     type: str
@@ -231,6 +231,6 @@ class OpenAIErrorDetail(BaseModel):
 
 
 class OpenAIError(BaseModel):
-    """An error, as OpenAI's clients know it."""
+    """An error in OpenAI's format."""
 
     error: OpenAIErrorDetail

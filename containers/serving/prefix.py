@@ -1,7 +1,7 @@
-"""Keys and values of how prompts begin, so that a system prompt and schema that many questions share is read once.
+"""Caches keys and values of the beginnings of prompts, so that a system prompt and schema of many questions is read once.
 
-Kept in blocks of 16 tokens. A block is known by its tokens and the block before it, so what is found is exact, and two prompts share
-all blocks up to the one in which they differ. When memory is short, the blocks that were not used for longest go.
+The cache consists of blocks of 16 tokens. The tokens of a block and the block before it identify it, so a match is exact, and
+two prompts share all blocks up to the first difference. When memory is short, the least recently used blocks are dropped.
 """
 
 import itertools
@@ -13,7 +13,7 @@ import torch
 from transformers.cache_utils import DynamicCache
 
 BLOCK = 16  # tokens
-START = 0  # stands for the block before the first one
+START = 0  # number of the imaginary block before the first one
 
 Key = tuple[int, tuple[int, ...]]  # number of the block before, and the block's own tokens
 
@@ -27,7 +27,7 @@ class Block:
 
 
 class PrefixCache:
-    """The blocks. Not thread-safe."""
+    """The cached blocks. Not thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit  # bytes; 0 keeps nothing
@@ -36,7 +36,8 @@ class PrefixCache:
         self._numbers = itertools.count(START + 1)
 
     def match(self, tokens: list[int]) -> tuple[list[Block], Key | None]:
-        """The blocks with which this prompt begins, never all of it, and the key of the first one that is missing."""
+        """The cached blocks at the beginning of this prompt, and the key of the first missing block."""
+        # tokens[:-1], because the model must read at least the last token to compute the next one.
         found: list[Block] = []
         if not self.limit:
             return found, None
@@ -48,9 +49,9 @@ class PrefixCache:
         return found, None
 
     def keep(self, tokens: list[int], cache: DynamicCache, row: int) -> None:
-        """Add the prompt's blocks from the row of `cache` that ends with the prompt's last token."""
+        """Add the blocks of this prompt. `row` is the row of `cache` that ends with the prompt's last token."""
         if len({layer.keys.shape[1::2] for layer in cache.layers}) > 1:
-            self.limit = 0  # layers of several shapes: they do not fit into one block
+            self.limit = 0  # layers of different shapes do not fit into one block
         if not self.limit:
             return
         start = cache.get_seq_length() - len(tokens)
@@ -62,14 +63,15 @@ class PrefixCache:
                 self._add(key, _states(cache, row, slice(at, at + BLOCK)))
             chain.append(self._blocks[key])
             used.append(key)
-        for key in reversed(used):  # the beginning last: a block is of no use when the one before it is gone
+        # In reverse, so that the beginning is the last to be dropped: a block is useless without the one before it.
+        for key in reversed(used):
             self._blocks.move_to_end(key)
         while self.bytes > self.limit:
             _, dropped = self._blocks.popitem(last=False)
             self.bytes -= dropped.states.nbytes
 
     def _keys(self, tokens: list[int], before: list[Block]) -> Iterator[Key]:
-        """Keys of the whole blocks, one by one; the caller adds each one's block to `before`."""
+        """The keys of the complete blocks, one by one. The caller appends the block of each key to `before`."""
         for at in range(0, len(tokens) - BLOCK + 1, BLOCK):
             yield before[-1].number if before else START, tuple(tokens[at : at + BLOCK])
 
@@ -84,7 +86,7 @@ def _states(cache: DynamicCache, row: int, columns: slice) -> torch.Tensor:
 
 
 def cache_of(prefixes: list[list[Block]], lengths: list[int]) -> DynamicCache:
-    """A cache in which row i ends with the first lengths[i] tokens of its prefix; zeros on its left."""
+    """A cache in which row i ends with the first lengths[i] tokens of its prefix, with zeros on the left."""
     cache = DynamicCache()
     if not any(lengths):
         return cache

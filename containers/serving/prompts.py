@@ -1,4 +1,4 @@
-"""From a request's messages or text to the token ids that the model reads."""
+"""Turns the messages or the text of a request into token ids."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -7,33 +7,33 @@ from jinja2 import TemplateError
 
 from finetune_flows.containers.serving.errors import invalid
 
-if TYPE_CHECKING:  # its import takes seconds, and /ping shall answer before
+if TYPE_CHECKING:  # importing transformers takes seconds, and /ping must answer before
     from transformers import PreTrainedTokenizerFast
 
 DEFAULT_NEW_TOKENS = 512
 
 
 class Prompts:
-    """The model's tokenizer and its window, the longest prompt and answer together in tokens."""
+    """The model's tokenizer and its window: the maximum length of prompt and answer together, in tokens."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerFast", window: int) -> None:
         self.tokenizer = tokenizer
         self.window = window
         self.special_tokens = frozenset(tokenizer.all_special_ids)
-        # Otherwise the first call would change the Rust tokenizer while other threads use it.
+        # Set this now: otherwise the first call would change the Rust tokenizer while other threads use it.
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
 
     async def chat(self, messages: list[dict[str, str]], add_generation_prompt: bool = True) -> list[int]:
-        """Token ids of a conversation under the model's own chat template, which brings its own special tokens."""
+        """Token ids of a conversation, rendered by the model's own chat template with its special tokens."""
         return await asyncio.to_thread(self._chat, messages, add_generation_prompt)
 
     async def text(self, text: str, add_special_tokens: bool = True) -> list[int]:
-        """Token ids of plain text, with the model's BOS token if it has one, and never two of them."""
+        """Token ids of plain text, with exactly one BOS token if the model has one."""
         return await asyncio.to_thread(self._text, text, add_special_tokens)
 
     def new_tokens(self, prompt: list[int], wanted: int | None, field: str) -> int:
-        """How long the answer may be; without a wish what fits, up to 512. Raises ApiError when it cannot fit."""
+        """How long the answer may be: `wanted`, or up to 512 tokens that fit. Raises ApiError when it does not fit."""
         room = self.window - len(prompt)
         if room < 1:
             raise invalid(

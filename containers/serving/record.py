@@ -1,4 +1,4 @@
-"""What is known of one request: filled in by whoever handles it, then counted and logged."""
+"""The record of one request. Each handler fills in its part; at the end the record is counted and logged."""
 
 import json
 import logging
@@ -20,8 +20,8 @@ class Record:
     method: str
     dialect: Dialect
     route: str = "other"
-    status: int = 499  # the client hung up before there was an answer
-    error: str | None = None  # the kind of error, also of one that came when the answer had begun
+    status: int = 499  # stays if the client disconnects before there is an answer
+    error: str | None = None  # the kind of error, even if it came after the beginning of the answer
     seconds: float = 0.0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -29,13 +29,13 @@ class Record:
     first_token_seconds: float | None = None
     batch_size: int = 0
     finish: str | None = None
-    asked: list[str] | None = None  # the texts of a captured request, of all its messages in one
-    prompt: str | None = None  # both texts only when the access log asks for them
+    asked: list[str] | None = None  # the texts of a captured request; a chat is one text
+    prompt: str | None = None  # prompt and answer are recorded only with SERVING_ACCESS_LOG=texts
     answer: str | None = None
     _arrived: float = field(default_factory=time.monotonic)
 
     def capture(self, texts: list[str], share: float) -> None:
-        """Keeps what was asked, for a share of all requests."""
+        """Keep the texts of a random share of all requests."""
         if random.random() < share:
             self.asked = texts
 
@@ -45,7 +45,7 @@ class Record:
         return time.monotonic() - self._arrived
 
     def line(self) -> str:
-        """The line of the access log: one JSON object."""
+        """The record as a line of the access log: one JSON object."""
         shown = {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in vars(self).items()

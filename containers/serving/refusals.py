@@ -1,4 +1,4 @@
-"""What becomes an error answer, in the words of the API that was called."""
+"""Turns exceptions into error answers, in the format of the API that was called."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from finetune_flows.containers.serving.errors import ApiError, Kind
 
 
 def add_refusals(app: FastAPI) -> None:
-    """Handle every exception that can reach the application."""
+    """Add a handler for every exception that can reach the application."""
     app.exception_handler(ApiError)(_refused)
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(HTTPException)(_no_such_route)
@@ -37,7 +37,7 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 
 def _problem(problem: dict[str, Any]) -> tuple[str, str]:
-    """The field, as a reader of the request would write it, and what is wrong with it."""
+    """The field, as in the request, and its problem."""
     context = problem.get("ctx", {})
     path = [str(part) for part in problem["loc"] if part not in ("body", "tgi", "openai")]
     if problem["type"] == "json_invalid":
@@ -56,8 +56,10 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
 
 
 async def _hung_up(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)  # nobody reads it but the access log
+    return Response(status_code=499)  # only the access log reads it
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return await _refused(request, ApiError(Kind.FAILED, f"the server failed: {type(error).__name__}; see its log"))
+    return await _refused(
+        request, ApiError(Kind.FAILED, f"the server failed: {type(error).__name__}; read its log for the cause")
+    )

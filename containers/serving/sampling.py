@@ -1,4 +1,4 @@
-"""How the next token is chosen, one sequence at a time, so that no request depends on those computed beside it."""
+"""Chooses the next token, one sequence at a time, so that no request depends on the others in its batch."""
 
 import torch
 from transformers import (
@@ -12,7 +12,7 @@ from transformers import (
 from finetune_flows.containers.serving.engine import Sampling
 from finetune_flows.containers.serving.grammar import Constraint
 
-NO_TEMPERATURE = 1e-5  # below it scores would overflow, and the likeliest token is certain anyway
+NO_TEMPERATURE = 1e-5  # below this, scores would overflow, and the likeliest token is certain anyway
 
 
 class Sampler:
@@ -20,11 +20,11 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, constraint: Constraint | None = None) -> None:
         self.greedy = sampling.temperature < NO_TEMPERATURE
-        # The likeliest token, nothing else to compute.
+        # Whether the likeliest token is the answer, without further computing.
         self.plain = self.greedy and sampling.repetition_penalty == 1 and constraint is None
         self._constraint = constraint
         self._processors = _processors(sampling)
-        # The CPU's generator on every device: the same seed then gives the same draws everywhere.
+        # The CPU's generator on every device, so that the same seed gives the same tokens everywhere.
         self._generator = torch.Generator()
         if sampling.seed is None:
             self._generator.seed()
@@ -35,7 +35,7 @@ class Sampler:
         """The next token, by the scores [vocabulary] that the model gives after `tokens` (prompt and answer so far).
 
         Raises:
-            GenerationFailed: the answer's grammar cannot be followed any more.
+            GenerationFailed: the answer's grammar has become too large to follow.
         """
         if self._constraint is None:
             return self._draw(tokens, scores)

@@ -1,4 +1,4 @@
-"""One answer: a prompt goes to the engine, text comes back, and a client that hangs up or waits too long frees its place."""
+"""Computes one answer: sends the prompt to the engine and returns text. A disconnect or a timeout frees the place."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked of the engine, whichever API it came by."""
+    """One request to the engine, independent of the API."""
 
     prompt: list[int]
     sampling: Sampling
@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Piece:
-    """One token and the text that it made certain."""
+    """One token, and the text that is certain since this token."""
 
     token: Token
     text: str
@@ -49,17 +49,17 @@ class Piece:
 
 
 class Pace:
-    """How fast answers are being finished, to tell the refused when to come again."""
+    """How fast answers are finished, to estimate when a refused client should try again."""
 
     def __init__(self) -> None:
         self._ends: deque[float] = deque([time.monotonic()], maxlen=64)
 
     def finished(self) -> None:
-        """An answer has ended."""
+        """Record the end of an answer."""
         self._ends.append(time.monotonic())
 
     def seconds_for(self, answers: int) -> float:
-        """How long so many answers take at the present pace, between 1 and 60 seconds."""
+        """The time that this number of answers takes at the present pace, between 1 and 60 seconds."""
         seconds = time.monotonic() - self._ends[0]
         return min(max(answers * seconds / max(len(self._ends) - 1, 1), 1.0), 60.0)
 
@@ -76,7 +76,7 @@ class Service:
     pace: Pace = field(default_factory=Pace)
 
     async def stream(self, job: Job, request: Request) -> AsyncGenerator[Piece]:
-        """The answer, token by token. Returns when the first token is there, so that a refusal still gets a status."""
+        """The answer, token by token. Returns with the first token, so that a refusal can still set the status."""
         pieces = self._pieces(job, request.state.record)
         first = await unless_disconnected(request, anext(pieces))
         return _chain(first, pieces)
@@ -114,10 +114,11 @@ class Service:
                 record.prompt, record.answer = self.prompts.tokenizer.decode(job.prompt), "".join(shown)
 
     async def _tokens(self, job: Job, record: Record) -> AsyncGenerator[Token]:
-        """The engine's tokens, until the request's time is up. Raises ApiError."""
+        """The engine's tokens, until the request's time limit. Raises ApiError."""
         try:
             async with aclosing(self.engine.generate(job.prompt, job.sampling)) as tokens:
                 while True:
+                    # The limit counts from the arrival of the request, so that it includes the wait in the queue.
                     async with asyncio.timeout(self.settings.request_seconds - record.age):
                         token = await anext(tokens)
                     self._note(token, record)
@@ -125,7 +126,7 @@ class Service:
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            limit = f"it was not finished after {self.settings.request_seconds:g} s (SERVING_REQUEST_SECONDS)"
+            limit = f"the request was not finished after {self.settings.request_seconds:g} s (SERVING_REQUEST_SECONDS)"
             raise ApiError(Kind.TIMEOUT, limit) from error
         except BadGrammar as error:
             raise invalid("structured_outputs.grammar", str(error)) from error
@@ -162,7 +163,7 @@ def _piece(text: AnswerText, token: Token) -> Piece:
 
 
 async def unless_disconnected(request: Request, work: Awaitable[Result]) -> Result:
-    """The result of `work`, which is cancelled when the client hangs up. Raises ClientDisconnect then."""
+    """The result of `work`. If the client disconnects, cancels `work` and raises ClientDisconnect."""
     task = asyncio.ensure_future(work)
     hung_up = asyncio.ensure_future(_hang_up(request))
     try:
@@ -173,7 +174,7 @@ async def unless_disconnected(request: Request, work: Awaitable[Result]) -> Resu
     finally:
         hung_up.cancel()
         if task.cancel():
-            await asyncio.wait({task})  # its place in the batch is free when this returns
+            await asyncio.wait({task})  # so that its place in the batch is free when this function returns
 
 
 async def _hang_up(request: Request) -> None:

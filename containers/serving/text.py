@@ -1,4 +1,4 @@
-"""From token ids to text, piece by piece: no half characters, and nothing of a stop string."""
+"""Turns token ids into text piece by piece, without half characters and without any part of a stop string."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from tokenizers.decoders import DecodeStream
 
 
 class StopScanner:
-    """Lets text pass up to the stop string that is complete first. What may be the beginning of one is held back until it is decided."""
+    """Passes text on up to the first complete stop string. It holds back text that may be the beginning of one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self.stops = stops
@@ -15,9 +15,9 @@ class StopScanner:
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """The text that is safe to show now. Sets `found`, after which nothing more comes."""
+        """The text that is safe to show now. Sets `found` when a stop string is complete."""
         text = self._held + text
-        # The one that is complete first: a later one must not count only because both came in the same piece.
+        # The stop string that is complete first wins, even if a later one came in the same piece of text.
         found = [(at + len(stop), at) for stop in self.stops if (at := text.find(stop)) >= 0]
         if found:
             self.found, self._held = True, ""
@@ -27,18 +27,18 @@ class StopScanner:
         return text[:cut]
 
     def flush(self) -> str:
-        """What was held back, when the answer has ended without a stop string."""
+        """The text held back. Call it when the answer has ended without a stop string."""
         held, self._held = self._held, ""
         return held
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` with which `stop` begins, the whole of `stop` excluded."""
+    """Length of the longest end of `text` that is a beginning of `stop`, but not all of `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
 class AnswerText:
-    """The text of one answer, as its tokens arrive. Special tokens, such as the end of a turn, give none."""
+    """The text of one answer, as its tokens arrive. Special tokens, such as the end of a turn, have no text."""
 
     def __init__(self, tokenizer: Tokenizer, stops: Sequence[str] = ()) -> None:
         self._tokenizer = tokenizer
@@ -49,18 +49,18 @@ class AnswerText:
 
     @property
     def stopped(self) -> bool:
-        """A stop string has come: the answer is complete."""
+        """Whether a stop string has completed the answer."""
         return self._scanner.found
 
     def add(self, token: int) -> str:
-        """The text that this token makes certain: often none, sometimes that of several tokens."""
+        """The text that is certain with this token: often none, sometimes the text of several tokens."""
         self._tokens.append(token)
         text: str = self._decoder.step(self._tokenizer, token) or ""
         self._decoded += len(text)
         return self._scanner.feed(text)
 
     def finish(self) -> str:
-        """The rest: what may have begun a stop string, and a broken character at the end, shown as U+FFFD."""
+        """The rest of the text: what was held back, and a broken character at the end as U+FFFD."""
         everything = self._tokenizer.decode(self._tokens, skip_special_tokens=True)
         rest = self._scanner.feed(everything[self._decoded :])
         return rest if self.stopped else rest + self._scanner.flush()

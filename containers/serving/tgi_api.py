@@ -1,4 +1,4 @@
-"""How the routes of Text Generation Inference (TGI) are answered."""
+"""Answers the routes of Text Generation Inference (TGI)."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -23,7 +23,7 @@ from finetune_flows.containers.serving.tgi_bodies import (
 
 
 async def job_of(body: GenerateBody, service: Service, logprobs: bool) -> Job:
-    """The prompt in tokens, and what is asked for. Raises ApiError when it does not fit into the window."""
+    """The request to the engine. Raises ApiError when prompt and answer do not fit into the window."""
     parameters = body.parameters
     prompt = await service.prompts.text(body.inputs)
     if parameters.truncate:
@@ -33,7 +33,7 @@ async def job_of(body: GenerateBody, service: Service, logprobs: bool) -> Job:
 
 
 async def generate(body: GenerateBody, request: Request, service: Service) -> Generated:
-    """The answer, and with `details` its tokens."""
+    """The answer, and its tokens if `details` is set."""
     job = await job_of(body, service, logprobs=body.parameters.details)
     pieces = await service.answer(job, request)
     if not body.parameters.details:
@@ -44,21 +44,21 @@ async def generate(body: GenerateBody, request: Request, service: Service) -> Ge
 
 
 async def generate_stream(body: GenerateBody, request: Request, service: Service) -> Response:
-    """One event for each token; the last one carries the whole text."""
+    """One event per token. The last event contains the whole text."""
     job = await job_of(body, service, logprobs=True)
     events = _events(body, job, await service.stream(job, request), service)
     return StreamingResponse(events, media_type="text/event-stream")
 
 
 async def compatible(body: GenerateBody, request: Request, service: Service) -> Response:
-    """TGI's POST /: a stream, or a list of one answer."""
+    """TGI's POST /: a stream, or a list with one answer."""
     if body.stream:
         return await generate_stream(body, request, service)
     return JSONResponse([(await generate(body, request, service)).model_dump(exclude_unset=True)])
 
 
 def info(service: Service, settings: ServingSettings) -> Info:
-    """GET /info."""
+    """GET /info: the model and the limits of this server."""
     return Info(
         model_id=service.name,
         engine=service.engine.description,
@@ -78,7 +78,7 @@ async def _events(body: GenerateBody, job: Job, pieces: AsyncGenerator[Piece], s
                 if piece.finish:
                     event.generated_text, event.details = _text(body, so_far), _ending(job, so_far)
                 yield _sent(event)
-    except ApiError as error:  # the status is already sent
+    except ApiError as error:  # the status is already sent, so the error becomes an event
         yield _sent(TgiError.model_validate(error.body("tgi")))
 
 
@@ -88,7 +88,7 @@ def _text(body: GenerateBody, pieces: list[Piece]) -> str:
 
 
 def _token(piece: Piece, service: Service) -> TgiToken:
-    # Clients drop the text of special tokens, which must not happen to text that was held back until now.
+    # Clients drop the text of special tokens. A special token that releases text held back must not count as one.
     special = piece.token.id in service.prompts.special_tokens and not piece.text
     return TgiToken(id=piece.token.id, text=piece.text, logprob=piece.token.logprob, special=special)
 

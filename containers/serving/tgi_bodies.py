@@ -1,7 +1,7 @@
-"""What clients of Text Generation Inference (TGI) send and get, its Python client and the SageMaker examples among them.
+"""Requests and replies of Text Generation Inference (TGI), as its Python client and the SageMaker examples use them.
 
-Left out, and refused when asked for: best_of, grammars, watermarks, adapters, prompt details, top_n_tokens, typical_p and
-frequency penalties. Unlike TGI, the stop string is not part of the answer.
+Not supported, and refused: best_of, grammars, watermarks, adapters, prompt details, top_n_tokens, typical_p and frequency
+penalties. Unlike in TGI, the stop string is not part of the answer.
 """
 
 import secrets
@@ -25,7 +25,7 @@ from finetune_flows.containers.serving.service import Finish
 
 
 class Parameters(Body):
-    """How the answer is drawn. Greedy, unless do_sample or one of the sampling values is given."""
+    """How to choose the tokens of the answer. Greedy, unless do_sample or a sampling value is given."""
 
     unsupported: ClassVar = {
         "best_of": (1,), "frequency_penalty": (0,), "typical_p": (1,), "watermark": (False,), "grammar": (),
@@ -40,12 +40,12 @@ class Parameters(Body):
     repetition_penalty: RepetitionPenalty = 1.0
     seed: Seed | None = None
     stop: Stops = ()
-    truncate: Annotated[int, Field(ge=1)] | None = None  # keep so many tokens of the prompt's end
+    truncate: Annotated[int, Field(ge=1)] | None = None  # number of tokens to keep from the end of the prompt
     return_full_text: bool = False
     details: bool = False
 
     def sampling(self, new_tokens: int, logprobs: bool) -> Sampling:
-        """How the answer is drawn."""
+        """The engine's settings for this answer."""
         drawn = self.do_sample or any(value is not None for value in (self.temperature, self.top_p, self.top_k))
         return Sampling(
             max_new_tokens=new_tokens,
@@ -68,7 +68,7 @@ class GenerateBody(Body):
 
 
 class TgiToken(BaseModel):
-    """One generated token; a special one has no text."""
+    """One generated token. A special token has no text."""
 
     id: int
     text: str
@@ -92,14 +92,14 @@ class Details(StreamDetails):
 
 
 class Generated(BaseModel):
-    """A whole answer; `details` when asked for."""
+    """An answer in one piece, with `details` if requested."""
 
     generated_text: str
     details: Details | None = None
 
 
 class StreamEvent(BaseModel):
-    """One event of a stream; the last one carries the whole text and how it ended."""
+    """One event of a stream. The last one contains the whole text and how it ended."""
 
     index: int
     token: TgiToken
@@ -108,7 +108,7 @@ class StreamEvent(BaseModel):
 
 
 class Info(BaseModel):
-    """GET /info."""
+    """GET /info: the model and the limits of this server."""
 
     model_id: str
     engine: str
@@ -119,7 +119,7 @@ class Info(BaseModel):
 
 
 class TgiError(BaseModel):
-    """An error, as TGI's clients know it."""
+    """An error in TGI's format."""
 
     error: str
     error_type: str

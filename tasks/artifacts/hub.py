@@ -1,4 +1,4 @@
-"""Hub revisions: a branch or tag becomes the commit it stands for now, so that a recipe names bytes and not a moving target."""
+"""Resolves a branch or tag on the hub to its commit, because a branch or tag can point to other bytes tomorrow."""
 
 import os
 import re
@@ -12,10 +12,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def resolve_commit(
     kind: Literal["model", "dataset"], name: str, revision: str, token_variable: str = "HF_TOKEN"
 ) -> str:
-    """The commit behind `revision`; asks the hub only when it is not a commit already.
+    """The commit of `revision`. It asks the hub only when `revision` is not a commit already.
 
     Raises:
-        EnvironmentProblem: the hub cannot be reached, or has no such repository or revision.
+        EnvironmentProblem: the hub cannot be reached, or does not have this repository or revision.
     """
     if _COMMIT.fullmatch(revision):
         return revision
@@ -26,8 +26,8 @@ def resolve_commit(
     try:
         commit: str | None = api.repo_info(name, revision=revision, repo_type=kind).sha
     except (HfHubHTTPError, OSError) as error:
-        advice = "give the commit itself as the revision, or a local folder as the source, to work without the hub"
+        advice = "Next: to work without the hub, set the revision to a commit, or the source to a local folder"
         raise EnvironmentProblem(f"cannot look up {kind} {name}@{revision} on the hub: {error}\n  {advice}") from error
     if commit is None:
-        raise EnvironmentProblem(f"the hub names no commit for {kind} {name}@{revision}")
+        raise EnvironmentProblem(f"the hub returned no commit for {kind} {name}@{revision}. Next: set a commit")
     return commit

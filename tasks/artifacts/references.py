@@ -1,4 +1,4 @@
-"""References: small, frozen, JSON-able names of large things. Prefect passes and caches these, never bytes."""
+"""References to artefacts: small and frozen. Prefect passes and caches these as JSON, never the bytes."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,13 +11,13 @@ Kind = Literal["base-model", "dataset", "model", "evaluation"]
 
 
 class Reference(Frozen):
-    """One artefact in the store."""
+    """A reference to one artefact in the store."""
 
     kind: Kind
     uri: str = Field(description="Folder that holds the artefact.")
     digest: str = Field(description="sha256 over the names and digests of its files.")
-    size: int = Field(ge=0, description="Bytes of all its files.")
-    step_key: str = Field(description="What it was made from; see tasks.artifacts.keys.")
+    size: int = Field(ge=0, description="Size of all its files, in bytes.")
+    step_key: str = Field(description="Digest of everything that determined it; see tasks.base.values.step_key.")
 
     @property
     def path(self) -> Path:

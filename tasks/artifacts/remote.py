@@ -1,9 +1,9 @@
-"""Weights that stay in S3: an artefact then holds the small files, and remote.json, which says where the rest is.
+"""Artefacts whose weights stay in S3. The local folder has the small files and remote.json, which locates the rest:
 
     {"uri": "s3://bucket/.../", "region": ..., "profile": ..., "files": {"model/model.safetensors": {"size": ..., "etag": ...}},
-     "facts": {what the platform told of the job}}
+     "facts": {what the platform reported about the job}}
 
-An artefact whose objects are gone or changed counts as absent, like one whose files are.
+If an object in S3 is missing or changed, the artefact counts as absent, as with a local file.
 """
 
 import hashlib
@@ -16,15 +16,16 @@ from pydantic import Field
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import ArtifactDamaged
+from finetune_flows.tasks.base.files import sha256_of
 from finetune_flows.tasks.base.values import Frozen
 
 REMOTE = "remote.json"
 
 
 class RemoteFiles(Frozen):
-    """What remote.json says."""
+    """The content of remote.json."""
 
-    uri: str = Field(pattern=r"^s3://[^/]+/.+/$", description="Prefix that the names of the files begin with.")
+    uri: str = Field(pattern=r"^s3://[^/]+/.+/$", description="Prefix of all the files.")
     region: str
     profile: str | None = None
     files: dict[str, dict[str, Any]] = Field(description="Size in bytes and S3's entity tag, by name.")
@@ -32,7 +33,7 @@ class RemoteFiles(Frozen):
 
 
 def read_remote(folder: Path) -> RemoteFiles | None:
-    """None for an artefact that holds everything itself."""
+    """The remote files of an artefact; None when all its files are local."""
     try:
         return RemoteFiles.model_validate_json((folder / REMOTE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -40,7 +41,7 @@ def read_remote(folder: Path) -> RemoteFiles | None:
 
 
 def remote_prefix(folder: Path) -> str | None:
-    """Where the files of `folder` are in S3, when they stayed there; it may be the artefact's folder or one in it."""
+    """The S3 prefix of `folder`, an artefact's folder or a folder directly in it; None when its files are local."""
     for above in (folder, folder.parent):
         remote = read_remote(above)
         if remote is not None:
@@ -50,10 +51,10 @@ def remote_prefix(folder: Path) -> str | None:
 
 
 def with_weights(folder: Path, cache: Path) -> Path:
-    """`folder` itself; or, when its weights stayed in S3, a folder below `cache` with all of it, downloaded once.
+    """`folder` if its files are local; otherwise a complete copy below `cache`, downloaded once.
 
     Raises:
-        ArtifactDamaged: what came is not what the training program wrote.
+        ArtifactDamaged: a downloaded file differs from what the training program wrote.
     """
     above = next((each for each in (folder, folder.parent) if (each / REMOTE).exists()), None)
     if above is None:
@@ -61,6 +62,7 @@ def with_weights(folder: Path, cache: Path) -> Path:
     whole = cache / hashlib.sha256(str(remote_prefix(above)).encode()).hexdigest()[:24]
     if not whole.exists():
         cache.mkdir(parents=True, exist_ok=True)
+        # Download under a temporary name: an interrupted download must not look complete.
         with tempfile.TemporaryDirectory(dir=cache) as draft:
             _fetch(above, Path(draft) / "whole")
             (Path(draft) / "whole").rename(whole)
@@ -68,7 +70,6 @@ def with_weights(folder: Path, cache: Path) -> Path:
 
 
 def _fetch(artifact: Path, folder: Path) -> None:
-    from finetune_flows.tasks.base.files import sha256_of  # the store reads this module
 
     remote = read_remote(artifact)
     assert remote is not None
@@ -78,21 +79,21 @@ def _fetch(artifact: Path, folder: Path) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, key + name, str(folder / name))
         if name in written and sha256_of(folder / name) != written[name]:
-            raise ArtifactDamaged(f"{remote.uri}{name} is not what the training program wrote")
+            raise ArtifactDamaged(f"{remote.uri}{name} differs from what the training program wrote")
 
 
 def lineage_of(model: Reference, dataset_digest: str) -> dict[str, str]:
-    """Where a model comes from: digests, and what the platform told of the job that made it."""
+    """The origin of a model: digests, and what the platform reported about its training job."""
     remote = read_remote(model.path)
     facts = {} if remote is None else {name: str(value) for name, value in remote.facts.items()}
     return {"model_digest": model.digest, "dataset_digest": dataset_digest, "step_key": model.step_key} | facts
 
 
 def check_remote(folder: Path) -> None:
-    """Asks S3 for the objects of an artefact, if it has any.
+    """Checks in S3 that an artefact's remote objects exist and are unchanged. Does nothing for a local artefact.
 
     Raises:
-        ArtifactDamaged: some are gone, or are not the ones that the job wrote.
+        ArtifactDamaged: an object is missing or changed.
     """
     remote = read_remote(folder)
     if remote is None:
@@ -103,7 +104,7 @@ def check_remote(folder: Path) -> None:
         there = list_prefix(_s3_of(remote), remote.uri)
     changed = sorted(name for name, entry in remote.files.items() if there.get(name) != entry)
     if changed:
-        raise ArtifactDamaged(f"{remote.uri} lacks files of {folder}, or has others: {', '.join(changed[:5])}")
+        raise ArtifactDamaged(f"files of {folder} are missing or changed in {remote.uri}: {', '.join(changed[:5])}")
 
 
 def _s3_of(remote: RemoteFiles) -> Any:
@@ -114,7 +115,7 @@ def _s3_of(remote: RemoteFiles) -> Any:
 
 
 def list_prefix(s3: Any, uri: str) -> dict[str, dict[str, Any]]:
-    """Size in bytes and entity tag of every object below a prefix, by its name below it."""
+    """Size in bytes and entity tag of every object below a prefix, by name relative to the prefix."""
     bucket, key = split_uri(uri)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
     objects = [each for page in pages for each in page.get("Contents", [])]
@@ -122,6 +123,6 @@ def list_prefix(s3: Any, uri: str) -> dict[str, dict[str, Any]]:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key."""
+    """Bucket and key of an `s3://` address."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key

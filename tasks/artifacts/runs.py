@@ -1,4 +1,7 @@
-"""A small record of every run: the resolved recipe when it starts, the outcome or the failure when it ends."""
+"""A small record of every run: the resolved recipe when it starts, the outcome or the failure when it ends.
+
+A run that is killed never writes its end. So a new record already says what to assume then.
+"""
 
 import json
 from datetime import datetime
@@ -22,7 +25,7 @@ class Run(Frozen):
 
 
 def start_run(recipe: Recipe, flow_run: str) -> Path:
-    """Makes the run's folder and saves the resolved recipe in it."""
+    """Creates the run's folder and saves the resolved recipe in it."""
     started = now()
     identifier = f"{started:%Y%m%d-%H%M%S}-{recipe.name}-{flow_run[:8]}"
     folder = home() / "runs" / identifier
@@ -33,18 +36,18 @@ def start_run(recipe: Recipe, flow_run: str) -> Path:
 
 
 def end_run(folder: Path, result: str, outcome: dict[str, Any] | None = None) -> None:
-    """Records how it ended."""
+    """Records how the run ended."""
     run = _read(folder).model_copy(update={"ended": now(), "result": result, "outcome": outcome})
     write_json(folder / "run.json", run.model_dump(mode="json"))
 
 
 def list_runs() -> list[Run]:
-    """All of them, the newest last."""
+    """All runs, the newest last."""
     return [_read(path.parent) for path in sorted((home() / "runs").glob("*/run.json"))]
 
 
 def latest_recipe(name: str) -> Recipe | None:
-    """The recipe of that name as it was last run."""
+    """The recipe of this name from its latest run; None when it was never run."""
     folders = [home() / "runs" / run.id for run in list_runs() if run.recipe == name]
     return load_recipe(folders[-1] / "recipe.yaml") if folders else None
 

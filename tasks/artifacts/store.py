@@ -1,4 +1,4 @@
-"""The artefact store: folders named by step key, complete only when their manifest is there and true."""
+"""The artefact store: folders named by step key. An artefact is complete only if its manifest exists and is correct."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 
 
 class Draft:
-    """An artefact being written: fill `path`, and list in `parents` the digests it was made from."""
+    """An artefact being written. Put its files into `path`, and the digests of its inputs into `parents`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,23 +33,23 @@ class Store:
         self.root = root or home() / "artifacts"
 
     def folder(self, kind: Kind, key: str) -> Path:
-        """Where the artefact of that key is, or will be."""
+        """The folder of the artefact with this key, whether it exists or not."""
         return self.root / kind / key[:24]
 
     def find(self, kind: Kind, key: str) -> Reference | None:
-        """The complete, undamaged artefact of that key; None when there is none."""
+        """The complete, undamaged artefact with this key; None when there is none."""
         try:
             return self._read(kind, self.folder(kind, key))
         except ArtifactDamaged:
             return None
 
     def require(self, kind: Kind, key: str) -> Reference:
-        """The artefact of that key. Raises ArtifactDamaged when it is absent, changed or half written."""
+        """The artefact with this key. Raises ArtifactDamaged when it is absent, changed or half written."""
         return self._read(kind, self.folder(kind, key))
 
     @contextmanager
     def write(self, kind: Kind, key: str) -> Iterator[Draft]:
-        """A draft folder that becomes the artefact when the block ends well, and disappears when it does not."""
+        """A draft folder that becomes the artefact if the block succeeds, and is deleted if the block raises."""
         drafts = self.root / "drafts"
         drafts.mkdir(parents=True, exist_ok=True)
         draft = Draft(Path(tempfile.mkdtemp(dir=drafts, prefix=f"{kind}-{key[:12]}-")))
@@ -62,7 +62,7 @@ class Store:
     def _publish(self, kind: Kind, key: str, draft: Draft) -> None:
         files = digest_files(draft.path)
         with locked(self.root / ".lock"):
-            if self.find(kind, key) is None:  # otherwise somebody else made the same thing meanwhile
+            if self.find(kind, key) is None:  # otherwise another process has written the same artefact meanwhile
                 self._move_in(kind, key, draft, files)
 
     def _move_in(self, kind: Kind, key: str, draft: Draft, files: dict[str, dict[str, Any]]) -> None:
@@ -79,6 +79,7 @@ class Store:
             "parents": draft.parents,
             "files": files,
         }
+        # The manifest goes last: without it, a reader treats a half-written artefact as absent.
         write_json(folder / MANIFEST, manifest)
 
     def _read(self, kind: Kind, folder: Path) -> Reference:
@@ -91,10 +92,10 @@ class Store:
 
 
 def verify(reference: Reference) -> None:
-    """Reads every byte again; of weights that stayed in S3, only what S3 says of them.
+    """Compares an artefact with its manifest. Reads every local byte; for weights in S3, compares size and entity tag.
 
     Raises:
-        ArtifactDamaged: the artefact is gone, or differs from its manifest.
+        ArtifactDamaged: the artefact is missing, or differs from its manifest.
     """
     expected = _read_manifest(reference.path)["files"]
     files = digest_files(reference.path, skip=(MANIFEST,))
@@ -106,7 +107,7 @@ def verify(reference: Reference) -> None:
 
 
 def parents_of(reference: Reference) -> list[str]:
-    """Digests of what it was made from. Raises ArtifactDamaged when it is gone."""
+    """Digests of the artefact's inputs. Raises ArtifactDamaged when the artefact is missing."""
     parents: list[str] = _read_manifest(reference.path)["parents"]
     return parents
 

@@ -1,4 +1,4 @@
-"""AWS clients of one recipe section: made when they are first needed, all from one session.
+"""The AWS clients of one platform section. They share one session, and each is created when it is first needed.
 
 Credentials, region and endpoints come from boto3's usual places (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_*, roles).
 """
@@ -15,11 +15,11 @@ from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 if TYPE_CHECKING:
     import boto3
 
-PLACEHOLDER_ACCOUNT = "123456789012"  # AWS's own example account, for requests that are only shown
+PLACEHOLDER_ACCOUNT = "123456789012"  # AWS's example account, for requests that are shown and never sent
 
 
 class Clients:
-    """The session, its clients, and what the account decides: names of bucket and role."""
+    """The session, its clients, and the names that depend on the account: bucket and role."""
 
     def __init__(self, section: SageMakerPlatform, account: str | None = None) -> None:
         self.section = section
@@ -27,21 +27,22 @@ class Clients:
 
     @cached_property
     def session(self) -> "boto3.Session":
-        """Raises EnvironmentProblem when boto3 is not installed or the profile is unknown."""
+        """The boto3 session. Raises EnvironmentProblem when boto3 is not installed or the profile is unknown."""
         try:
             import boto3
             from botocore.exceptions import ProfileNotFound
         except ImportError as error:
             raise EnvironmentProblem(NEEDS_BOTO3) from error
         try:
-            region = self.section.region or os.environ.get("AWS_REGION")  # which the AWS CLI reads, and boto3 does not
+            # The AWS CLI reads AWS_REGION; boto3 reads only AWS_DEFAULT_REGION.
+            region = self.section.region or os.environ.get("AWS_REGION")
             return boto3.Session(profile_name=self.section.profile, region_name=region)
         except ProfileNotFound as error:
             raise EnvironmentProblem(f"{error}. Next: aws configure --profile {self.section.profile}") from error
 
     @cached_property
     def region(self) -> str:
-        """Raises EnvironmentProblem when none is set anywhere."""
+        """The AWS region. Raises EnvironmentProblem when none is set."""
         region: str | None = self.session.region_name
         if region is None:
             raise EnvironmentProblem("no AWS region is set. Next: set platform.region, or AWS_REGION")
@@ -49,17 +50,17 @@ class Clients:
 
     @cached_property
     def account(self) -> str:
-        """The account's 12 digits, asked of STS once."""
+        """The account's 12 digits. The first use asks STS."""
         return self._account or str(self.client("sts").get_caller_identity()["Account"])
 
     @property
     def bucket(self) -> str:
-        """The recipe's bucket, or the one that `setup aws` makes."""
+        """The recipe's bucket, or the one that `setup aws` creates."""
         return self.section.bucket or f"finetune-flows-{self.account}-{self.region}"
 
     @property
     def home(self) -> str:
-        """`s3://bucket/prefix`: whose a job or endpoint is."""
+        """`s3://bucket/prefix`. It marks which jobs and endpoints are ours."""
         return f"s3://{self.bucket}/{self.section.prefix}"
 
     @property
@@ -71,12 +72,15 @@ class Clients:
 
     @property
     def role_name(self) -> str:
-        """Name of the execution role."""
+        """The name of the execution role, without its path."""
         return self.section.role.split("/")[-1]
 
     @property
     def stack(self) -> str:
-        """Name of the CloudFormation stack of `setup aws`: one for each role, so that no recipe takes another's away."""
+        """The name of the CloudFormation stack of `setup aws`.
+
+        There is one stack per role. If recipes with different roles shared a stack, each set-up would delete the other's role.
+        """
         return re.sub("[^A-Za-z0-9]+", "-", self.role_name) + "-setup"
 
     @property
@@ -84,11 +88,11 @@ class Clients:
         """botocore's credentials, which renew themselves. Raises EnvironmentProblem when there are none."""
         found = self.session.get_credentials()
         if found is None:
-            raise EnvironmentProblem("no AWS credentials are found. Next: aws configure, or aws sso login")
+            raise EnvironmentProblem("no AWS credentials found. Next: aws configure, or aws sso login")
         return found
 
     def client(self, service: str) -> Any:
-        """The client of a service, made once. botocore tries throttled and broken calls again by itself."""
+        """The client of a service, created once. botocore retries throttled and interrupted calls by itself."""
         if service not in self._made:
             from botocore.config import Config
 

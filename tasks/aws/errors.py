@@ -1,4 +1,4 @@
-"""Errors of AWS as ours: what passes by itself is TryLater, a quota names itself and where it is raised."""
+"""Translates errors of AWS: temporary ones become TryLater, and the others name the next step."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem, FinetuneError, 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-_PASSING = {
+_TEMPORARY = {
     "InsufficientInstanceCapacity",
     "InternalError",
     "InternalFailure",
@@ -35,17 +35,18 @@ QUOTAS_PAGE = "https://console.aws.amazon.com/servicequotas/home/services/sagema
 
 
 def code_of(error: "ClientError") -> str:
-    """AWS's name for what happened, such as ValidationException."""
+    """AWS's error code, such as ValidationException."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def words_of(error: "ClientError") -> str:
-    """AWS's own sentence."""
+    """AWS's error message."""
     return str(error.response.get("Error", {}).get("Message", error))
 
 
 def is_missing(error: "ClientError") -> bool:
-    """Whether the thing is not there. SageMaker and CloudFormation say so by a failed validation and a sentence."""
+    """Whether the error says that the requested thing does not exist."""
+    # SageMaker and CloudFormation have no code for this: they answer with a validation error and a sentence.
     by_sentence = (
         code_of(error) in ("ValidationException", "ValidationError")
         and _MISSING_WORDS.search(words_of(error)) is not None
@@ -55,11 +56,11 @@ def is_missing(error: "ClientError") -> bool:
 
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
-    """Errors of boto3, as ours.
+    """Translates errors of boto3 that the block raises. `doing` begins the message.
 
     Raises:
-        TryLater: throttled, no capacity, or AWS was not reached.
-        EnvironmentProblem: boto3 is not installed, no credentials, no permission, a quota, or a request that AWS refuses.
+        TryLater: AWS throttles, has no capacity, or cannot be reached.
+        EnvironmentProblem: boto3, credentials or a permission is missing, a quota is too small, or AWS refuses the request.
     """
     try:
         from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -73,20 +74,22 @@ def aws_errors(doing: str) -> Iterator[None]:
     except ClientError as error:
         raise translated(error, doing) from error
     except HTTPClientError as error:
-        raise TryLater(f"{doing}: AWS was not reached: {error}") from error
+        raise TryLater(f"{doing}: AWS cannot be reached: {error}") from error
     except BotoCoreError as error:
         raise EnvironmentProblem(f"{doing}: {error}. Next: aws sts get-caller-identity") from error
 
 
 def translated(error: "ClientError", doing: str) -> FinetuneError:
-    """The error of ours that says what to do next."""
+    """The error as one of this project's, with the next step."""
     code, words = code_of(error), words_of(error)
-    if code in _PASSING or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
+    if code in _TEMPORARY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
         return TryLater(f"{doing}: {code}: {words}")
     if code == "ResourceLimitExceeded":
-        return EnvironmentProblem(f"{doing}: {words}\n  Next: ask for more of this quota at {QUOTAS_PAGE}")
+        return EnvironmentProblem(f"{doing}: {words}\n  Next: request a higher quota at {QUOTAS_PAGE}")
     if code in _CREDENTIALS:
         return EnvironmentProblem(f"{doing}: {words}\n  Next: renew the credentials (aws sso login, aws configure)")
     if code in _DENIED:
-        return EnvironmentProblem(f"{doing}: not permitted: {words}\n  Next: docs/aws.md lists the permissions")
+        return EnvironmentProblem(
+            f"{doing}: not permitted: {words}\n  Next: grant the permission; docs/aws.md lists them all"
+        )
     return EnvironmentProblem(f"{doing}: {code}: {words}")

@@ -1,4 +1,4 @@
-"""What common instance types have and about what they cost: instances.yaml, read once."""
+"""The hardware and approximate prices of common instance types, from instances.yaml."""
 
 import re
 from functools import lru_cache
@@ -13,9 +13,9 @@ from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 
 class Instance(Frozen):
-    """One type."""
+    """One instance type."""
 
-    usd_per_hour: float = Field(description="On demand in us-east-1, about.")
+    usd_per_hour: float = Field(description="Approximate on-demand price in us-east-1.")
     memory_gib: float
     gpu: str | None = None
     gpu_count: int = 0
@@ -23,9 +23,9 @@ class Instance(Frozen):
 
 
 class Table(Frozen):
-    """All that we know of, and since when."""
+    """All known instance types, and the date of the prices."""
 
-    read: str = Field(description="Year and month in which the prices were read.")
+    read: str = Field(description="Year and month of the prices.")
     source: str
     same_price: list[str]
     elsewhere: float
@@ -42,7 +42,7 @@ def table() -> Table:
 
 
 def gpus_that_serve(section: SageMakerPlatform) -> int:
-    """GPUs that share one model on the recipe's serving instance: all, but for our own server, which uses one."""
+    """The number of GPUs that one model uses on the recipe's serving instance: all, or one with this project's server."""
     instance = table().instances.get(section.serving_instance)
     return 1 if instance is None or section.serving_engine == "finetune-flows" else max(1, instance.gpu_count)
 
@@ -58,10 +58,10 @@ def _instance(row: dict[str, Any], gpus: dict[str, float]) -> Instance:
     )
 
 
-# Families whose machines have an NVMe disk of their own, encrypted by hardware: a key for the volume is refused.
+# Instance families with a local NVMe disk. Its hardware encrypts it, so SageMaker refuses VolumeKmsKeyId for these types.
 _OWN_DISK = re.compile(r"^ml\.(g4dn|g5|g6e?|gr6|g7e?|p3dn|p4de?|p5(e|en)?|p6-\w+|trn\d\w*|[a-z]\d\w*d)\.")
 
 
 def has_own_disk(instance: str) -> bool:
-    """Whether machines of this type have an NVMe disk, so that volume size and volume key mean nothing to them."""
+    """Whether this type has a local NVMe disk. If so, SageMaker ignores the volume size and refuses a volume key."""
     return _OWN_DISK.match(instance) is not None

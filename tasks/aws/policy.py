@@ -1,7 +1,7 @@
-"""IAM policies, as statements that each give their reason. docs/aws.md lists them; a test compares the two.
+"""IAM policies as statements with a reason each. docs/aws.md lists them; a test compares the two.
 
-policy_execution has what jobs and endpoints may do, policy_caller what whoever starts them needs, policy_setup what
-whoever sets up the account needs.
+policy_execution has the permissions of jobs and endpoints, policy_caller those of the person who starts them,
+policy_setup those of the person who sets up the account.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ Policy = dict[str, Any]
 
 
 class Statement(Frozen):
-    """One permission and what it is for."""
+    """One permission and its purpose."""
 
     sid: str
     reason: str
@@ -22,26 +22,26 @@ class Statement(Frozen):
     condition: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As IAM reads it."""
+        """The statement in IAM's format."""
         statement = {"Sid": self.sid, "Effect": "Allow", "Action": self.actions, "Resource": self.resources}
         return statement | ({"Condition": self.condition} if self.condition else {})
 
 
 def document(statements: list[Statement]) -> Policy:
-    """A policy of these statements."""
+    """A policy document with these statements."""
     return {"Version": "2012-10-17", "Statement": [statement.to_json() for statement in statements]}
 
 
 def difference(present: Policy, wanted: Policy) -> str:
-    """What a change of a policy adds and takes away: nobody widens a role without having read it."""
+    """What a change of a policy adds and removes, so that a person reads it before the change is applied."""
     more, fewer = lacking(present, wanted), lacking(wanted, present)
     words = [f"adds {', '.join(more)}"] if more else []
-    words += [f"takes away {', '.join(fewer)}"] if fewer else []
-    return "; ".join(words) or "the same permissions under other conditions"
+    words += [f"removes {', '.join(fewer)}"] if fewer else []
+    return "; ".join(words) or "the same permissions with different conditions"
 
 
 def lacking(present: Policy, wanted: Policy) -> list[str]:
-    """`action on resource` for each permission of `wanted` that `present` does not name."""
+    """`action on resource` for each permission of `wanted` that `present` lacks."""
     return sorted(_grants(wanted) - _grants(present))
 
 
@@ -56,7 +56,7 @@ def _grants(policy: Policy) -> set[str]:
 
 
 def only_tls(clients: Clients) -> Policy:
-    """A bucket's policy: it refuses requests that are not encrypted on their way."""
+    """The bucket's policy. It refuses requests without TLS."""
     bucket = arn(clients, "s3", clients.bucket)
     refused = {
         "Sid": "OnlyTls",
@@ -70,7 +70,7 @@ def only_tls(clients: Clients) -> Policy:
 
 
 def use_key(clients: Clients) -> list[Statement]:
-    """The recipe's own key, where it has one."""
+    """The permission to use the recipe's KMS key; empty without one."""
     if clients.section.kms_key is None:
         return []
     reason = "Only with platform.kms_key: encrypt and decrypt objects and disks with your key."
@@ -79,19 +79,19 @@ def use_key(clients: Clients) -> list[Statement]:
 
 
 def _key(clients: Clients, key: str) -> dict[str, Any]:
-    """A policy cannot name an alias as its resource: it is a condition on all keys of the account."""
     if key.startswith("alias/"):
+        # IAM does not accept an alias as a resource, so the alias becomes a condition on all keys of the account.
         condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": key}}
         return {"resources": [arn(clients, "kms", "key/*", regional=True)], "condition": condition}
     return {"resources": [key if key.startswith("arn:") else arn(clients, "kms", f"key/{key}", regional=True)]}
 
 
 def arn(clients: Clients, service: str, resource: str, regional: bool = False) -> str:
-    """ARN of something of this account. S3's ARNs name neither region nor account."""
+    """The ARN of a resource of this account. ARNs of S3 have neither region nor account."""
     place = f"{clients.region}:{clients.account}" if regional else ":"
     return f"arn:{partition(clients)}:{service}:{place}:{resource}"
 
 
 def partition(clients: Clients) -> str:
-    """`aws`, or `aws-cn` and the like."""
+    """The partition of the region: `aws`, or for example `aws-cn`."""
     return str(clients.session.get_partition_for_region(clients.region))

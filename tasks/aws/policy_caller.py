@@ -1,11 +1,11 @@
-"""What whoever starts jobs and endpoints has to be permitted, made from the recipe's section."""
+"""The permissions of the person who starts jobs and endpoints, built from the recipe's platform section."""
 
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.policy import Statement, arn, partition, use_key
 
 
 def caller_statements(clients: Clients) -> list[Statement]:
-    """What whoever starts runs must be permitted. It is shown, never granted: your administrators decide."""
+    """The permissions that starting runs needs. They are shown and never granted: your administrators decide."""
     parts = (_running, _moving_files, _watching, _scaling, _checking_first, use_key)
     return [statement for part in parts for statement in part(clients)]
 
@@ -15,13 +15,13 @@ def _running(clients: Clients) -> list[Statement]:
     return [
         Statement(
             sid="Run",
-            reason="Create, look at, stop and delete jobs, models, endpoints and versions in the Model Registry.",
+            reason="Create, describe, stop and delete jobs, models, endpoints and versions in the Model Registry.",
             actions=[f"sagemaker:{action}" for action in _SAGEMAKER_ACTIONS],
             resources=own,
         ),
         Statement(
             sid="Find",
-            reason="List endpoints and what they are made of, to find and sweep our own; AWS has no narrower resource for it.",
+            reason="List endpoints and their parts, to find and sweep our own. AWS permits no narrower resource.",
             actions=[
                 "sagemaker:ListEndpointConfigs",
                 "sagemaker:ListEndpoints",
@@ -32,7 +32,7 @@ def _running(clients: Clients) -> list[Statement]:
         ),
         Statement(
             sid="PassRole",
-            reason="Hand the execution role, and no other, to SageMaker.",
+            reason="Pass the execution role, and no other role, to SageMaker.",
             actions=["iam:GetRole", "iam:PassRole"],
             resources=[clients.role_arn],
         ),
@@ -44,13 +44,13 @@ def _moving_files(clients: Clients) -> list[Statement]:
     return [
         Statement(
             sid="Transfer",
-            reason="Upload data and code, fetch results, remove what is over.",
+            reason="Upload data and code, download results, delete what is no longer needed.",
             actions=["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
             resources=[f"{bucket}/{clients.section.prefix}/*"],
         ),
         Statement(
             sid="LookAtBucket",
-            reason="See what is there already, and that the bucket is in the right region.",
+            reason="Find files that exist already, and check that the bucket is in the right region.",
             actions=["s3:GetBucketLocation", "s3:ListBucket"],
             resources=[bucket],
         ),
@@ -67,7 +67,7 @@ def _watching(clients: Clients) -> list[Statement]:
         ),
         Statement(
             sid="Watch",
-            reason="`finetune monitor`: latency, errors and load of endpoints; AWS has no narrower resource for it.",
+            reason="`finetune monitor`: read latency, errors and load of endpoints. AWS permits no narrower resource.",
             actions=["cloudwatch:GetMetricData"],
             resources=["*"],
         ),
@@ -78,7 +78,7 @@ def _scaling(clients: Clients) -> list[Statement]:
     return [
         Statement(
             sid="Scale",
-            reason="Autoscaling, and the alarms of an endpoint: on its limits, and to roll an update back.",
+            reason="Set up autoscaling, and alarms that watch an endpoint's limits and roll back an update.",
             actions=[
                 "application-autoscaling:DeregisterScalableTarget",
                 "application-autoscaling:PutScalingPolicy",
@@ -91,7 +91,7 @@ def _scaling(clients: Clients) -> list[Statement]:
         ),
         Statement(
             sid="ScaleFirstTime",
-            reason="The first autoscaled endpoint of an account makes AWS's own role for it.",
+            reason="Create AWS's own autoscaling role, once per account, with the first autoscaled endpoint.",
             actions=["iam:CreateServiceLinkedRole"],
             resources=[
                 f"arn:{partition(clients)}:iam::*:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/*"
@@ -104,7 +104,7 @@ def _checking_first(_: Clients) -> list[Statement]:
     return [
         Statement(
             sid="Preflight",
-            reason="Optional. Check quotas, prices, PassRole and your own images before anything is uploaded, and record which image trained; without it, that is noted.",
+            reason="Optional. Check quotas, prices, PassRole and your own images before anything is uploaded, and record the training image. Without it, the report notes what was not checked.",
             actions=[
                 "ecr:BatchGetImage",
                 "iam:SimulatePrincipalPolicy",

@@ -1,4 +1,4 @@
-"""The execution role: SageMaker alone may take it, and it may do the least that our jobs and endpoints need."""
+"""The execution role. Only SageMaker may assume it, and it has only the permissions that jobs and endpoints need."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ TRUST: Policy = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-"""Who may take the execution role: SageMaker alone."""
+"""The trust policy of the execution role: only SageMaker may assume it."""
 
 
 def trusts_sagemaker(role: dict[str, Any]) -> bool:
-    """Whether SageMaker may take this role (an answer of GetRole)."""
+    """Whether SageMaker may assume this role (`Role` of a GetRole response)."""
     statements = role["AssumeRolePolicyDocument"]["Statement"]
     services = [each.get("Principal", {}).get("Service", []) for each in statements if each.get("Effect") == "Allow"]
     return any("sagemaker.amazonaws.com" in ([each] if isinstance(each, str) else each) for each in services)
 
 
 def execution_statements(clients: Clients) -> list[Statement]:
-    """What a job and an endpoint may do: their own prefix of the bucket, their logs and metrics, pulling images."""
+    """The permissions of jobs and endpoints: their prefix of the bucket, their logs and metrics, and pulling images."""
     parts = (_own_objects, _reporting, _pulling_images, _only_if_used)
     return [statement for part in parts for statement in part(clients)]
 
@@ -30,7 +30,7 @@ def _own_objects(clients: Clients) -> list[Statement]:
     return [
         Statement(
             sid="OwnObjects",
-            reason="Read channels and models, write models, outputs and checkpoints, below the recipe's prefix only.",
+            reason="Read channels and models; write models, outputs and checkpoints; only below the recipe's prefix.",
             actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
             resources=[f"{bucket}/{section.prefix}/*"],
         ),
@@ -55,13 +55,13 @@ def _reporting(clients: Clients) -> list[Statement]:
     return [
         Statement(
             sid="WriteLogs",
-            reason="What the programs print goes to CloudWatch Logs, from where we show it.",
+            reason="Write the output of the programs to CloudWatch Logs, where `finetune` reads it.",
             actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
             resources=[logs, f"{logs}:log-stream:*"],
         ),
         Statement(
             sid="WriteMetrics",
-            reason="Loss and load go to CloudWatch; autoscaling and rollback alarms look at them.",
+            reason="Write loss and load to CloudWatch, where autoscaling and rollback alarms read them.",
             actions=["cloudwatch:PutMetricData"],
             resources=["*"],
             condition={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}},
@@ -73,13 +73,13 @@ def _pulling_images(clients: Clients) -> list[Statement]:
     return [
         Statement(
             sid="LogInToRegistry",
-            reason="A token for pulling images; AWS has no narrower resource for it.",
+            reason="Get a token for pulling images. AWS permits no narrower resource.",
             actions=["ecr:GetAuthorizationToken"],
             resources=["*"],
         ),
         Statement(
             sid="PullImages",
-            reason="Pull AWS's containers, which belong to another account in each region, or your own. Reading only.",
+            reason="Pull your images and AWS's, which belong to a different account in each region. Read only.",
             actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
             resources=[f"arn:{partition(clients)}:ecr:{clients.region}:*:repository/*"],
         ),
@@ -92,7 +92,7 @@ def _only_if_used(clients: Clients) -> list[Statement]:
         statements.append(
             Statement(
                 sid="UseVpc",
-                reason="Only with platform.subnets: SageMaker puts a network interface into your VPC and removes it again.",
+                reason="Only with platform.subnets: let SageMaker create a network interface in your VPC and delete it again.",
                 actions=[
                     "ec2:CreateNetworkInterface",
                     "ec2:CreateNetworkInterfacePermission",

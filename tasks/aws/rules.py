@@ -1,4 +1,4 @@
-"""Rules that AWS enforces and its API model does not hold, one function each; and our own: no secret in job data."""
+"""Rules that AWS enforces but its API model lacks, one function each; and a rule of ours: no secrets in job data."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,14 @@ from finetune_flows.tasks.aws.instances import has_own_disk
 Request = Mapping[str, Any]
 
 LONGEST_JOB = 28 * 24 * 3600
-"""Seconds. The service's limit for MaxRuntimeInSeconds and MaxWaitTimeInSeconds."""
+"""The service's limit for MaxRuntimeInSeconds and MaxWaitTimeInSeconds, in seconds."""
 
 _LARGEST_ENVIRONMENT = 32 * 1024  # bytes, names and values of a model's environment together
 _SECRET_NAME = re.compile(r"(^|_)(TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY|ACCESS_KEY_ID|CREDENTIALS?)$", re.IGNORECASE)
 
 
 def broken_rules(operation: str, request: Request) -> Iterator[str]:
-    """What AWS would refuse, or we do, in a request that fits the API model."""
+    """One line for each broken rule in a request that fits the API model."""
     for rule in _RULES.get(operation, ()):
         yield from rule(request)
 
@@ -31,7 +31,7 @@ def _spot_waits_long_enough(request: Request) -> Iterator[str]:
     if wait is None or wait < run:
         yield f"StoppingCondition.MaxWaitTimeInSeconds: spot training needs it, and at least MaxRuntimeInSeconds ({run})"
     if "CheckpointConfig" not in request:
-        yield "CheckpointConfig: spot training without it starts from nothing after each interruption"
+        yield "CheckpointConfig: missing; without it, spot training starts from the beginning after each interruption"
     if request["ResourceConfig"].get("KeepAlivePeriodInSeconds"):
         yield "ResourceConfig.KeepAlivePeriodInSeconds: a spot instance cannot be kept warm"
 
@@ -47,7 +47,7 @@ def _key_suits_the_disk(request: Request) -> Iterator[str]:
     resources = request["ResourceConfig"]
     if resources.get("VolumeKmsKeyId") and has_own_disk(resources.get("InstanceType", "")):
         yield (
-            f"ResourceConfig.VolumeKmsKeyId: {resources['InstanceType']} has a disk of its own, which its hardware encrypts; "
+            f"ResourceConfig.VolumeKmsKeyId: {resources['InstanceType']} has a local disk that its hardware encrypts; "
             "AWS refuses a key for it"
         )
 
@@ -90,7 +90,7 @@ def _model_is_well_placed(request: Request) -> Iterator[str]:
 def _secrets(path: str, values: Mapping[str, str]) -> Iterator[str]:
     for name, value in values.items():
         if _SECRET_NAME.search(name) and not value.startswith("arn:"):
-            yield f"{path}[{name}]: looks like a secret, and anyone who may describe it could read it; give a Secrets Manager ARN"
+            yield f"{path}[{name}]: looks like a secret, and everyone who may describe the resource can read it. Next: give a Secrets Manager ARN"
 
 
 _RULES = {

@@ -1,4 +1,4 @@
-"""Sets up an AWS account by one CloudFormation stack; what exists and is not of the stack is used and never changed."""
+"""Sets up an AWS account with one CloudFormation stack. Existing resources outside the stack are used and never changed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,39 +19,40 @@ State = Literal["there", "missing", "gone", "not ours", "differs"]
 
 
 class Found(Frozen):
-    """One part of the set-up, as it is in the account."""
+    """The present state of one part of the set-up in the account."""
 
     part: Part
     name: str
     state: State = Field(
-        description="there, gone: the stack holds it; missing: will be created; not ours: used as it is; differs: unusable."
+        description="there: the stack has it and it exists; gone: the stack has it but somebody deleted it; missing: will be "
+        "created; not ours: outside the stack, used as it is; differs: unusable."
     )
-    says: str = Field("", description="What the reader should know or do.")
+    says: str = Field("", description="Details, and the next step if there is one.")
 
 
 class SetUp:
-    """What is in the account, and the changes that bring the stack to the template."""
+    """The present state of the account, and the changes that would make the stack match the template."""
 
     def __init__(self, found: list[Found], changes: list[Change], proposal: Proposal | None) -> None:
         self.found, self.changes = found, changes
         self._proposal = proposal
 
     def apply(self) -> dict[str, str]:
-        """Applies the changes and returns the stack's outputs. Raises what `Proposal.apply` raises."""
+        """Applies the changes and returns the stack's outputs. Raises the errors of `Proposal.apply`."""
         return self._proposal.apply() if self._proposal else {}
 
 
 @contextmanager
 def planned(clients: Clients) -> Iterator[SetUp]:
-    """Looks at the account and proposes the changes by a change set, which is deleted at the end unless applied.
+    """Inspects the account and proposes the changes as a change set, which is deleted at the end unless applied.
 
     Raises:
-        EnvironmentProblem: no credentials or region, not permitted to look or to propose, or AWS refuses the template.
+        EnvironmentProblem: no credentials, region or permission, or AWS refuses the template.
     """
     with aws_errors("setting up the AWS account"):
         found = look(clients)
         body = template(clients, without=[each.part for each in found if each.state in ("not ours", "differs")])
-        if not body["Resources"]:  # nothing is ours to make, and CloudFormation knows no empty stack
+        if not body["Resources"]:  # nothing to create, and CloudFormation refuses a template without resources
             yield SetUp(found, [], None)
             return
         with proposed(clients, body) as proposal:
@@ -59,7 +60,7 @@ def planned(clients: Clients) -> Iterator[SetUp]:
 
 
 def look(clients: Clients) -> list[Found]:
-    """What is there of each part. Changes nothing."""
+    """The present state of each part. Changes nothing."""
     ours = members(clients)
     return [_bucket(clients, ours), _role(clients, ours), _log_group(clients, ours)]
 
@@ -69,9 +70,9 @@ def _bucket(clients: Clients, ours: set[str]) -> Found:
     location = _ask(lambda: s3.get_bucket_location(Bucket=name))
     if location is None or name in ours:
         return _own(clients, "bucket", name, exists=location is not None, ours=ours)
-    region = location["LocationConstraint"] or "us-east-1"
+    region = location["LocationConstraint"] or "us-east-1"  # S3 returns nothing for its oldest region
     if region != clients.region:
-        says = f"it is in {region}: set platform.bucket to one in {clients.region}"
+        says = f"it is in {region}. Next: set platform.bucket to a bucket in {clients.region}"
         return Found(part="bucket", name=name, state="differs", says=says)
     settings = {
         "public access block": s3.get_public_access_block,
@@ -87,7 +88,7 @@ def _role(clients: Clients, ours: set[str]) -> Found:
     name = clients.role_name
     found = _ask(lambda: clients.client("iam").get_role(RoleName=name))
     if found is None and name not in ours and clients.section.role.startswith("arn:"):
-        says = "there is no such role: set platform.role to one that exists"
+        says = "there is no such role. Next: set platform.role to an existing role"
         return Found(part="role", name=name, state="differs", says=says)
     if found is None or name in ours:
         return _own(clients, "role", name, exists=found is not None, ours=ours)
@@ -95,9 +96,9 @@ def _role(clients: Clients, ours: set[str]) -> Found:
 
 
 def _role_advice(clients: Clients, role: dict[str, Any]) -> str:
-    """What a role that the stack does not hold lacks. Of another's policies only ours can be compared, by its name."""
+    """What a role outside the stack lacks. Only our own policy in it can be compared, by its name."""
     if not trusts_sagemaker(role):
-        return "SageMaker may not take it: add sagemaker.amazonaws.com to its trust policy"
+        return "SageMaker may not assume it. Next: add sagemaker.amazonaws.com to its trust policy"
     present = _present_policy(clients)
     missing = lacking(present, _wanted_policy(clients)) if present else []
     if not missing:
@@ -106,29 +107,29 @@ def _role_advice(clients: Clients, role: dict[str, Any]) -> str:
 
 
 def _log_group(clients: Clients, ours: set[str]) -> Found:
-    """A group that is there may hold other people's logs: how long they are kept is left to them."""
+    """The log group. An existing one may hold logs of other people, so its retention is not changed."""
     groups = clients.client("logs").describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]
     found = next((group for group in groups if group["logGroupName"] == LOG_GROUP), None)
     if found is None or LOG_GROUP in ours:
         return _own(clients, "log group", LOG_GROUP, exists=found is not None, ours=ours)
     days = found.get("retentionInDays")
-    says = f"used as it is; its lines are kept {f'for {days} days' if days else 'for ever'}"
+    says = f"used as it is; it keeps its logs {f'for {days} days' if days else 'forever'}"
     return Found(part="log group", name=LOG_GROUP, state="not ours", says=says)
 
 
 def _own(clients: Clients, part: Part, name: str, exists: bool, ours: set[str]) -> Found:
-    """A part that the stack holds or will hold."""
+    """A part that the stack has or will get."""
     if name not in ours:
         return Found(part=part, name=name, state="missing")
     if exists:
         return Found(part=part, name=name, state="there")
-    # CloudFormation compares templates and does not look at the account: to it nothing has changed.
+    # CloudFormation compares templates, not the account. So it does not notice the deletion and creates nothing.
     advice = f"aws cloudformation delete-stack --stack-name {clients.stack} (the data is kept), then run this again"
     return Found(part=part, name=name, state="gone", says=f"it was deleted outside its stack. Next: {advice}")
 
 
 def _explained(clients: Clients, change: Change) -> Change:
-    """With what a new resource is for, and which permissions a change of the role's policy adds and takes away."""
+    """The change with an explanation: the purpose of a new resource, or the permissions that a policy change adds and removes."""
     if change.action == "Add":
         return change.model_copy(update={"says": ABOUT[change.resource]})
     if (change.resource, change.action) != ("RolePolicy", "Modify"):
@@ -149,7 +150,7 @@ def _present_policy(clients: Clients) -> Policy | None:
 
 
 def _ask(question: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """The answer; None when the thing is not there."""
+    """The answer of AWS; None when the requested thing does not exist."""
     from botocore.exceptions import ClientError
 
     try:

@@ -1,4 +1,4 @@
-"""Our CloudFormation stack: what it holds, and changes to it that are shown before they are applied."""
+"""Our CloudFormation stack: its resources, and changes that are shown before they are applied."""
 
 import json
 import uuid
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 _WAIT = {"Delay": 2, "MaxAttempts": 300}  # ten minutes; a bucket, a role and a log group take less than one
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")  # AWS reports it as a failure, in words
-_IN_REVIEW = "REVIEW_IN_PROGRESS"  # a stack that is nothing yet but change sets
+_IN_REVIEW = "REVIEW_IN_PROGRESS"  # the stack has change sets and no resources yet
 _STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
 
 
 class Change(Frozen):
-    """One resource that a change set creates, changes or removes."""
+    """One resource that a change set creates, changes or deletes."""
 
-    action: str = Field(description="AWS's word: Add, Modify, Remove, Import or Dynamic.")
+    action: str = Field(description="In AWS's terms: Add, Modify, Remove, Import or Dynamic.")
     resource: str = Field(description="Its name in the template.")
     kind: str = Field(description="Its type, such as AWS::S3::Bucket.")
-    says: str = Field("", description="What changes in it.")
+    says: str = Field("", description="What changes.")
 
 
 class Proposal:
-    """A change set that was created and not yet applied."""
+    """A change set that is created but not yet applied."""
 
     def __init__(self, clients: Clients, created: dict[str, str], before: str | None) -> None:
-        """`created`: answer of CreateChangeSet; `before`: status of the stack before it, None when there was none."""
+        """`created`: response of CreateChangeSet; `before`: earlier status of the stack, None if there was no stack."""
         self._client = clients.client("cloudformation")
         self._stack_id, self._change_set = created["StackId"], created["Id"]
         self._before = before
         self.is_applied = False
 
     def changes(self) -> list[Change]:
-        """What applying it would do. Raises EnvironmentProblem when AWS refuses the change set."""
+        """The changes that it would apply. Raises EnvironmentProblem when AWS refuses the change set."""
         from botocore.exceptions import WaiterError
 
         try:
@@ -53,7 +53,7 @@ class Proposal:
             reason = str(error.last_response.get("StatusReason", error))
             if any(words in reason for words in _NO_CHANGES):
                 return []
-            raise EnvironmentProblem(f"AWS refuses the change set: {reason}") from error
+            raise EnvironmentProblem(f"AWS refused the change set: {reason}") from error
         pages = self._client.get_paginator("describe_change_set").paginate(ChangeSetName=self._change_set)
         return [_change(each["ResourceChange"]) for page in pages for each in page["Changes"]]
 
@@ -61,8 +61,8 @@ class Proposal:
         """Applies the changes and waits. Returns the stack's outputs by name.
 
         Raises:
-            EnvironmentProblem: AWS could not make it and has rolled it back.
-            TryLater: it is not done after ten minutes.
+            EnvironmentProblem: a change failed and AWS rolled all of them back.
+            TryLater: the stack is not finished after ten minutes.
         """
         from botocore.exceptions import WaiterError
 
@@ -76,13 +76,13 @@ class Proposal:
         return _outputs(self._client.describe_stacks(StackName=self._stack_id))
 
     def discard(self) -> None:
-        """Deletes the change set, and the empty stack that AWS has made to hold it."""
+        """Deletes the change set, and the empty stack if AWS created one for it."""
         self._client.delete_change_set(ChangeSetName=self._change_set)
         if self._before is None and _status(self._client, self._stack_id) == _IN_REVIEW:
             self._client.delete_stack(StackName=self._stack_id)
 
     def _failure(self, error: "WaiterError") -> EnvironmentProblem | TryLater:
-        answer: Any = error.last_response  # without stacks when somebody has deleted ours
+        answer: Any = error.last_response  # has no stacks if somebody deleted ours
         status = answer["Stacks"][0]["StackStatus"] if answer.get("Stacks") else "deleted"
         name = self._stack_id.split("/")[1]
         if status.endswith("_IN_PROGRESS"):
@@ -90,7 +90,7 @@ class Proposal:
         return EnvironmentProblem(f"stack {name} was rolled back: {self._first_failure()}")
 
     def _first_failure(self) -> str:
-        """The words of the first resource that failed; those after it only say that they were cancelled."""
+        """The error of the first resource that failed. Later events only say that they were cancelled."""
         words = "its events give no reason"
         for page in self._client.get_paginator("describe_stack_events").paginate(StackName=self._stack_id):
             for event in page["StackEvents"]:  # the newest first
@@ -104,13 +104,13 @@ class Proposal:
 
 @contextmanager
 def proposed(clients: Clients, template: dict[str, Any]) -> Iterator[Proposal]:
-    """A change set that brings our stack to `template`. It is deleted at the end unless it was applied.
+    """A change set that makes our stack match `template`. It is deleted at the end unless it was applied.
 
-    AWS's own errors pass as botocore's.
+    Errors of botocore pass unchanged.
     """
     client = clients.client("cloudformation")
     before = _status(client, clients.stack)
-    if before == "ROLLBACK_COMPLETE":  # its first creation failed: it holds nothing, and AWS only lets it be deleted
+    if before == "ROLLBACK_COMPLETE":  # its first creation failed: it is empty, and AWS permits only its deletion
         client.delete_stack(StackName=clients.stack)
         client.get_waiter("stack_delete_complete").wait(StackName=clients.stack, WaiterConfig=_WAIT)
         before = None
@@ -130,7 +130,7 @@ def proposed(clients: Clients, template: dict[str, Any]) -> Iterator[Proposal]:
 
 
 def members(clients: Clients) -> set[str]:
-    """Names of the buckets, roles and log groups that our stack holds; none when there is no stack."""
+    """Names of the buckets, roles and log groups in our stack; empty when there is no stack."""
     from botocore.exceptions import ClientError
 
     try:
@@ -167,7 +167,7 @@ def _outputs(answer: dict[str, Any]) -> dict[str, str]:
 
 
 def _change(change: dict[str, Any]) -> Change:
-    """From AWS's words."""
+    """One entry of a DescribeChangeSet response as a Change."""
     properties = {each["Target"].get("Name") or each["Target"]["Attribute"] for each in change.get("Details", [])}
     replaced = " (by a new one)" if change.get("Replacement") == "True" else ""
     return Change(

@@ -1,4 +1,4 @@
-"""What an AWS account needs for our runs, as one CloudFormation template: bucket, execution role, log group."""
+"""The CloudFormation template of everything a run needs in an AWS account: bucket, execution role, log group."""
 
 from collections.abc import Collection
 from typing import Any, Literal
@@ -12,25 +12,25 @@ Resources = dict[str, dict[str, Any]]
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 LOG_DAYS = 90
-TEMPORARY_DAYS = 60  # longer than the longest job: its checkpoints must outlive it
+TEMPORARY_DAYS = 60  # a job may run for 28 days, and its checkpoints must outlive it
 POLICY_NAME = "finetune-flows"
 ABOUT = {
     "Bucket": f"private, encrypted; deletes checkpoints and requests after {TEMPORARY_DAYS} days, broken uploads after 7",
     "BucketPolicy": "refuses requests without TLS",
-    "Role": "only SageMaker may take it",
-    "RolePolicy": "the least that our jobs and endpoints need",
-    "LogGroup": f"keeps its lines for {LOG_DAYS} days",
+    "Role": "only SageMaker may assume it",
+    "RolePolicy": "only the permissions that jobs and endpoints need",
+    "LogGroup": f"keeps its logs for {LOG_DAYS} days",
 }
-"""What each resource is for, in a few words."""
+"""The purpose of each resource."""
 _TAGS = [{"Key": "finetune:made-by", "Value": "finetune-setup-aws"}]
-# The data and the logs outlive the stack. A first creation that fails removes them, so that it can be tried again.
+# Data and logs outlive the stack. If the first creation fails, they are deleted, so that a second attempt can create them.
 _KEPT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 
 
 def template(clients: Clients, without: Collection[Part] = ()) -> dict[str, Any]:
     """The template, ready for `aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM`.
 
-    `without`: parts that exist and do not belong to the stack. CloudFormation would refuse to create them again.
+    `without`: existing parts outside the stack. CloudFormation would refuse to create them again.
     """
     role = {"Fn::GetAtt": ["Role", "Arn"]}
     parts: dict[Part, tuple[Resources, dict[str, Any]]] = {
@@ -74,7 +74,7 @@ def _bucket(clients: Clients) -> Resources:
 
 
 def _lifecycle(prefix: str) -> list[dict[str, Any]]:
-    """Deletes what a finished run no longer needs."""
+    """The rules that delete what a finished run no longer needs."""
     temporary = [
         {"Id": name, "Status": "Enabled", "Prefix": f"{prefix}/{name}/", "ExpirationInDays": TEMPORARY_DAYS}
         for name in ("checkpoints", "requests")

@@ -1,7 +1,7 @@
-"""Checks every request against AWS's own API model before it is sent, and reports all its problems together.
+"""Checks every request against AWS's own API model before it is sent, and reports all problems together.
 
 botocore checks types, required members and minima. Its model also has enums, maxima and patterns, but only the service
-checks those, one at a time and after the upload. This module checks them, and the rules that the model lacks (rules.py).
+checks those, one at a time and after the upload. This module checks them, and rules that the model lacks (rules.py).
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,17 +17,17 @@ try:
     import regex
     from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
     from botocore.validate import ParamValidator
-except ImportError as error:  # of the optional extra; nothing here can be done without it
+except ImportError as error:  # boto3 is an optional extra, and nothing here works without it
     raise EnvironmentProblem(NEEDS_BOTO3) from error
 
 
 def problems_of(operation: str, request: Mapping[str, Any]) -> list[str]:
-    """What AWS would refuse in a request, a line each: `TrainingJobName: 'a_b' does not match ...`."""
+    """One line for each problem that AWS would refuse, such as `TrainingJobName: 'a_b' does not match ...`."""
     return _problems(_service().operation_model(operation), request)
 
 
 def check_requests_of(client: Any) -> None:
-    """From now on a request of this SageMaker client that AWS would refuse raises RecipeError and is not sent."""
+    """Makes a SageMaker client raise RecipeError instead of sending a request that AWS would refuse."""
     client.meta.events.register("provide-client-params.sagemaker.*", _refuse_bad_request)
 
 
@@ -47,7 +47,7 @@ def _problems(model: OperationModel, request: Mapping[str, Any]) -> list[str]:
     if shape is None:
         return []
     report = ParamValidator().validate(request, shape)
-    if report.has_errors():  # types are wrong or members missing: what follows relies on them
+    if report.has_errors():  # the checks below rely on right types and on required members
         return str(report.generate_report()).splitlines()
     return [*_walk(shape, request, ""), *broken_rules(model.name, request)]
 
@@ -64,7 +64,7 @@ def _walk(shape: Shape, value: Any, path: str) -> Iterator[str]:
         yield from _too_many(shape, value, path)
         for key, item in value.items():
             yield from _walk(shape.key, key, f"{path}, key {key!r}")
-            yield from _text(shape.value, item, f"{path}[{key}]", shown=False)  # it may be confidential
+            yield from _text(shape.value, item, f"{path}[{key}]", shown=False)  # the value may be confidential
     else:
         yield from _text(shape, value, path, shown=True)
 
@@ -97,18 +97,18 @@ def _text(shape: Shape, value: Any, path: str, shown: bool) -> Iterator[str]:
 def matches(pattern: str, value: str) -> bool:
     r"""Whether the whole of `value` matches a pattern of the API model.
 
-    They are written for Java (`\p{L}`, `\p{Alnum}`), which `regex` reads and `re` does not.
+    The patterns are written for Java (`\p{L}`, `\p{Alnum}`). `regex` supports these classes and `re` does not.
     """
     try:
         return regex.fullmatch(pattern, value) is not None
-    except regex.error:  # four of the model's patterns; none is in an operation that we call, which a test checks
+    except regex.error:  # four patterns of the model fail; a test checks that no operation that we call uses them
         return True
 
 
 def _some(permitted: list[str], value: str) -> str:
-    """All that are permitted; of very many, those that begin alike."""
+    """The permitted values; of a long list, only those with the same beginning as `value`."""
     if len(permitted) <= 12:
         return ", ".join(permitted)
     family = ".".join(value.split(".")[:2])
     near = [name for name in permitted if name.startswith(family)]
-    return f"the {len(permitted)} that AWS knows" + (f", such as {', '.join(near[:6])}" if near else "")
+    return f"the {len(permitted)} values that AWS permits" + (f", such as {', '.join(near[:6])}" if near else "")

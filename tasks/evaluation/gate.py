@@ -24,7 +24,7 @@ from finetune_flows.tasks.evaluation.paired import (
 )
 from finetune_flows.tasks.evaluation.scores import compare, paired
 from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.sections.stages import GateSection
+from finetune_flows.tasks.sections.gate import GateSection
 
 
 class Decision(Frozen):

@@ -15,7 +15,7 @@ from finetune_flows.tasks.evaluation.paired import POWER
 from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.problems.verdict import Verdict
-from finetune_flows.tasks.sections.stages import GateSection
+from finetune_flows.tasks.sections.gate import GateSection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

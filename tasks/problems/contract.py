@@ -17,8 +17,8 @@ from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
 from finetune_flows.tasks.problems.example import Example, Message
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
+from finetune_flows.tasks.sections.gate import GateSection
 from finetune_flows.tasks.sections.section import Section
-from finetune_flows.tasks.sections.stages import GateSection
 
 Progress = Callable[[int], None]
 

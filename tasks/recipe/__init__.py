@@ -1,6 +1,6 @@
-"""The recipe: its sections, its file, and every problem in it told at once.
+"""The recipe: its sections, and how its file is read and checked.
 
-The sections stand here and not in flows/, because the stages take them and imports only go from flows to tasks.
+It belongs to tasks/ and not to flows/, because the stages take its sections, and tasks never import flows.
 """
 
 from finetune_flows.tasks.problems.chat.problem import Chat
@@ -8,12 +8,12 @@ from finetune_flows.tasks.problems.text_classification.problem import TextClassi
 from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
 from finetune_flows.tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
 from finetune_flows.tasks.recipe.recipe import Recipe
+from finetune_flows.tasks.sections.gate import GateSection
 from finetune_flows.tasks.sections.platforms import DockerPlatform, Platform, ProcessPlatform
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 from finetune_flows.tasks.sections.stages import (
     DatasetSection,
     EvaluationSection,
-    GateSection,
     ModelSection,
     MonitoringSection,
     ServingSection,

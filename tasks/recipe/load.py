@@ -1,4 +1,4 @@
-"""Recipe files: read, overridden, and checked with every problem told at once."""
+"""Reads recipe files, applies overrides, and reports all problems of a recipe together."""
 
 import copy
 import difflib
@@ -20,10 +20,10 @@ Check = Callable[[Recipe], Iterable[str]]
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
-    """The recipe in a YAML file, with overrides such as `training.epochs=2` laid over it.
+    """The recipe in a YAML file, with overrides such as `training.epochs=2` applied.
 
     Raises:
-        RecipeError: the file cannot be read, or the recipe has problems; it names all of them.
+        RecipeError: the file cannot be read, or the recipe has problems. The error lists all of them.
     """
     return parse_recipe(_read_yaml(path), str(path), overrides, checks)
 
@@ -53,7 +53,7 @@ def _is_of_a_rule(detail: ErrorDetails) -> bool:
 
 
 def _override(content: object, overrides: Sequence[str]) -> tuple[object, list[str]]:
-    """`content` with each `section.field=value` laid over it, values read as YAML; and which of them are malformed."""
+    """`content` with each `section.field=value` applied, values read as YAML, and the malformed ones."""
     content, malformed = copy.deepcopy(content), []
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -70,7 +70,7 @@ def _override(content: object, overrides: Sequence[str]) -> tuple[object, list[s
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The resolved recipe as YAML, to be saved beside a run and run again."""
+    """The resolved recipe as YAML. It is saved with a run and can be run again."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -88,6 +88,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(str(path), [f"cannot be read: {error}"]) from None
     except yaml.YAMLError as error:
+        # PyYAML spreads its message over several lines; a problem is one line.
         raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(content, dict):
         raise RecipeError(str(path), ["must hold sections (name, problem, dataset, model, ...)"])
@@ -116,7 +117,7 @@ def _describe(details: ErrorDetails) -> str:
     if kind == "union_tag_invalid":
         return f"{path}.kind: {context['tag']!r} is not one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
-        return f"{path}.kind: missing; it says which kind of {location[-1]} this is"
+        return f"{path}.kind: missing; it names the kind of {location[-1]}"
     message = details["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return f"{path}: {message}" if location else message
@@ -124,7 +125,7 @@ def _describe(details: ErrorDetails) -> str:
 
 
 def _without_tags(location: Sequence[int | str]) -> list[str]:
-    """The path as it stands in the file: where a section may be of several kinds, pydantic names the kind too."""
+    """The path as in the file: for a section that has several kinds, pydantic adds the kind to the path."""
     path, fields = [], dict(Recipe.model_fields)
     parts = [str(part) for part in location]
     while parts:
@@ -144,7 +145,7 @@ def _suggestion(location: list[str]) -> str:
 
 
 def _fields_at(location: Iterable[str]) -> dict[str, FieldInfo]:
-    """The fields of the section that a path leads to; of all its kinds, where it may be of several."""
+    """The fields of the section at a path. A section that has several kinds gives the fields of all of them."""
     fields = dict(Recipe.model_fields)
     for part in location:
         models = models_in(fields[part].annotation) if part in fields else []
@@ -154,4 +155,4 @@ def _fields_at(location: Iterable[str]) -> dict[str, FieldInfo]:
 
 def _description(location: list[str]) -> str:
     field = _fields_at(location[:-1]).get(location[-1])
-    return (field.description if field and field.description else "the section must be there").rstrip(".")
+    return (field.description if field and field.description else "this section is required").rstrip(".")

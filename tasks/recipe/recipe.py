@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from finetune_flows.tasks.problems import AnyProblem
+from finetune_flows.tasks.sections.gate import GateSection
 from finetune_flows.tasks.sections.platforms import Platform, ProcessPlatform
 from finetune_flows.tasks.sections.section import Section, rule
 from finetune_flows.tasks.sections.stages import (
     DatasetSection,
     EvaluationSection,
-    GateSection,
     ModelSection,
     MonitoringSection,
     ServingSection,
@@ -21,11 +21,11 @@ from finetune_flows.training.settings import TrainingSettings
 
 
 class Recipe(Section):
-    """One fine-tuning, from rows to a judged endpoint. A YAML file, a Prefect run form and this model are one thing."""
+    """One fine-tuning, from rows to a judged endpoint. This model defines the YAML file and the form in the Prefect UI."""
 
     name: str = Field(
         pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$",
-        description="Short name: lower case, digits, hyphens, 40 at most. Jobs, endpoints and the champion carry it.",
+        description="Short name: lower-case letters, digits and hyphens, at most 40. Jobs, endpoints and the champion carry it.",
     )
     problem: AnyProblem
     dataset: DatasetSection
@@ -41,7 +41,7 @@ class Recipe(Section):
 
     @property
     def metric(self) -> str:
-        """The score that the gate looks at."""
+        """The score that the gate compares."""
         return self.evaluation.metric or self.problem.metrics[0]
 
     @rule
@@ -58,9 +58,9 @@ class Recipe(Section):
         longest = texts * self.dataset.max_tokens
         longest += answers * self.evaluation.max_new_tokens if self.problem.generates else 0
         if longest > self.serving.max_model_length:
-            levers = " with what problem.answering adds" if self.problem.growth != (1, 1) else ""
+            extra = ", with the tokens that problem.answering adds" if self.problem.growth != (1, 1) else ""
             yield (
-                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{levers}) do not fit into "
+                f"dataset.max_tokens and evaluation.max_new_tokens ({longest} together{extra}) do not fit into "
                 f"serving.max_model_length ({self.serving.max_model_length})"
             )
 
@@ -70,8 +70,8 @@ class Recipe(Section):
             engine = self.platform.serving_engine
             if engine != "finetune-flows":
                 yield (
-                    f"platform.serving_engine: {engine} generates text and puts no labels on it; set it to "
-                    "finetune-flows, on SageMaker with platform.serving_image"
+                    f"platform.serving_engine: {engine} generates text and cannot classify it; set it to "
+                    "finetune-flows, and on SageMaker also set platform.serving_image"
                 )
 
     @rule
@@ -79,12 +79,12 @@ class Recipe(Section):
         if not self.problem.input_columns:
             for name in ("steps", "languages"):
                 if getattr(self.dataset, name):
-                    yield f"dataset.{name}: {self.problem.kind} has no column of its own to clean; clean the rows before"
+                    yield f"dataset.{name}: {self.problem.kind} has no text column to clean; clean the rows before the run"
 
     @rule
     def _there_is_sql_to_look_at(self) -> Iterator[str]:
         if self.gate.max_invalid_sql is not None and self.problem.language != "sql":
-            yield f"gate.max_invalid_sql: {self.problem.kind} has no SQL to look at; leave it out"
+            yield f"gate.max_invalid_sql: {self.problem.kind} produces no SQL; remove this limit"
 
     @rule
     def _there_are_prompts_to_watch(self) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""docs/recipes.md, written from the models themselves: `python -m finetune_flows.tasks.recipe.reference > docs/recipes.md`."""
+"""Generates docs/recipes.md from the recipe models.
+
+python -m finetune_flows.tasks.recipe.reference > docs/recipes.md
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,16 +11,16 @@ from finetune_flows.tasks.recipe.recipe import Recipe
 
 _HEAD = """# Recipes
 
-A recipe is one YAML file that determines one fine-tuning. `recipes/` holds some; the first comment of each is its command.
-Any field can be overridden: `finetune run recipes/demo.yaml --set training.epochs=2 --set evaluation.rows=100`. The recipe
-as it was resolved is saved with each run (`finetune runs`). Every problem in a recipe is told at once.
+A recipe is one YAML file that determines one fine-tuning. `recipes/` has examples; the first comment of each is its
+command. You can override any field: `finetune run recipes/demo.yaml --set training.epochs=2 --set evaluation.rows=100`.
+Each run saves its resolved recipe (`finetune runs`). All problems in a recipe are reported together.
 
-This page is written by `python -m finetune_flows.tasks.recipe.reference` from the models that check a recipe.
+`python -m finetune_flows.tasks.recipe.reference` generates this page from the models that check a recipe.
 """
 
 
 def reference() -> str:
-    """Markdown: one table for each section."""
+    """The page as Markdown, with one table per section."""
     schema = Recipe.model_json_schema()
     pages = [_HEAD, _table("Top level", _scalars(schema))]
     pages += _sections(schema, schema)
@@ -25,7 +28,7 @@ def reference() -> str:
 
 
 def _sections(schema: dict[str, Any], above: dict[str, Any], path: str = "") -> Iterator[str]:
-    """A table for each section below another, and for those below it. A field that may be one of several has several."""
+    """The tables of all sections inside `above`, at any depth. A section that has several kinds gets one table per kind."""
     for name, field in above["properties"].items():
         for target in _targets(field):
             section = schema["$defs"][target.split("/")[-1]]
@@ -35,7 +38,7 @@ def _sections(schema: dict[str, Any], above: dict[str, Any], path: str = "") -> 
 
 
 def _targets(field: dict[str, Any]) -> list[str]:
-    """Which sections a field may hold; none for a plain value."""
+    """The sections that a field may hold; empty for a plain value."""
     return [part["$ref"] for part in (field, *field.get("anyOf", ()), *field.get("oneOf", ())) if "$ref" in part]
 
 

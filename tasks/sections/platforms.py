@@ -1,4 +1,4 @@
-"""Where jobs and endpoints run: a section of the recipe for each kind of platform."""
+"""The platform section of a recipe: where jobs and endpoints run. Each kind of platform has its own fields."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -32,12 +32,13 @@ class ProcessPlatform(_ThisMachine):
 
     kind: Literal["process"] = Field("process", description="Jobs and endpoints are processes on this machine.")
     python: str | None = Field(
-        None, description="Interpreter that has the training and serving extras; default: this one."
+        None, description="Python interpreter with the training and serving extras installed. Empty: the current one."
     )
     serving_python: str | None = Field(
-        None, description="Interpreter that serves, such as one that has vllm, which needs its own; default: python."
+        None,
+        description="Python interpreter for endpoints. vLLM needs an environment of its own. Empty: same as python.",
     )
-    max_runtime_hours: float = Field(24, gt=0, le=24 * 28, description="A training job is stopped after so many hours.")
+    max_runtime_hours: float = Field(24, gt=0, le=24 * 28, description="Time limit of a training job.")
 
 
 class DockerPlatform(_ThisMachine):
@@ -46,32 +47,35 @@ class DockerPlatform(_ThisMachine):
     model_config = ConfigDict(title="Docker")
 
     kind: Literal["docker"] = Field("docker", description="Jobs and endpoints are containers on this machine.")
-    base_image: str = Field("python:3.11-slim", description="What our images are built on.")
+    base_image: str = Field("python:3.11-slim", description="Image that this project's images are built on.")
     training_image: str | None = Field(
         None,
-        description="Image that answers to `train` by SageMaker's contract; default: built from containers/training.",
+        description="Training image. It must follow SageMaker's contract: `train` starts the job. "
+        "Empty: build containers/training.",
     )
     serving_image: str | None = Field(
-        None, description="Image that serves; default: built from containers/serving, or the engine's public image."
+        None, description="Serving image. Empty: build containers/serving, or use the public image of the engine."
     )
     serving_engine: Literal["finetune-flows", "vllm", "tgi"] = Field(
         "finetune-flows",
-        description="What runs in serving_image: our own server (CPU), vLLM or TGI (GPU). TGI needs serving_image.",
+        description="Server in serving_image: this project's own (CPU), vLLM or TGI (GPU). tgi requires serving_image.",
     )
     gpus: str | None = Field(
         None,
         pattern=r"^(all|[1-9]\d*|device=[\w:.-]+(,[\w:.-]+)*)$",
-        description="As in docker run --gpus: all, a count, or device=0,2. Default: no GPU.",
+        description="GPUs to use, as in docker run --gpus: all, a count, or device=0,2. Empty: no GPU.",
     )
     memory_gb: float | None = Field(
-        None, gt=0, description="A container that takes more is ended; default: the machine's memory less 1 GB."
+        None,
+        gt=0,
+        description="Memory limit of a container; a container that takes more is killed. Empty: the machine's memory less 1 GB.",
     )
-    max_runtime_hours: float = Field(24, gt=0, le=24 * 28, description="A training job is stopped after so many hours.")
+    max_runtime_hours: float = Field(24, gt=0, le=24 * 28, description="Time limit of a training job.")
 
     @rule
     def _names_its_engine(self) -> Iterator[str]:
         if self.serving_engine == "tgi" and self.serving_image is None:
-            yield "serving_engine tgi needs serving_image: the project is archived, so none is chosen for you"
+            yield "serving_engine tgi needs serving_image: the TGI project is archived, so there is no default image"
 
 
 Platform = Annotated[

@@ -1,4 +1,4 @@
-"""What all sections of a recipe share."""
+"""The base class of all sections of a recipe."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
@@ -9,7 +9,8 @@ Rule = TypeVar("Rule", bound=Callable[[Any], Iterator[str]])
 
 
 def _as_choices(schema: dict[str, Any]) -> None:
-    """A field with one permitted value is a list of one in a form; as a mere constant, Prefect shows a text box."""
+    """Turns a field with one permitted value into a list of one value in the JSON schema."""
+    # Prefect shows a `const` as an editable text box, and an `enum` as a list to choose from.
     for field in schema.get("properties", {}).values():
         if "const" in field:
             field["enum"] = [field["const"]]
@@ -29,7 +30,7 @@ def rules_of(section: type[BaseModel]) -> list[Callable[[Any], Iterator[str]]]:
 
 
 class Section(BaseModel):
-    """What all sections share."""
+    """A frozen part of a recipe. Unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), json_schema_extra=_as_choices)
 

@@ -1,4 +1,7 @@
-"""The sections of a recipe: frozen, closed (a misspelt key is an error), described for the person who fills in the form."""
+"""The sections of a recipe. Field descriptions are the help texts of the form in the Prefect UI and of docs/recipes.md.
+
+Sections are frozen and closed: a misspelt key is an error.
+"""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -20,57 +23,62 @@ class DatasetSection(Section):
     )
     revision: str | None = Field(
         None,
-        description="Commit, branch or tag of the hub data set; a hub id needs one. The commit it stands for is recorded.",
+        description="Commit, branch or tag of the hub data set. Required for a hub id. The run records the commit.",
     )
     hub_split: str = Field("train", description="Split of the hub data set that holds the rows.")
     test_source: str | None = Field(
         None,
-        description="Rows kept apart for the test, of the same form. Without it, test_share of the source is taken.",
+        description="Rows for the test, in the same format as source. Empty: set test_share of the source aside.",
     )
     test_groups_apart: bool = Field(
         False,
-        description="Leave out rows that share a schema with a row of test_source, not only those that ask the same. "
-        "finetune retrain sets it for a test that was split off.",
+        description="Drop rows that share a schema with a row of test_source, not only rows that ask the same. "
+        "finetune retrain sets this when the test rows were split off from the source.",
     )
-    slice_column: str | None = Field(None, description="Column by whose values the scores are also reported.")
-    max_rows: int = Field(0, ge=0, description="Use so many rows of the source, drawn by seed; 0: all.")
+    slice_column: str | None = Field(None, description="Also report the scores for each value of this column.")
+    max_rows: int = Field(0, ge=0, description="Use at most this many rows of the source, drawn by seed. 0: all.")
     test_share: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="Share of the rows for the test. What split_by keeps apart, such as a schema, goes to one side.",
+        description="Share of the rows for the test. All rows of one group of split_by, such as one schema, go to the same side.",
     )
     validation_share: float = Field(0.05, ge=0, lt=1, description="Share of the rows for the validation loss.")
     steps: tuple[Step, ...] = Field(
         (),
-        description="What is done to the texts that the model reads, in this order. A classifier's server does it too.",
+        description="Clean the texts that the model reads by these steps, in this order. "
+        "The server of a classifier cleans each request the same way.",
     )
     missing: Literal["quarantine", "fill", "fail"] = Field(
         "quarantine",
-        description="What becomes of a row without a text: left out, filled with fill_with, or the run ends.",
+        description="What to do with a row that lacks a text: quarantine it, fill the gap with fill_with, or fail the run.",
     )
-    fill_with: str | None = Field(None, description="Text in the place of a missing one.")
-    min_characters: int = Field(0, ge=0, description="Rows with a shorter text are quarantined.")
-    max_characters: int = Field(0, ge=0, description="Rows with a longer text are quarantined; 0: no limit but ours.")
+    fill_with: str | None = Field(None, description="Text that replaces a missing one. Required by missing: fill.")
+    min_characters: int = Field(0, ge=0, description="Quarantine rows with a shorter text.")
+    max_characters: int = Field(0, ge=0, description="Quarantine rows with a longer text. 0: only the built-in limit.")
     languages: list[str] = Field(
         [],
-        description="Rows are quarantined whose text is clearly in none of these, as ISO 639 codes such as en, de. Empty: all stay.",
+        description="Quarantine rows whose text is clearly in none of these languages (ISO 639 codes such as en, de). Empty: keep all.",
     )
-    max_tokens: int = Field(1024, ge=32, description="Longest prompt and answer together, in tokens of the base model.")
+    max_tokens: int = Field(
+        1024, ge=32, description="Maximum length of prompt and answer together, in tokens of the base model."
+    )
     too_long: Literal["quarantine", "shorten_context"] = Field(
-        "quarantine", description="What becomes of longer rows. The answer is never cut."
+        "quarantine",
+        description="What to do with longer rows: quarantine them, or shorten their context. The answer is never cut.",
     )
     near_duplicates: float = Field(
         0,
         ge=0,
         le=1,
-        description="Rows go whose text is so similar to another's (Jaccard similarity of runs of 5 characters, such as 0.8), and "
-        "training rows so near to a row of test_source. 0: none. Not for questions that differ in a name or number.",
+        description="Drop rows at least this similar to another row, and training rows at least this similar to a row of "
+        "test_source. It is a Jaccard similarity of 5-character sequences, for example 0.8. 0: keep all. "
+        "Do not use it for questions that differ only in a name or a number.",
     )
     max_quarantined: float = Field(
-        0.05, ge=0, le=1, description="The run stops when a larger share of the rows is unusable."
+        0.05, ge=0, le=1, description="Stop the run when a larger share of the rows is quarantined."
     )
-    seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the draw and the split.")
+    seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed for drawing and splitting the rows.")
     split_by: Literal["auto", "schema", "query", "question", "column"] = Field(
         "auto",
         description="What training and test must not share. schema: tables. query: query templates, which are queries without "
@@ -78,7 +86,8 @@ class DatasetSection(Section):
         "question by which the rows can be split.",
     )
     split_column: str | None = Field(
-        None, description="Column for split_by: column, such as the name of the database. Its rows go to one side."
+        None,
+        description="Column for split_by: column, such as the name of the database. All rows with the same value go to the same side.",
     )
 
     @rule
@@ -89,12 +98,12 @@ class DatasetSection(Section):
     @rule
     def _knows_the_column_to_split_by(self) -> Iterator[str]:
         if (self.split_by == "column") != (self.split_column is not None):
-            yield "split_by: column and split_column, the name of that column, go together"
+            yield "set split_by: column and split_column, the name of that column, together"
 
     @rule
     def _has_a_text_to_fill_with(self) -> Iterator[str]:
         if self.missing == "fill" and not (self.fill_with or "").strip():
-            yield "missing: fill needs fill_with, the text to fill with"
+            yield "missing: fill needs fill_with, the text that replaces a missing one"
 
 
 class ModelSection(Section):
@@ -104,17 +113,18 @@ class ModelSection(Section):
 
     source: str = Field(
         min_length=1,
-        description="Hub id, local folder, or package:<import name>/<file>.gguf or <folder> for weights that a Python package ships.",
+        description="Hub id or local folder. For weights inside an installed Python package: package:<import name>/<file>.gguf, "
+        "or package:<import name>/<folder>.",
     )
     revision: str | None = Field(
         None,
-        description="Commit, branch or tag of the hub model; a hub id needs one. The commit it stands for is recorded.",
+        description="Commit, branch or tag of the hub model. Required for a hub id. The run records the commit.",
     )
     chat_template: str | None = Field(
-        None, description="File with a Jinja chat template, or 'chatml'. Needed when the base model has none."
+        None, description="File with a Jinja chat template, or 'chatml'. Required when the base model has no template."
     )
     token_variable: str = Field(
-        "HF_TOKEN", description="Name of the environment variable that holds the hub token, for gated models."
+        "HF_TOKEN", description="Environment variable that holds the hub token. Gated models need a token."
     )
 
 
@@ -124,28 +134,33 @@ class ServingSection(Section):
     model_config = ConfigDict(title="Serving")
 
     engine: Literal["auto", "transformers", "vllm"] = Field(
-        "auto", description="What computes in our own server. auto: vllm where it is installed, else transformers."
+        "auto",
+        description="Library that runs the model in this project's server. auto: vllm if installed, otherwise transformers.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Computing type of the server."
+        "auto", description="Number type in which the server computes."
     )
-    max_batch_size: int = Field(32, ge=1, le=1024, description="Requests that are computed together.")
-    max_queue: int = Field(1024, ge=1, description="Requests that may wait; further ones are refused for the moment.")
-    request_seconds: float = Field(600, gt=0, description="Longest time for one request, its wait included.")
+    max_batch_size: int = Field(32, ge=1, le=1024, description="Maximum number of requests in one batch.")
+    max_queue: int = Field(
+        1024, ge=1, description="Maximum number of waiting requests. Further requests are refused with status 429."
+    )
+    request_seconds: float = Field(
+        600, gt=0, description="Time limit for one request, including its wait in the queue."
+    )
     prefix_megabytes: int = Field(
-        256, ge=0, description="Memory for beginnings that prompts share, which are then read once. 0: none."
+        256, ge=0, description="Memory for beginnings that prompts share, so that each is computed once. 0: off."
     )
-    max_model_length: int = Field(2048, ge=64, description="Longest prompt and answer together, in tokens.")
+    max_model_length: int = Field(2048, ge=64, description="Maximum length of prompt and answer together, in tokens.")
     capture: float = Field(
         0,
         ge=0,
         le=1,
-        description="Share of requests whose prompts stand in the endpoint's log, for monitoring.length_drift and "
-        "vocabulary_drift. They are your users' words.",
+        description="Share of requests whose prompts are written to the endpoint's log. monitoring.length_drift and "
+        "monitoring.vocabulary_drift read them. Prompts contain your users' words.",
     )
-    startup_minutes: float = Field(10, gt=0, le=120, description="The endpoint must be healthy within so many minutes.")
+    startup_minutes: float = Field(10, gt=0, le=120, description="Time limit for a new endpoint to become healthy.")
     expires_after_hours: float = Field(
-        1, gt=0, le=24 * 365, description="An endpoint stops by itself after so many hours, whoever forgot it."
+        1, gt=0, le=24 * 365, description="Stop the endpoint after this time, even if nobody remembers it."
     )
 
 
@@ -154,116 +169,71 @@ class EvaluationSection(Section):
 
     model_config = ConfigDict(title="Evaluation")
 
-    rows: int = Field(200, ge=1, description="Test rows that are asked, the same for base and tuned model.")
-    metric: str | None = Field(
-        None, description="The score that the gate looks at; default: the first that stands under the problem."
+    rows: int = Field(
+        200, ge=1, description="Number of test rows. The base model and the tuned model answer the same rows."
     )
-    max_new_tokens: int = Field(256, ge=1, description="Longest answer in tokens.")
-    concurrency: int = Field(32, ge=1, le=1024, description="Requests under way at once.")
-    timeout_seconds: float = Field(600, gt=0, description="Longest wait for one answer.")
-
-
-class ScoreLimits(Section):
-    """What is wanted of one further score. Each is shown with the gate's confidence, by bootstrap."""
-
-    min_score: float | None = Field(None, ge=0, le=1, description="The score must be above this.")
-    min_gain: float | None = Field(None, ge=-1, le=1, description="The gain over the base model must be above this.")
-    max_loss: float | None = Field(None, ge=0, le=1, description="The loss to the champion must be below this.")
-
-
-class GateSection(Section):
-    """When the tuned model may serve. Scores must be shown with the confidence; limits hold for what was measured."""
-
-    model_config = ConfigDict(title="Gate")
-
-    min_score: float = Field(0.0, ge=0, le=1, description="Least score of the tuned model. 0: any.")
-    min_gain: float = Field(
-        0.0, ge=-1, le=1, description="The gain over the base model, on the same rows, must be above this. -1: any."
-    )
-    max_loss: float | None = Field(
-        0.02,
-        ge=0,
-        le=1,
-        description="The loss to the champion, on the same rows, must be below this. 0: the champion must be beaten. "
-        "Empty: the champion is not asked.",
-    )
-    scores: dict[str, ScoreLimits] = Field(
-        default_factory=dict,
-        description="Conditions on further scores, by name: of a classifier macro_f1 and its like, of chats rouge_l and chrf. "
-        "Each may have min_score, min_gain and max_loss.",
-    )
-    confidence: float = Field(
-        0.95,
-        gt=0.5,
-        lt=1,
-        description="How surely each of these must be shown. A model no better than its bound passes one time in twenty "
-        "at 0.95, at most.",
-    )
-    max_latency_seconds: float | None = Field(
-        None, gt=0, description="19 of 20 answers must come within so many seconds, at evaluation.concurrency requests."
-    )
-    max_error_rate: float | None = Field(None, ge=0, lt=1, description="Largest share of requests that may fail.")
-    max_invalid_sql: float | None = Field(
-        None, ge=0, lt=1, description="Largest share of the answers that may be no valid SQL."
-    )
-    approval: bool = Field(
-        False, description="A model that passed serves only when a person has approved: finetune promote, or the UI."
-    )
+    metric: str | None = Field(None, description="Score that the gate compares. Empty: the first score of the problem.")
+    max_new_tokens: int = Field(256, ge=1, description="Maximum length of an answer, in tokens.")
+    concurrency: int = Field(32, ge=1, le=1024, description="Maximum number of requests at the same time.")
+    timeout_seconds: float = Field(600, gt=0, description="Time limit for one answer.")
 
 
 class MonitoringSection(Section):
-    """Limits for what serves. `finetune monitor` looks, and raises an event when one is broken."""
+    """Limits for the serving endpoint. `finetune monitor` checks them and raises an event when one is broken."""
 
     model_config = ConfigDict(title="Monitoring")
 
     p95_seconds: float | None = Field(
-        None, gt=0, description="19 of 20 requests must be answered within so many seconds. Empty: no limit."
+        None, gt=0, description="95 % of the requests must be answered within this time. Empty: no limit."
     )
     error_rate: float | None = Field(
-        None, ge=0, lt=1, description="Largest share of requests that may fail, status 400 and above. Empty: no limit."
+        None, ge=0, lt=1, description="Maximum share of requests that fail (status 400 and above). Empty: no limit."
     )
-    min_requests: int = Field(20, ge=1, description="Of fewer requests since the last look nothing is concluded.")
+    min_requests: int = Field(
+        20, ge=1, description="Draw no conclusion from fewer requests than this since the last check."
+    )
     length_drift: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Largest Kolmogorov-Smirnov distance between the lengths of captured prompts and of training rows, "
+        description="Maximum Kolmogorov-Smirnov distance between the lengths of captured prompts and of training rows, "
         "0 to 1. Empty: no limit.",
     )
     vocabulary_drift: float | None = Field(
         None,
         gt=0.5,
         lt=1,
-        description="How well a linear model may tell captured prompts from training rows by their words: area under the "
-        "ROC curve, 0.5 not at all, 1 perfectly. Empty: no limit.",
+        description="Maximum difference in wording: how well a linear model separates captured prompts from training rows, "
+        "as area under the ROC curve (0.5 not at all, 1 perfectly). Empty: no limit.",
     )
     alarms: bool = Field(
-        False, description="On SageMaker, CloudWatch alarms watch the limits too, all the time. They are billed."
+        False,
+        description="On SageMaker, also create CloudWatch alarms, which check the limits all the time. AWS bills them.",
     )
     topic: str | None = Field(
         None,
         pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+$",
-        description="ARN of the SNS topic that the alarms tell.",
+        description="ARN of the SNS topic that receives the alarms.",
     )
 
     @property
     def watched(self) -> bool:
-        """Whether any limit is given."""
+        """Whether the recipe sets any limit."""
         limits = (self.p95_seconds, self.error_rate, self.length_drift, self.vocabulary_drift)
         return any(limit is not None for limit in limits)
 
 
 class TrackingSection(Section):
-    """Where finished runs are written down, beside their own folders, to be compared."""
+    """Where finished runs are recorded for comparison, in addition to their own folders."""
 
     model_config = ConfigDict(title="Experiment tracking")
 
     to: Literal["none", "mlflow"] = Field(
-        "none", description="mlflow: parameters, scores with intervals, losses and the report go into MLflow."
+        "none", description="mlflow: record parameters, scores with intervals, losses and the report in MLflow."
     )
     uri: str | None = Field(
         None,
         pattern=r"^[a-z][a-z0-9+-]*://[^@]*$",
-        description="MLflow's server, such as http://mlflow:5000; default: a file of this machine. No password here: MLflow "
-        "reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
+        description="Address of the MLflow server, such as http://mlflow:5000. Empty: a file on this machine. Do not put a "
+        "password here: MLflow reads MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.",
     )

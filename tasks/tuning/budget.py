@@ -1,21 +1,24 @@
-"""How many hours of training a search may still begin."""
+"""The budget of a search, in hours of training."""
 
 from dataclasses import dataclass
 
-_SHORTEST = 0.25  # hours; a job that is left less is not begun
+_SHORTEST = 0.25  # hours; a job with less time left is not started
 
 
 @dataclass(frozen=True)
 class Budget:
-    """`hours` of all jobs together (None: no limit), `longest` of one."""
+    """`hours` is the limit of all jobs together (None: no limit), `longest` the limit of one job."""
 
     hours: float | None
     longest: float
 
     def share(self, spent: float, reserved: float, places: int) -> float | None:
-        """Hours that the next of `places` jobs may run, so that all limits together stay within; None: no further one.
+        """The limit of the next job, in hours; None when the budget pays for no further job.
 
-        `reserved` are the limits of the jobs that run.
+        Args:
+            spent: hours that finished and running jobs have used.
+            reserved: limits of the running jobs, in hours.
+            places: how many jobs could start now. They share what is left.
         """
         if self.hours is None:
             return self.longest

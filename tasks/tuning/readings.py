@@ -1,4 +1,4 @@
-"""What the lines of a training job say of its validations."""
+"""Reads validation scores from the log lines of a training job."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,17 @@ _FIELDS = {"loss": "validation_loss", "accuracy": "validation_accuracy", "macro_
 
 
 class Reading(NamedTuple):
-    """One validation: how far the training was, in percent of its steps, and the score."""
+    """One validation: progress of the training, in percent of its steps, and the score."""
 
     percent: int
     value: float
 
 
 class Readings:
-    """Reads `step=3 steps=40 loss=1.2` and `step=40 validation_loss=0.5 ...`; what was read before is passed over."""
+    """Reads lines such as `step=3 steps=40 loss=1.2` and `step=40 validation_loss=0.5`.
+
+    The log may repeat earlier validations after a restart. `before` holds those that are already known, so that they are skipped.
+    """
 
     def __init__(self, metric: str, before: dict[int, float]) -> None:
         self.metric = metric
@@ -21,7 +24,7 @@ class Readings:
         self._steps: float | None = None
 
     def read(self, line: str) -> Reading | None:
-        """A validation that is new; None for other lines."""
+        """The validation in this line; None when the line has none or it is already known."""
         if not line.startswith("step="):
             return None
         fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
@@ -37,7 +40,7 @@ class Readings:
         return Reading(percent, self.values[percent])
 
     def final(self, best: bool) -> float | None:
-        """The score of the model that the training leaves: of its best validation, or of its last. None without any."""
+        """The score of the finished model: of its best validation, or of its last. None without a validation."""
         if not self.values:
             return None
         if not best:

@@ -1,4 +1,4 @@
-"""The search itself: so many training jobs at once, each followed, compared, and stopped when it is not worth its time."""
+"""The search: runs several training jobs at once, follows each, and stops those that lag behind."""
 
 import contextvars
 import logging
@@ -20,16 +20,16 @@ from finetune_flows.tasks.tuning.study import Study, reported
 from finetune_flows.tasks.tuning.trials import Setting, TrialFacts, short
 
 log = logging.getLogger("finetune")
-_TRIES = 5  # at a platform that cannot be reached, or has no machine
-_PAUSE = 30.0  # seconds between them
-_HOPELESS = 3  # trainings that fail before any has come to its end: the mistake is in the recipe
+_TRIES = 5  # attempts when the platform cannot be reached or has no machine
+_PAUSE = 30.0  # seconds between attempts
+_HOPELESS = 3  # failed trainings before any completes: the mistake is then in the recipe
 
 JobOf = Callable[[dict[str, Setting], float], TrainingJob]
-"""The job for these settings that may run for so many hours."""
+"""Makes the training job for these settings with this limit in hours."""
 
 
 class Running(NamedTuple):
-    """A training that is under way."""
+    """A training in progress. `hours` is the limit of its job."""
 
     trial: Trial
     job: TrainingJob
@@ -37,7 +37,7 @@ class Running(NamedTuple):
 
 
 class Search:
-    """Runs the trainings of a study. Whatever ends it, no job of it goes on unwatched but by SIGKILL."""
+    """Runs the trainings of a study. However it ends, except by SIGKILL, it leaves no job running."""
 
     def __init__(
         self, study: Study, platform: Platform, job_of: JobOf, budget: Budget, metric: str, best: bool
@@ -45,49 +45,49 @@ class Search:
         self.study, self.platform, self.job_of, self.budget = study, platform, job_of, budget
         self.metric, self.best = metric, best
         self.stopping = threading.Event()
-        self.told = threading.Lock()  # the study's file has one writer
+        self.study_lock = threading.Lock()  # the study's file permits one writer at a time
 
     def run(self, parallel: int, on_trial: Callable[[TrialFacts], None]) -> None:
-        """All trainings that the recipe wants and the budget pays for.
+        """Runs all trainings that the recipe asks for and the budget pays for.
 
         Raises:
-            JobFailed: the first trainings all failed; the last one's own words are in the message.
+            JobFailed: the first trainings all failed. The message contains the error of the last one.
             FinetuneError: the platform refused a job.
         """
         under_way: dict[Future[None], Running] = {}
-        again = self.study.unfinished()
+        unfinished = self.study.unfinished()
         with ThreadPoolExecutor(parallel, thread_name_prefix="trial") as pool:
             try:
                 while True:
-                    while len(under_way) < parallel and (running := self._next(again, under_way, parallel)):
-                        # Each thread with the context of the flow run, for its log.
+                    while len(under_way) < parallel and (running := self._next(unfinished, under_way, parallel)):
+                        # Prefect finds the flow run of a log line in the context; a new thread has none.
                         future = pool.submit(contextvars.copy_context().run, self._train, running)
                         under_way[future] = running
                     if not under_way:
                         return
-                    # Short waits: a signal reaches the main thread between them.
+                    # Wait briefly, because a signal reaches the main thread only between waits.
                     for future in wait(under_way, timeout=1, return_when=FIRST_COMPLETED).done:
                         running = under_way.pop(future)
                         future.result()
                         on_trial(self._facts(running.trial))
                         self._stop_if_hopeless()
-            except BaseException:
+            except BaseException:  # Prefect's TerminationSignal and KeyboardInterrupt are not Exceptions
                 self.stopping.set()
                 for running in under_way.values():
                     stop_attempts(self.platform, running.job.name)
                 raise
 
-    def _next(self, again: list[Trial], under_way: dict[Future[None], Running], parallel: int) -> Running | None:
-        """The next training: one of an earlier search first, then new ones while the budget has hours for them."""
+    def _next(self, unfinished: list[Trial], under_way: dict[Future[None], Running], parallel: int) -> Running | None:
+        """The next training: first those that an earlier search left unfinished, then new ones within the budget."""
         reserved = sum(running.hours for running in under_way.values())
         hours = self.budget.share(self._spent(), reserved, parallel - len(under_way))
         if hours is None:
             return None
-        with self.told:
-            trial = again.pop(0) if again else self.study.ask()
+        with self.study_lock:
+            trial = unfinished.pop(0) if unfinished else self.study.ask()
             while trial and (value := self.study.known(trial.params)) is not None:
                 self.study.study.tell(trial, value)
-                log.info("trial %d has the settings of an earlier one, and so its %s", trial.number, self.metric)
+                log.info("trial %d has the settings of an earlier trial; its %s is reused", trial.number, self.metric)
                 trial = self.study.ask()
             if trial is None:
                 return None
@@ -95,7 +95,7 @@ class Search:
         return Running(trial, self.job_of(trial.params, hours), hours)
 
     def _train(self, running: Running) -> None:
-        """One training to its end; the study is told what came of it, unless the whole search is being stopped."""
+        """Runs one training to its end and records the result in the study, unless the whole search is being stopped."""
         trial, job, _ = running
         readings = Readings(self.metric, reported(trial))
         state, why = TrialState.COMPLETE, ""
@@ -106,14 +106,14 @@ class Search:
         except JobFailed as error:
             state, why = TrialState.FAIL, str(error)
         finally:
-            with self.told:
+            with self.study_lock:
                 _stop_the_clock(trial)
         if self.stopping.is_set():
-            return  # it goes on from its checkpoint when the search does
+            return  # the study keeps it as running, so the next search resumes it from its checkpoint
         value = readings.final(self.best)
         if state == TrialState.COMPLETE and value is None:
             state, why = TrialState.FAIL, "the training ended without a validation"
-        with self.told:
+        with self.study_lock:
             trial.set_user_attr("why", why)
             self.study.study.tell(trial, value if state == TrialState.COMPLETE else None, state)
         remove_attempts(self.platform, job.name)
@@ -131,11 +131,11 @@ class Search:
                     return
 
     def _read(self, line: str, trial: Trial, readings: Readings) -> None:
-        """A validation is reported; a training that lags behind the others is stopped."""
+        """Reports a validation to the study. Raises TrialPruned when the training lags behind the others."""
         reading = readings.read(line)
         if reading is None:
             return
-        with self.told:
+        with self.study_lock:
             trial.report(reading.value, reading.percent)
             lags = reading.percent < 100 and trial.should_prune()
         log.info(
@@ -145,20 +145,20 @@ class Search:
             raise optuna.TrialPruned
 
     def _spent(self) -> float:
-        with self.told:
+        with self.study_lock:
             return sum(each.hours for each in self.study.facts())
 
     def _facts(self, trial: Trial) -> TrialFacts:
-        with self.told:
+        with self.study_lock:
             return next(each for each in self.study.facts() if each.number == trial.number)
 
     def _stop_if_hopeless(self) -> None:
-        with self.told:
+        with self.study_lock:
             facts = self.study.facts()
         failed = [each for each in facts if each.ending == "failed"]
         if len(failed) >= _HOPELESS and not any(each.ending == "completed" for each in facts):
             raise JobFailed(
-                f"the first {len(failed)} trainings of the search failed, the last one so:\n{failed[-1].why}"
+                f"the first {len(failed)} trainings of the search failed. The error of the last one:\n{failed[-1].why}"
             )
 
 

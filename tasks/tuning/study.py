@@ -1,6 +1,6 @@
-"""The memory of a search: an Optuna study in a file, so that one that was killed goes on where it stood.
+"""The memory of a search: an Optuna study in a file, so that a killed search resumes where it stopped.
 
-TPE proposes settings (Bergstra et al., 2011); asynchronous successive halving ends the hopeless (Li et al., 2020).
+TPE proposes settings (Bergstra et al., 2011); asynchronous successive halving stops weak trainings (Li et al., 2020).
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ _ENDINGS: dict[TrialState, Ending] = {
     TrialState.WAITING: "unfinished",
 }
 _NAME = "tune"
-_QUARTER = 25  # percent of the steps: where trainings are first compared
+_QUARTER = 25  # percent of the steps at which trainings are first compared
 
 
 class Study:
-    """Asks for settings and is told what came of them. One process at a time uses it."""
+    """Proposes settings and records their results. Only one process at a time may use it."""
 
     def __init__(
         self, folder: Path, section: TuningSection, axes: Mapping[str, SearchRange], maximise: bool, seed: int
@@ -39,9 +39,11 @@ class Study:
         self.study = optuna.create_study(
             study_name=_NAME, storage=_storage(folder), load_if_exists=True, direction=direction
         )
-        # Another seed when it goes on: the same one would propose again what was tried.
+        # A resumed search needs another seed: the same seed would propose the same settings again.
         drawn = seed + len(self.study.get_trials(deepcopy=False))
+        # TPE starts with random settings, 10 by Optuna's default: a short search would then be random to its end.
         first = min(10, max(4, section.trials // 3))
+        # constant_liar keeps parallel trainings apart: TPE avoids settings near those of running trials.
         self.study.sampler = optuna.samplers.TPESampler(seed=drawn, n_startup_trials=first, constant_liar=True)
         self.study.pruner = (
             optuna.pruners.SuccessiveHalvingPruner(min_resource=_QUARTER, reduction_factor=2)
@@ -50,17 +52,17 @@ class Study:
         )
 
     def unfinished(self) -> list[Trial]:
-        """Those that an earlier search was at when it died; one that had no settings yet is given up."""
+        """Trials that an earlier search left running. A trial without all its settings is recorded as failed instead."""
         found = []
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if frozen.params.keys() == self.axes.keys():
-                found.append(Trial(self.study, frozen._trial_id))
+                found.append(Trial(self.study, frozen._trial_id))  # Optuna has no public way to resume a running trial
             else:
                 self.study.tell(frozen.number, state=TrialState.FAIL)
         return found
 
     def ask(self) -> Trial | None:
-        """A training with new settings; None when there were as many as the recipe wants."""
+        """A trial with new settings; None when the study has as many trials as the recipe asks for."""
         if len(self._begun()) >= self.section.trials:
             return None
         trial = self.study.ask()
@@ -72,22 +74,22 @@ class Study:
         return [each for each in self.study.get_trials(deepcopy=False) if each.params.keys() == self.axes.keys()]
 
     def known(self, settings: Mapping[str, Setting]) -> float | None:
-        """What the same settings gave before: a training is not paid for twice."""
+        """The result of an earlier trial with the same settings, so that no training is paid for twice."""
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return next((each.value for each in done if each.params == settings), None)
 
     def facts(self) -> list[TrialFacts]:
-        """All trainings so far."""
+        """All trials so far that have settings."""
         return [_facts(each) for each in self._begun()]
 
     def best(self) -> TrialFacts | None:
-        """The best of those that came to their end."""
+        """The best completed trial; None when none completed."""
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return _facts(self.study.best_trial) if done else None
 
 
 def open_study(folder: Path) -> optuna.Study:
-    """What a search left in its folder, to be looked at."""
+    """The study of an earlier search, for inspection."""
     return optuna.load_study(study_name=_NAME, storage=_storage(folder))
 
 
@@ -96,7 +98,7 @@ def _storage(folder: Path) -> JournalStorage:
 
 
 def reported(trial: Trial) -> dict[int, float]:
-    """Values by percent of the training's steps, as they were reported."""
+    """The reported values of a trial, by percent of its steps."""
     return dict(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
 

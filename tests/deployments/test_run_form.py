@@ -67,12 +67,14 @@ def test_a_recipe_is_filled_in_submitted_and_its_artifacts_read(
     expect(page.get_by_text("Jobs, endpoints and the champion carry it.")).to_be_visible(timeout=SLOW)
     page.get_by_label("Run Name").fill("from-the-form")
     take(page, pictures / "run-form.png")
-    described = page.get_by_text("Test rows that are asked, the same for base and tuned model.")
+    described = page.get_by_text("Number of test rows. The base model and the tuned model answer the same rows.")
     described.locator("xpath=following::input[1]").fill("4")
     docker = page.get_by_role("tab", name="Docker")
     docker.scroll_into_view_if_needed()
     docker.click()
-    expect(page.get_by_text("As in docker run --gpus: all, a count, or device=0,2. Default: no GPU.")).to_be_visible()
+    expect(
+        page.get_by_text("GPUs to use, as in docker run --gpus: all, a count, or device=0,2. Empty: no GPU.")
+    ).to_be_visible()
     take(page, pictures / "platform-tabs.png")
     page.get_by_role("tab", name="Process").click()
     page.wait_for_timeout(2000)  # the form takes up the other tab's values a moment later

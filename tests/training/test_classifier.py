@@ -107,7 +107,7 @@ def test_what_a_classifier_cannot_do_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingProblem, match="names 1 labels"):
         read_task(tmp_path)
     (tmp_path / "task.json").write_text('{"head": "regression"}')
-    with pytest.raises(TrainingProblem, match="is no task"):
+    with pytest.raises(TrainingProblem, match="is not a valid task"):
         read_task(tmp_path)
 
 

@@ -77,7 +77,7 @@ def test_sigterm_leaves_a_checkpoint_and_no_report(jobs: Any, processes: int) ->
     code, out, err = finish(program)
     folders = jobs.folders("job")
     assert code == 0, err
-    assert "goes on from the last checkpoint" in out
+    assert "continues from the last checkpoint" in out
     assert checkpoints.latest(folders.checkpoints) is not None
     assert not folders.report.exists()
     assert not (folders.output / "failure").exists()

@@ -13,7 +13,7 @@ from finetune_flows.tasks.problems.chat.rows import conversation_of
 from finetune_flows.tasks.problems.chat.settings import RATING, Judge
 from finetune_flows.tasks.problems.contract import Judged, Problem, Progress
 from finetune_flows.tasks.problems.example import BadRow, Example, Message, digest, normalise, read_texts
-from finetune_flows.tasks.sections.stages import GateSection
+from finetune_flows.tasks.sections.gate import GateSection
 
 
 class Chat(Problem):

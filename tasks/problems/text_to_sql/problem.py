@@ -13,7 +13,7 @@ from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
 from finetune_flows.tasks.problems.contract import Judged, Limit, Problem, Progress
 from finetune_flows.tasks.problems.example import Example, Message, digest, normalise
 from finetune_flows.tasks.problems.text_to_sql.settings import SqlAnswering, SqlJudging
-from finetune_flows.tasks.sections.stages import GateSection
+from finetune_flows.tasks.sections.gate import GateSection
 
 
 class TextToSql(Problem):

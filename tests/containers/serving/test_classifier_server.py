@@ -101,7 +101,7 @@ def test_many_at_once_get_what_each_gets_alone(server: tuple[str, object]) -> No
         ({"inputs": []}, "inputs"),
         ({"inputs": "a", "parameters": {"top_k": 0}}, "top_k"),
         ({"inputs": "a", "parameters": {"topk": 1}}, "topk"),
-        ({"inputs": "a film " * 80}, "parameters.truncation cuts it"),
+        ({"inputs": "a film " * 80}, "parameters.truncation to cut it"),
     ],
 )
 def test_what_cannot_be_classified_is_refused(server: tuple[str, object], body: object, words: str) -> None:

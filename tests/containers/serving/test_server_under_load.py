@@ -64,7 +64,7 @@ async def test_a_full_queue_refuses_and_a_busy_server_stays_healthy(small_url):
         refused = await client.post(CHAT, json=LONG)
         assert refused.status_code == 429
         assert 1 <= int(refused.headers["retry-after"]) <= 60
-        assert refused.json()["error"]["message"].startswith("3 requests wait already")
+        assert refused.json()["error"]["message"].startswith("3 requests are waiting already")
         tgi = await client.post("/", json={"inputs": "x"})
         assert (tgi.status_code, tgi.json()["error_type"]) == (429, "overloaded")
         started = time.monotonic()

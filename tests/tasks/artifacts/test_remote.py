@@ -75,7 +75,7 @@ def test_a_platform_without_s3_gets_the_weights_once(clients: Clients, store: St
 def test_weights_that_are_not_the_programs_are_refused(clients: Clients, store: Store, tmp_path: Path) -> None:
     folder = store.require("model", "key").path / "model"
     put(clients, "model/model.safetensors", b"others!")
-    with pytest.raises(ArtifactDamaged, match="not what the training program wrote"):
+    with pytest.raises(ArtifactDamaged, match="differs from what the training program wrote"):
         with_weights(folder, tmp_path / "fetched")
     assert list((tmp_path / "fetched").iterdir()) == []
 

@@ -167,7 +167,7 @@ def test_a_bucket_and_a_role_of_others_are_used_and_never_changed() -> None:
     assert plan.changes == []
     assert "it has no public access block" in bucket.says
     assert "add sagemaker.amazonaws.com to its trust policy" in role.says
-    assert "kept for ever" in logs.says
+    assert "keeps its logs forever" in logs.says
     assert iam.list_role_policies(RoleName="somebody")["PolicyNames"] == []
     assert stacks() == []
 
@@ -214,13 +214,13 @@ def test_a_recipe_that_needs_more_shows_what_its_role_would_get_in_addition() ->
         says = {change.resource: change.says for change in plan.changes}["RolePolicy"]
         assert "adds ec2:CreateNetworkInterface on *" in says
         assert "kms:Decrypt on arn:aws:kms:eu-west-1:123456789012:key/1234abcd" in says
-        assert "takes away" not in says
+        assert "removes" not in says
         plan.apply()
     granted = more.client("iam").get_role_policy(RoleName="finetune-flows", PolicyName="finetune-flows")
     assert granted["PolicyDocument"] == policy.document(execution_statements(more))
     with planned(clients()) as plan:
         less = {change.resource: change.says for change in plan.changes}["RolePolicy"]
-    assert less.startswith("takes away ec2:")
+    assert less.startswith("removes ec2:")
 
 
 def test_the_role_of_another_regions_stack_is_not_changed_and_what_it_lacks_is_named() -> None:

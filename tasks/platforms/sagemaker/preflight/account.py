@@ -78,7 +78,7 @@ def _role(clients: Clients, caller: str) -> Iterator[Finding]:
         return
     trusted = trusts_sagemaker(role)
     advice = "" if trusted else "add sagemaker.amazonaws.com to its trust policy"
-    found = role["Arn"] if trusted else f"SageMaker may not take {role['Arn']}"
+    found = role["Arn"] if trusted else f"SageMaker may not assume {role['Arn']}"
     yield Finding(what="execution role", found=found, ok=trusted, advice=advice)
     yield from _asked("PassRole", lambda: _pass_role(iam, caller, role["Arn"]))
 

@@ -99,7 +99,7 @@ def test_a_role_that_is_not_there_or_not_for_sagemaker_is_told(emulator: Emulato
         RoleName=ROLE,
         PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}',
     )
-    assert "SageMaker may not take" in refused()[0]
+    assert "SageMaker may not assume" in refused()[0]
 
 
 @pytest.mark.parametrize("ending", [":2", f"@sha256:{'0' * 64}"])

@@ -116,5 +116,5 @@ def test_steps_and_languages_need_a_column(asked: dict[str, Any]) -> None:
         "dataset": {"source": "x", **asked},
         "model": {"source": "x"},
     }
-    with pytest.raises(RecipeError, match=f"dataset.{next(iter(asked))}: chat has no column of its own to clean"):
+    with pytest.raises(RecipeError, match=f"dataset.{next(iter(asked))}: chat has no text column to clean"):
         parse_recipe(content, "test")
