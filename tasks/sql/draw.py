@@ -8,6 +8,7 @@ from decimal import Decimal
 from finetune_flows.tasks.sql.column_types import DATES, NUMBERS
 from finetune_flows.tasks.sql.constants import as_moment, shifted
 from finetune_flows.tasks.sql.facts import QueryFacts
+from finetune_flows.tasks.sql.keys import hold_composite_keys, key_columns, linked_columns
 from finetune_flows.tasks.sql.pools import Content, Pool, PoolMaker, PoolSize, content_of, converted
 from finetune_flows.tasks.sql.schema import Column, Schema
 from finetune_flows.tasks.sql.values import Value, as_text, fitted, meets
@@ -46,7 +47,7 @@ class Draw:
     """One database being drawn."""
 
     def __init__(self, schema: Schema, facts: QueryFacts, seed: int) -> None:
-        self.schema, self.facts, self.groups = schema, facts, _linked(schema, facts)
+        self.schema, self.facts, self.groups = schema, facts, linked_columns(schema, facts)
         self.random = random.Random(seed)
         self.profile = PROFILES[seed % len(PROFILES)]
         if seed >= FIRST_SET and seed // len(PROFILES) % 2 == 0:
@@ -55,7 +56,7 @@ class Draw:
         if self.profile.skewed and facts.group_size:
             self.most = max(self.most, min(MOST_ROWS, 4 * (facts.group_size + 1)))
         self.parents = {child: parent for child, parent in schema.foreign_keys if parent in schema}
-        self.key_columns = _keys(schema, facts, self.groups)
+        self.key_columns = key_columns(schema, facts, self.groups)
         taken_for_keys = {column for column in self.key_columns if not schema[column].unique}
         self.nullable = {c for c in schema.columns() if not schema[c].required and c not in taken_for_keys}
         self.contents = {column: content_of(column, schema, facts) for column in schema.columns()}
@@ -67,9 +68,7 @@ class Draw:
     def rows(self) -> dict[str, list[Row]]:
         """The rows of every table that has columns, by its lower-case name."""
         found = {name: self._draw_table(name) for name, columns in self.schema.tables.items() if columns}
-        self._hold_composite_foreign_keys(found)
-        for key in self.schema.keys:
-            found[key[0][0]] = self._without_repeats(found[key[0][0]], key)
+        hold_composite_keys(self.schema, found, self.random)
         return found
 
     # Pools
@@ -194,6 +193,8 @@ class Draw:
 
     def _draw_bound(self, column: Column, met: bool) -> Value:
         pool = self.pools[column]
+        if met and pool.edge and self.random.random() < 0.5:
+            return self.random.choice(pool.edge)
         return self.random.choice(pool.good if met or not pool.bad else pool.bad)
 
     def _draw_value(self, column: Column) -> Value:
@@ -259,54 +260,7 @@ class Draw:
             if column in self.keys and column in self.nullable and self.profile.nulls and len(rows) > 2:
                 self.random.choice(rows)[j] = None
 
-    # Keys of several columns
-
-    def _hold_composite_foreign_keys(self, found: dict[str, list[Row]]) -> None:
-        for children, parents in self.schema.composite_foreign_keys:
-            if not all(column in self.schema for column in (*children, *parents)):
-                continue
-            into, of = self._places(children), self._places(parents)
-            sources = [row for row in found[parents[0][0]] if all(row[j] is not None for j in of)]
-            for row in found[children[0][0]]:
-                if sources and all(row[j] is not None for j in into):
-                    source = self.random.choice(sources)
-                    for j, k in zip(into, of, strict=True):
-                        row[j] = source[k]
-
-    def _without_repeats(self, rows: list[Row], key: tuple[Column, ...]) -> list[Row]:
-        places = self._places(key)
-        kept: dict[object, Row] = {}
-        for i, row in enumerate(rows):
-            together = tuple(repr(row[j]) for j in places)
-            kept.setdefault(i if any(row[j] is None for j in places) else together, row)
-        return list(kept.values())
-
-    def _places(self, columns: Sequence[Column]) -> list[int]:
-        names = list(self.schema.tables[columns[0][0]])
-        return [names.index(column[1]) for column in columns]
-
 
 def _spelt_as(content: Content, own: Content) -> Content:
     """The shared content, spelt as text where the column's own content is."""
     return Content(content.kind, own.as_text, own.form)
-
-
-def _keys(schema: Schema, facts: QueryFacts, groups: dict[Column, tuple[Column, ...]]) -> set[Column]:
-    """Columns that never repeat a value: the schema says so, or the gold query takes it for granted."""
-    keys = {column for column in schema.columns() if schema[column].unique}
-    for column, table in facts.determined:
-        members = [column] if column[0] == table else [member for member in groups[column] if member[0] == table]
-        keys.update(member for member in members if schema[member].type.kind not in ("boolean", "enum"))
-    return keys
-
-
-def _linked(schema: Schema, facts: QueryFacts) -> dict[Column, tuple[Column, ...]]:
-    """For every column, the columns that draw from the same pool: joined, compared or a foreign key of it."""
-    groups = {column: [column] for column in schema.columns()}
-    composite = [pair for both in schema.composite_foreign_keys for pair in zip(*both, strict=True)]
-    for left, right in [*facts.links, *schema.foreign_keys, *composite]:
-        if left in groups and right in groups and groups[left] is not groups[right]:
-            groups[left].extend(groups[right])
-            for member in groups[right]:
-                groups[member] = groups[left]
-    return {column: tuple(members) for column, members in groups.items()}

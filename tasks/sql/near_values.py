@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,8 @@ from finetune_flows.tasks.sql.text_values import (
 from finetune_flows.tasks.sql.values import Value, by_chance, fitted, meets
 
 _CASE = {"lower", "upper", "initcap", "ilike", "collate", "regexpilike"}
+_LEADING = re.compile(r"\s*([+-]?\d+(?:\.\d+)?).*", re.DOTALL)
+"""MySQL takes a text that begins with a number for it."""
 _SPACE = {"trim", "ltrim", "rtrim", "btrim"}
 
 
@@ -48,7 +51,7 @@ def near_values(conditions: Sequence[Condition], kind: ColumnType, functions: se
 def _numbers(condition: Condition, kind: ColumnType) -> Iterator[Value]:
     steps = {name for name, *_ in condition.functions}
     for constant in condition.values:
-        value = number(constant) if isinstance(constant, str) else constant
+        value = number(_LEADING.sub(r"\1", constant)) if isinstance(constant, str) else constant
         if not isinstance(value, int | float) or abs(value) >= 2**53:
             continue
         exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(int(value))

@@ -19,12 +19,16 @@ _NUMBER = ColumnType("integer")
 
 @dataclass
 class Pool:
-    """Values `near` the constants, and others. Of these, `good` ones meet the column's conditions, `bad` ones just miss."""
+    """Values `near` the constants, and others.
+
+    Of these, `good` ones meet the column's conditions, those on the `edge` just so; `bad` ones just miss.
+    """
 
     near: list[Value]
     values: list[Value]
     good: list[Value] = field(default_factory=list)
     bad: list[Value] = field(default_factory=list)
+    edge: list[Value] = field(default_factory=list)
     _left: list[Value] = field(default_factory=list)
 
     def for_conditions(self, conditions: Sequence[Condition], may_be_null: bool) -> "Pool":
@@ -34,6 +38,7 @@ class Pool:
         if conditions:
             pool.good, missing = partition([*self.values, *([None] if about_null and may_be_null else [])], conditions)
             near = {None, *self.near}
+            pool.edge = [value for value in pool.good if not isinstance(value, list | dict) and value in near]
             pool.bad = [value for value in missing if not isinstance(value, list | dict) and value in near] or missing
         return pool
 
@@ -42,6 +47,7 @@ class Pool:
         pool = Pool([], [value for value in self.values if value in allowed] or allowed)
         pool.good = [value for value in self.good if value in allowed]
         pool.bad = [value for value in self.bad if value in allowed]
+        pool.edge = [value for value in self.edge if value in allowed]
         return pool
 
     def next_value(self, rng: random.Random) -> Value:

@@ -13,6 +13,7 @@ from finetune_flows.tasks.sql.computed_facts import read_computations
 from finetune_flows.tasks.sql.constants import NotConstant, as_moment, constant, interval_of, shifted
 from finetune_flows.tasks.sql.facts import Condition, QueryFacts
 from finetune_flows.tasks.sql.functions import followed
+from finetune_flows.tasks.sql.patterns import PATTERNS, pattern_of
 from finetune_flows.tasks.sql.query import lower_case, scopes_of
 from finetune_flows.tasks.sql.schema import Column, Schema
 
@@ -22,10 +23,7 @@ OPERATORS: dict[type[exp.Expr], str] = {
 }  # fmt: skip
 MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 NEGATED = {"=": "<>", "<>": "=", ">": "<=", "<=": ">", ">=": "<", "<": ">="}
-BACKSLASH_ESCAPES = {"postgres", "mysql"}
-CASELESS_LIKE = {"sqlite", "mysql"}
 _PREDICATES = exp.Where | exp.Having | exp.And | exp.Or | exp.Not | exp.Paren | exp.Filter | exp.Join
-_PATTERNS = exp.Like | exp.ILike | exp.SimilarTo | exp.RegexpLike | exp.RegexpILike | exp.Glob | exp.StartsWith
 
 
 def query_facts(
@@ -127,7 +125,7 @@ class _Reader:
             self._add_hint(column, tuple(v for other in others if (v := self._constant(other)) is not None))
         elif isinstance(node, exp.In):
             self._read_membership(node)
-        elif isinstance(node, _PATTERNS):
+        elif isinstance(node, PATTERNS):
             self._read_pattern(node)
         elif isinstance(node, exp.SetOperation):
             for left, right in zip(node.left.selects, node.right.selects, strict=False):
@@ -228,24 +226,11 @@ class _Reader:
             self._link(self._column(node.this), self._column(query))
 
     def _read_pattern(self, node: exp.Expr) -> None:
-        pattern = self._constant(node.expression)
-        if not isinstance(pattern, str) or not self._column(node.this):
+        found = pattern_of(node, self.schema.dialect)
+        if found is None or not self._column(node.this):
             return
-        values: tuple[Any, ...]
-        caseless = isinstance(node, exp.ILike | exp.RegexpILike)
-        outer: exp.Expr = node
-        escape = "\\" if self.schema.dialect in BACKSLASH_ESCAPES else ""
-        if isinstance(node.parent, exp.Escape):
-            outer = node.parent
-            escape = str(self._constant(outer.expression) or "")
-        if isinstance(node, exp.RegexpLike | exp.RegexpILike):
-            operator, values = "regexp", (pattern, caseless or self.schema.dialect == "mysql")
-        elif isinstance(node, exp.Glob):
-            operator, values = "like", (pattern.replace("*", "%").replace("?", "_"), "", False)
-        elif isinstance(node, exp.StartsWith):
-            operator, values = "like", (pattern + "%", "", False)
-        else:
-            operator, values = "like", (pattern, escape, caseless or self.schema.dialect in CASELESS_LIKE)
+        operator, values = found
+        outer = node.parent if isinstance(node.parent, exp.Escape) else node
         negated = self._negated(operator, outer)
         if node.args.get("negate"):
             negated = operator if negated != operator else f"not {operator}"
@@ -276,10 +261,11 @@ class _Reader:
 def _is_date(value: Any) -> bool:
     if isinstance(value, str):
         try:
-            datetime.datetime.fromisoformat(value)
+            moment = datetime.datetime.fromisoformat(value)
         except ValueError:
             return False
-    return isinstance(value, str | datetime.date)
+        return value in (moment.isoformat(sep=" "), moment.date().isoformat())  # a text is compared letter by letter
+    return isinstance(value, datetime.date)
 
 
 def _amount(literal: exp.Literal) -> Any:
