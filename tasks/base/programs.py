@@ -6,10 +6,10 @@ import sys
 from finetune_flows.tasks.base.files import PACKAGE
 
 
-def program(module: str, *arguments: str, python: str = sys.executable) -> list[str]:
-    """Command line of `finetune_flows.<module>`, run by the interpreter `python`."""
+def program(module: str, *arguments: str, python: str | None = None) -> list[str]:
+    """Command line of `finetune_flows.<module>`, run by the interpreter `python`, by default ours."""
     # -P: the folder that it is started in may hold a `datasets` or `tokenizers` of the user's own.
-    return [python, "-u", "-P", "-m", f"finetune_flows.{module}", *arguments]
+    return [python or sys.executable, "-u", "-P", "-m", f"finetune_flows.{module}", *arguments]
 
 
 def import_path() -> str:
