@@ -1,17 +1,29 @@
-"""Programs of ours that run in processes of their own, whatever folder they are started in."""
+"""Programs of ours that run in processes of their own, whatever folder and interpreter they are started in."""
 
+import contextlib
+import hashlib
 import os
 import sys
 
-from finetune_flows.tasks.base.files import PACKAGE
+from finetune_flows.tasks.base.files import PACKAGE, home
 
 
-def program(module: str, *arguments: str, python: str | None = None) -> list[str]:
-    """Command line of `finetune_flows.<module>`, run by the interpreter `python`, by default ours."""
+def program(module: str, *arguments: str, python: str = sys.executable) -> list[str]:
+    """Command line of `finetune_flows.<module>`, run by the interpreter `python`. It wants `import_path` as PYTHONPATH."""
     # -P: the folder that it is started in may hold a `datasets` or `tokenizers` of the user's own.
-    return [python or sys.executable, "-u", "-P", "-m", f"finetune_flows.{module}", *arguments]
+    return [python, "-u", "-P", "-m", f"finetune_flows.{module}", *arguments]
 
 
 def import_path() -> str:
-    """PYTHONPATH with our code first, for an interpreter that it is not installed for."""
-    return os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
+    """PYTHONPATH with our package first, for an interpreter that may not have it installed.
+
+    The folder holds a link to the package and nothing else. The package's own folder would not do: where we are
+    installed that is site-packages, and another interpreter would find all our libraries before its own.
+    """
+    package = PACKAGE.resolve()
+    folder = home() / "code" / hashlib.sha256(str(package).encode()).hexdigest()[:12]  # several versions, one home
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (folder / PACKAGE.name).symlink_to(package)
+    inherited = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != str(folder)]
+    return os.pathsep.join([str(folder), *inherited])
