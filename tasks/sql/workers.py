@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -127,7 +128,7 @@ class _Worker:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = program("tasks.sql.worker", str(theirs.fileno()))
+            command = program("tasks.sql.worker", str(theirs.fileno()), python=sys.executable)
             self._process = subprocess.Popen(
                 command,
                 env=self._environment,
