@@ -63,7 +63,7 @@ def main() -> None:
         falsely = "ok" if found == row["expected"] else f"{row['expected']} judged {found}"
         counts[row["dialect"], "all"][falsely] += 1
         counts[row["dialect"], row["fault"] or "-"][falsely] += 1
-        engines[row["dialect"]][str(getattr(outcome, "engine", None))] += 1
+        engines[row["dialect"]][str(outcome.engine)] += 1
         if options.wrong and falsely != "ok":
             print(f"\n{row['dialect']} [{row['fault']}] {falsely}: {outcome.error or ''} {outcome.detail or ''}")
             print(f"  gold       {row['gold']}\n  prediction {row['prediction']}\n  {outcome.telling or ''}")

@@ -72,11 +72,10 @@ def storage_orders(database: Database, count: int) -> list[Database]:
     return orders
 
 
-def fill(connection: sqlite3.Connection, database: Database, *, caseless: bool = False) -> None:
-    """Create the tables in an empty SQLite database. With `caseless`, ASCII letters compare blind to case."""
-    collation = " COLLATE NOCASE" if caseless else ""
+def fill(connection: sqlite3.Connection, database: Database) -> None:
+    """Create the tables in an empty SQLite database."""
     for table in database:
-        columns = ", ".join(f"{_quoted(name)} {kind}{collation}" for name, kind in table.columns)
+        columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in table.columns)
         connection.execute(f"CREATE TABLE {_quoted(table.name)} ({columns})")
         places = ", ".join("?" * len(table.columns))
         rows = (tuple(map(_in_sqlite, row)) for row in table.rows)

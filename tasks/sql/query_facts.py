@@ -50,8 +50,17 @@ def query_facts(
 def _facts_of(tree: exp.Expr | None, schema: Schema, now: datetime.datetime) -> QueryFacts:
     facts = QueryFacts(now)
     if isinstance(tree, exp.Query):
-        _Reader(lower_case(tree.copy()), schema, facts).read()
+        _Reader(lower_case(tree.copy()).transform(_as_membership, copy=False), schema, facts).read()
     return facts
+
+
+def _as_membership(node: exp.Expr) -> exp.Expr:
+    """`x = ANY(ARRAY[a, b])` is `x IN (a, b)`."""
+    if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
+        values = node.expression.this.unnest()
+        if isinstance(values, exp.Array):
+            return exp.In(this=node.this, expressions=values.expressions)
+    return node
 
 
 class _Reader:

@@ -96,11 +96,8 @@ class Trial:
 
     def _blocks(self, golds: list[list[Row]], seen: list[Row] | None) -> list[int] | None:
         """Where each run of rows ends that may come in any order; None when the gold's LIMIT cuts through ties."""
-        if not self.ordered:
-            return [len(golds[0])]
-        if self.witness and seen is not None:
-            return self.witness.blocks(seen)
-        return cuts(golds)
+        blocks = self.witness.blocks(seen) if self.witness and seen is not None else cuts(golds)
+        return [len(golds[0])] if blocks is not None and not self.ordered else blocks
 
     def _agrees(self, seed: int, gold: list[Row], rows: list[Row] | str, blocks: list[int]) -> bool:
         if isinstance(rows, str):

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Self
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import PACKAGE
 from finetune_flows.tasks.base.programs import program
-from finetune_flows.tasks.sql.engines.servers import Servers
+from finetune_flows.tasks.sql.engines.started import Servers
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
 from finetune_flows.tasks.sql.real.judging import RealPair
 
@@ -127,7 +128,7 @@ class _Worker:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
-            command = program("tasks.sql.worker", str(theirs.fileno()))
+            command = program("tasks.sql.worker", str(theirs.fileno()), python=sys.executable)
             self._process = subprocess.Popen(
                 command,
                 env=self._environment,

@@ -39,6 +39,12 @@ def test_what_counts_as_the_same_value() -> None:
     assert plain_rows([("Äb",)]) != plain_rows([("äB",)])
 
 
+def test_the_last_decimal_of_a_fraction_may_be_rounded_otherwise() -> None:
+    assert same_rows([("a", 0.655938), ("b", 0.5)], [("b", 0.5), ("a", 0.655937)])
+    assert not same_rows([("a", 0.655938), ("b", 0.5)], [("a", 0.5), ("b", 0.655938)])
+    assert not same_rows([(0.65594,)], [(0.65593,)])
+
+
 def test_columns_keep_their_order() -> None:
     assert not same_rows([(1, 2)], [(2, 1)])
 
