@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.endpoints.connect import Http
 from finetune_flows.tasks.evaluation.exam import ModelExam
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 
@@ -42,7 +43,7 @@ def test_kept_answers_of_all_rounds_need_no_endpoint(recipe: Recipe, dataset: Re
     exam = ModelExam(repairing, dataset, MODEL)
     assert exam.kept() is None
     told: list[tuple[int, int]] = []
-    answers = exam.ask(hasty_url, lambda done, total: told.append((done, total)))
+    answers = exam.ask(Http(hasty_url), lambda done, total: told.append((done, total)))
     n = len(exam.rows)
     assert told[-1] == (n, n)
     assert exam.score(answers, "model").scores.metrics["execution"].value == 1
@@ -53,7 +54,7 @@ def test_kept_answers_of_all_rounds_need_no_endpoint(recipe: Recipe, dataset: Re
 
 def test_without_an_endpoint_no_times_are_told(recipe: Recipe, dataset: Reference, url: str) -> None:
     exam = ModelExam(recipe, dataset, MODEL)
-    answers = exam.ask(url, lambda done, total: None)
+    answers = exam.ask(Http(url), lambda done, total: None)
     assert exam.score(answers, "model").scores.latency is not None
     scores = exam.score(answers, "linear baseline", timed=False).scores
     assert (scores.latency, scores.requests_per_second) == (None, None)

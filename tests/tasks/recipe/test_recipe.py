@@ -52,7 +52,7 @@ def test_a_classifier_is_not_given_to_a_server_that_generates_text() -> None:
 
 
 def test_a_limit_on_sql_is_a_mistake_where_there_is_none() -> None:
-    with pytest.raises(RecipeError, match=r"gate\.max_invalid_sql: text-classification has no SQL"):
+    with pytest.raises(RecipeError, match=r"gate\.max_invalid_sql: text-classification produces no SQL"):
         load_recipe(Path("recipes/sentiment.yaml"), ["gate.max_invalid_sql=0.1"])
 
 
