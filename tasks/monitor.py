@@ -1,4 +1,4 @@
-"""Monitor: one look at the endpoints of a recipe, and an event for each that breaks a limit."""
+"""Monitor: one look at the endpoints of a recipe, and an event for each endpoint that breaks a limit."""
 
 from prefect import task
 from prefect.events import emit_event
@@ -14,47 +14,47 @@ from finetune_flows.tasks.recipe import MonitoringSection
 from finetune_flows.tasks.retrying import RETRIES
 
 BREACH = "finetune.endpoint.breach"
-"""The name of the event. An automation can start a deployment on it."""
+"""Name of the Prefect event. An automation can start a deployment when it occurs."""
 
 
 def endpoints_of(recipe: str) -> list[Endpoint]:
-    """Those that run for the recipe of that name, on every platform that was used here."""
+    """The running endpoints of a recipe, on every platform that was used here."""
     running = [endpoint for platform in platforms_in_use() for endpoint in platform.endpoints()]
     return [endpoint for endpoint in running if endpoint.labels.recipe == recipe]
 
 
 @task(name="look", task_run_name="look-{endpoint.name}", **RETRIES)
 def look_at(endpoint: Endpoint) -> Window:
-    """What it did since the last look. A retry is harmless: a look is kept only once it succeeded."""
+    """What the endpoint did since the last look. A retry is safe: a look is stored only after it succeeded."""
     return look(endpoint)
 
 
 @task(name="look-at-prompts", task_run_name="look-at-prompts-{endpoint.name}", **RETRIES)
 def drift_at(endpoint: Endpoint) -> Drift | None:
-    """How far the captured prompts are from the training rows. None, and a word in the log, with nothing to compare."""
+    """Distance of the captured prompts from the training rows. None, with a line in the log, if there are none."""
     dataset = trained_on(endpoint.labels.recipe, endpoint.model_digest)
     holder = next((each for each in platforms_in_use() if endpoint.name in _names(each)), None)
     if dataset is None or holder is None:
-        log.info(
-            "%s: it is not known what its model was trained on, so its prompts are compared with nothing", endpoint.name
-        )
+        log.info("%s: no drift is measured, because the training rows of its model are unknown", endpoint.name)
         return None
     drift = drift_of(asked_prompts(holder.endpoint_log(endpoint.name), dataset), training_prompts(dataset))
     if drift is None:
-        log.info("%s: no captured prompts yet; what was started without serving.capture captures none", endpoint.name)
+        log.info("%s: no captured prompts yet; only endpoints started with serving.capture have them", endpoint.name)
     return drift
 
 
 def _names(platform: Platform) -> set[str]:
-    """A champion that is judged meanwhile gets another expiry, and not another name."""
+    """Compared by name: the expiry of an endpoint changes when its champion is evaluated meanwhile."""
     return {each.name for each in platform.endpoints()}
 
 
 @task(name="watch", task_run_name="watch-{endpoint.name}", **RETRIES)
 def watch(endpoint: Endpoint, limits: MonitoringSection) -> list[str]:
-    """Puts CloudWatch alarms on the limits of an endpoint on SageMaker; their names. Elsewhere nobody could watch."""
+    """Creates CloudWatch alarms for the limits of an endpoint on SageMaker and returns their names; none elsewhere."""
     if not endpoint.url.startswith("sagemaker:"):
-        log.warning("%s is not on SageMaker: there are no alarms for it, only looks", endpoint.name)
+        log.warning(
+            "%s is not on SageMaker: it gets no alarms and is checked only by `finetune monitor`", endpoint.name
+        )
         return []
     from finetune_flows.tasks.monitoring.cloudwatch import watch as put  # boto3 is not needed by those who do without
 
@@ -62,7 +62,7 @@ def watch(endpoint: Endpoint, limits: MonitoringSection) -> list[str]:
 
 
 def announce(recipe: str, window: Window, sentences: list[str]) -> None:
-    """The breach, in the log and as a Prefect event about the endpoint that is related to the recipe."""
+    """Logs the broken limits and emits a Prefect event about the endpoint, related to the recipe."""
     for sentence in sentences:
         log.warning("%s: %s", window.endpoint, sentence)
     emit_event(
