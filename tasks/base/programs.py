@@ -1,4 +1,4 @@
-"""Programs of ours that run in processes of their own, whatever folder they are started in."""
+"""Starting our programs as separate processes, from any working directory."""
 
 import os
 import sys
@@ -8,10 +8,10 @@ from finetune_flows.tasks.base.files import PACKAGE
 
 def program(module: str, *arguments: str, python: str = sys.executable) -> list[str]:
     """Command line of `finetune_flows.<module>`, run by the interpreter `python`."""
-    # -P: the folder that it is started in may hold a `datasets` or `tokenizers` of the user's own.
+    # -P: the working directory may contain a user's own `datasets` or `tokenizers`, which Python would import instead.
     return [python, "-u", "-P", "-m", f"finetune_flows.{module}", *arguments]
 
 
 def import_path() -> str:
-    """PYTHONPATH with our code first, for an interpreter that it is not installed for."""
+    """PYTHONPATH with our code first, for an interpreter in which our code is not installed."""
     return os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
