@@ -1,4 +1,4 @@
-"""What CloudWatch knows of a SageMaker endpoint."""
+"""CloudWatch metrics and alarms of a SageMaker endpoint."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,11 +20,12 @@ _USED = {"gpu": "GPUUtilization", "gpu_memory": "GPUMemoryUtilization", "memory"
 
 
 def sagemaker_window(name: str, url: str, now: datetime) -> Window:
-    """The last whole quarter of an hour. CloudWatch merges no percentiles, so the window is one period of its own.
+    """The last complete quarter of an hour.
 
     Raises:
-        EnvironmentProblem, TryLater: CloudWatch refuses, or is not reached.
+        EnvironmentProblem, TryLater: CloudWatch refuses, or cannot be reached.
     """
+    # One period, not the time since the last look: CloudWatch cannot merge the percentiles of several periods.
     since, until = last_period(now)
     cloudwatch = clients_of(url).client("cloudwatch")
     with aws_errors(f"looking at {name} in CloudWatch"):
@@ -34,30 +35,30 @@ def sagemaker_window(name: str, url: str, now: datetime) -> Window:
 
 
 def watch(name: str, url: str, limits: MonitoringSection) -> list[str]:
-    """Alarms on the limits of an endpoint; their names. Repeating it changes nothing.
+    """Creates alarms for the limits of an endpoint and returns their names. Repeating it changes nothing.
 
     Raises:
-        EnvironmentProblem, TryLater: CloudWatch refuses, or is not reached.
+        EnvironmentProblem, TryLater: CloudWatch refuses, or cannot be reached.
     """
     with aws_errors(f"putting alarms on {name}"):
         return put_limit_alarms(clients_of(url), name, limits)
 
 
 def clients_of(url: str) -> Clients:
-    """Of the account that an endpoint's address leads to, sagemaker://[profile@]region/name."""
+    """Clients for the account in an endpoint's address, sagemaker://[profile@]region/name."""
     parts = urlsplit(url)
     return Clients(SageMakerPlatform(region=parts.hostname, profile=parts.username))
 
 
 def last_period(now: datetime) -> tuple[datetime, datetime]:
-    """Start and end of the last quarter of an hour that is over, in UTC."""
+    """Start and end of the last complete quarter of an hour, in UTC."""
     moment = now.astimezone(UTC).replace(second=0, microsecond=0)
     until = moment - timedelta(minutes=moment.minute % MINUTES)
     return until - timedelta(minutes=MINUTES), until
 
 
 def queries(endpoint: str) -> list[dict[str, Any]]:
-    """CloudWatch's MetricDataQueries for all that a window holds."""
+    """CloudWatch's MetricDataQueries for all fields of a window."""
     return [
         _query(endpoint, "requests", "Invocations", "Sum"),
         _query(endpoint, "errors4xx", "Invocation4XXErrors", "Sum"),
@@ -74,7 +75,7 @@ def _query(endpoint: str, name: str, metric: str, statistic: str, namespace: str
 
 
 def window_of(endpoint: str, since: datetime, until: datetime, values: dict[str, float]) -> Window:
-    """From values by the queries' ids; an id is absent where CloudWatch has nothing. ModelLatency comes in microseconds."""
+    """A window from values by query id. CloudWatch omits an id without data; ModelLatency is in microseconds."""
     seconds = {share: values[share] / _MICROSECONDS for share in _LATENCIES if share in values}
     return Window(
         endpoint=endpoint,
