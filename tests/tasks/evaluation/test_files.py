@@ -42,5 +42,5 @@ def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, da
     three = Evaluations(base=evaluation, candidate=evaluation, champion=evaluation)
     beside = evaluation_report(TextToSql(), "execution", three.read())
     assert "| metric | endpoint | tuned model | champion |" in beside
-    assert "Gain in execution beside the champion: +0.0 points" in beside
+    assert "Gain in execution against the champion: +0.0 points" in beside
     assert "execution by tables" not in page, "a division of one part divides nothing"
