@@ -36,7 +36,7 @@ def test_new_rows_can_be_learnt_from_where_the_champion_ended(home: Path, conten
 def test_a_model_without_an_adapter_cannot_be_gone_on_from(home: Path, content: dict[str, Any]) -> None:
     model = finetune(parse_recipe(content, "tiny")).model
     content["training"] |= {"method": "lora"}
-    with pytest.raises(RecipeError, match="has no adapter: it was trained with training.method: full"):
+    with pytest.raises(RecipeError, match=r"has no adapter: it was trained with training\.method: full"):
         finetune(parse_recipe(content, "tiny"), model.digest[:8])
 
 
