@@ -21,7 +21,7 @@ def promote(
     reason: Reason = "by hand",
     debug: Debug = False,
 ) -> None:
-    """Promote a candidate that was evaluated earlier, or approve one that awaits approval.
+    """Promote an earlier candidate. This also approves a candidate that awaits approval.
 
     Example: finetune promote demo --reason "looked at its wrong answers"
     """
@@ -43,7 +43,7 @@ def retrain(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fine-tune again if there are new rows, and promote the model if it passes the gate on the champion's test rows.
+    """Fine-tune again if there are new rows. Promote the model if it passes the gate on the champion's test rows.
 
     Example: finetune retrain recipes/demo.yaml --min-new-rows 100
 
@@ -64,7 +64,7 @@ def retrain(
 
 
 def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -> None:
-    """Return to the previous champion, and start its endpoint again if it is gone.
+    """Return to the previous champion. Start its endpoint again if it is gone.
 
     Example: finetune rollback demo --reason "users complain"
     """
@@ -76,7 +76,7 @@ def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -
 
 
 def history(recipe: Recipe, as_json: Json = False) -> None:
-    """Show every decision of the gate with its reasons, and every change of the champion.
+    """Show a recipe's decisions with their reasons. Then show every change of the champion.
 
     Example: finetune history demo
     """

@@ -29,7 +29,9 @@ def check(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check, clean and split rows of question, schema and SQL, and report what is wrong with each bad row. Train nothing.
+    """Check, clean and split rows. Report what is wrong with each bad row. Train nothing.
+
+    The rows must have a question, a schema and an SQL query.
 
     Example: finetune data check examples/text-to-sql/rows.jsonl --set dataset.max_quarantined=0.01
     """

@@ -42,7 +42,9 @@ def call(
     max_tokens: Annotated[int, typer.Option(help="Maximum length of the answer, in tokens.")] = 256,
     as_json: Json = False,
 ) -> None:
-    """Ask an endpoint one question in the prompt that its model was trained on, or for the labels of a text.
+    """Ask an endpoint one question, or for the labels of a text.
+
+    With --context, the question is put into the prompt that the model was trained on.
 
     Example: finetune endpoint call demo-1a2b3c4d "How many ships are there?" --context "CREATE TABLE ships (name TEXT)"
     """

@@ -16,7 +16,7 @@ def monitor(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show latency, errors and load of a recipe's endpoints since the last look, drift of prompts, and broken limits.
+    """Show what a recipe's endpoints did since the last look. Report latency, errors, load, drift and broken limits.
 
     Example: finetune monitor demo --set monitoring.p95_seconds=2 --set monitoring.error_rate=0.05
 

@@ -25,7 +25,9 @@ def plan(
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a run would do, which results it would reuse, and on AWS what it would create and cost. Create nothing.
+    """Show what a run would do and cost. Create nothing.
+
+    The plan lists the results that the run would reuse and, on AWS, what it would create.
 
     Example: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker
 

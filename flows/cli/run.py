@@ -29,7 +29,7 @@ def run(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fine-tune a model by a recipe, evaluate it, and serve it if it is better.
+    """Fine-tune a model, evaluate it, and serve it if it is better.
 
     Example: finetune run recipes/demo.yaml --set training.max_steps=60
 

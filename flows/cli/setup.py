@@ -15,7 +15,7 @@ app.command("aws")(aws)
 
 @app.command()
 def prefect(as_json: Json = False, debug: Debug = False) -> None:
-    """Create work pools, the concurrency limit and the automation on the Prefect server. Leave existing ones unchanged.
+    """Create work pools, limit and automation on a Prefect server. Leave existing ones unchanged.
 
     Example: finetune setup prefect
     """

@@ -27,7 +27,7 @@ def aws(
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
-    """Create the bucket, execution role and log group for runs on SageMaker. Leave existing resources unchanged.
+    """Create bucket, role and log group for runs on SageMaker. Leave existing resources unchanged.
 
     Example: finetune setup aws --set platform.region=eu-west-1 --dry-run
     """

@@ -22,7 +22,7 @@ def tune(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Search for better training settings on the validation rows, and write the best recipe.
+    """Search for better training settings. Compare trials on the validation rows and write the best recipe.
 
     Example: finetune tune recipes/sentiment.yaml --set tuning.trials=12 --set tuning.parallel=2
 

@@ -31,7 +31,7 @@ def runs(last: Annotated[int, typer.Option(help="Number of runs to show.")] = 20
 
 
 def sweep(as_json: Json = False, debug: Debug = False) -> None:
-    """Delete endpoints and jobs past their expiry, and half-written artefacts.
+    """Delete expired endpoints and jobs, and half-written artefacts.
 
     Example: finetune sweep
     """
@@ -46,7 +46,7 @@ def sweep(as_json: Json = False, debug: Debug = False) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check this machine for what training and serving need, and say how to fix what is missing.
+    """Check this machine for what training and serving need. Say how to fix what is missing.
 
     Example: finetune doctor
     """
