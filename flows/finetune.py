@@ -61,7 +61,7 @@ def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
     try:
         outcome = _finetune(recipe, continue_from)
         outcome = _reported(recipe, outcome, folder, started)
-    except BaseException as error:
+    except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
     end_run(folder, "promoted" if outcome.promoted else outcome.decision, outcome.model_dump(mode="json"))

@@ -56,8 +56,10 @@ async def _docker_pool(client: PrefectClient) -> bool:
     defaults = {
         "image": "finetune-flows/orchestrator",
         "image_pull_policy": "IfNotPresent",
+        # Sibling containers publish their endpoints on this machine's loopback interface only.
         "network_mode": "host",
         "auto_remove": True,
+        # The same path inside and outside: the engine mounts it into the siblings by its path on this machine.
         "volumes": [f"{place}:{place}", f"{_docker_socket()}:/var/run/docker.sock"],
         "env": {"FINETUNE_HOME": place},
     }

@@ -32,7 +32,7 @@ def tune(recipe: Recipe) -> Tuned:
         tuned = tune_training(recipe, base, dataset)
         page = report.save_tuning(folder, tuned, Path(tuned.best_recipe).parent if tuned.best_recipe else folder)
         report.publish_tuning(tuned)
-    except BaseException as error:
+    except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
     tuned = tuned.model_copy(update={"report": str(page) if page else None})

@@ -49,7 +49,7 @@ def deploy_candidate(recipe: Recipe, model: Reference) -> Endpoint:
     endpoint = start_endpoint(recipe, name, model.path / "model", model)
     try:
         log.info("endpoint %s: %s", endpoint.name, check_parity(endpoint, model.path / "probes.json"))
-    except BaseException:
+    except BaseException:  # a cancelled run must not leave an endpoint that costs money
         withdraw(recipe.platform, recipe.name, endpoint.name)
         raise
     return endpoint

@@ -43,6 +43,8 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
 
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:
     """Key of a data set: the content of its source, its settings, and the base model, whose tokenizer counts tokens."""
+    # The digests of the content replace its path and revision: the same rows at another place give the same data set.
+    # max_quarantined can only stop a run, and judging comes later: neither changes the data set.
     content = [source.digests() for source in find_sources(_pinned(section))]
     settings = {
         "dataset": section.model_dump(mode="json", exclude={"source", "test_source", "revision", "max_quarantined"}),

@@ -5,7 +5,8 @@ import os
 from finetune_flows.flows.cli import champions, data, endpoints, monitor, plan, run, setup, tune, upkeep
 from finetune_flows.flows.cli.common import group, guarded
 
-# Every command is thin: it calls the flow or the function that the Prefect UI calls too.
+# Every command is thin: it calls the flow or the function that the Prefect UI calls too. It imports them inside its function,
+# because Prefect takes about three seconds to import and help texts should come at once.
 
 # These settings affect only the temporary server that Prefect starts for a command; a server of the user's has its own.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

@@ -35,7 +35,7 @@ def write_json(path: Path, content: Any) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
         json.dump(content, file, indent=2, ensure_ascii=False)
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(file.fileno())  # before the rename: a power cut must not leave the new name with half the content
     os.replace(file.name, path)
 
 

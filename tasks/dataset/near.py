@@ -46,6 +46,7 @@ def settle_near_duplicates(db: sqlite3.Connection, least: float) -> None:
     All rows of a test source stay; rows of the source that are similar to one of them are dropped.
     """
     db.execute("CREATE INDEX by_band ON bands (band, key)")
+    # Test rows first, so that they stay; then by id, so that the result does not depend on the order of files and rows.
     usable = db.execute("""
         SELECT n, part, sketch FROM rows JOIN sketches USING (n) WHERE fate IS NULL ORDER BY part DESC, id
     """)

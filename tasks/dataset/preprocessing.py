@@ -48,6 +48,7 @@ class Preprocessing:
             if isinstance(text, str) and text:
                 values[column], steps = self._clean(text)
                 changed += steps
+                # After cleaning: length and language count as the model will read the text.
                 self._check_length(str(values[column]), column)
                 self._check_language(str(values[column]), column)
         return values, tuple(dict.fromkeys(changed))

@@ -110,6 +110,7 @@ class _Case:
         below = float(p_above(other_way, one_way, n, -bound)) if n else 1.0
         # The test treats rows as independent. Rows about one schema are not, so if there are enough groups to draw from,
         # the bootstrap over whole groups must agree.
+        # The ends of a two-sided interval at 2c - 1 are the one-sided bounds at c.
         drawn = bootstrap(*paired(self.metric, other.verdicts, self.tuned.verdicts), 2 * confidence - 1)
         low, high = (drawn.low, drawn.high) if drawn and drawn.drawn == "groups" else (math.inf, -math.inf)
         beyond = f" {'above' if bound > 0 else 'below'} {abs(bound) * 100:.1f} points" if bound else ""
@@ -117,6 +118,7 @@ class _Case:
         seen = f"{found.difference * 100:+.1f} points against {whom} on the same {n} rows"
         name_of_test = "exact McNemar" if bound == 0 else "Tango's score test"
         test = f"(a {required} required; {name_of_test}, one-sided, p = {above:.2g})"
+        # A permitted loss of 100 points excludes nothing, whatever the test says.
         if n and (bound <= -1 or (above <= alpha and low > bound)):
             return Condition(name=name, outcome="passed", reason=f"{seen}: enough {test}")
         if below <= alpha and high < bound:

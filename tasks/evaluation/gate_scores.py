@@ -75,6 +75,7 @@ def _judge(name: str, found: Draws, bound: float, confidence: float, seen: str) 
     if high < bound:
         return Condition(name=name, outcome="refused", reason=f"{seen}: not enough {test}")
     reach = _reach(confidence) * found.spread
+    # Rows needed by the normal approximation, with the bootstrap's standard error.
     distance = abs(found.value - bound)
     doubt = too_few(found.n, math.ceil(found.n * (reach / distance) ** 2) if distance else None)
     reason = f"{seen}{doubt} {test}. {found.n} rows can show {reach:.3f}"

@@ -37,6 +37,7 @@ def drift_of(asked: Sequence[str], known: Sequence[str]) -> Drift | None:
         return None
     length = ks_2samp([len(text) for text in asked], [len(text) for text in known])
     found = Drift(prompts=len(asked), length=float(length.statistic), length_p=float(length.pvalue))
+    # Each fold needs at least two texts of either kind.
     if min(len(asked), len(known)) < 2 * FOLDS:
         return found
     return found.model_copy(update=_vocabulary(asked, known))

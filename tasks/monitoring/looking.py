@@ -29,6 +29,7 @@ def look(endpoint: Endpoint) -> Window:
         return sagemaker_window(endpoint.name, endpoint.url, now)
     file = home() / "monitoring" / f"{endpoint.name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
+    # Two looks at once would both start from the same reading and count the same requests twice.
     with locked(file.with_suffix(".lock")):
         return _look(endpoint, file, now)
 

@@ -42,6 +42,7 @@ def picture(width: float, height: float) -> Iterator[Picture]:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE):
+        # A Figure of its own, not pyplot: it needs no display and is freed without being closed.
         figure = Figure(figsize=(width, height), layout="constrained")
         drawn = Picture(figure.add_subplot())
         yield drawn

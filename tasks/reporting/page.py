@@ -94,7 +94,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("finetune_flows.tasks.reporting"),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a missing fact fails the report instead of leaving a gap in it
         trim_blocks=True,
         lstrip_blocks=True,
     )

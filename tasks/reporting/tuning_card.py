@@ -92,6 +92,7 @@ def _svg(plot: Any, study: Any, metric: str) -> Markup:
 
     import matplotlib
 
+    # Optuna draws with pyplot, which needs a backend without a display and keeps every figure until it is closed.
     matplotlib.use("svg")
     from matplotlib import pyplot
 

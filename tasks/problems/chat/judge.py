@@ -42,7 +42,7 @@ def rate(judge: Judge, rows: Sequence[TestRow], answers: Mapping[str, str]) -> t
         words = f'{len(unreadable)} of {len(asked)} replies of the judge contain no {{"rating": 1 to 10}}'
         example = f"for example {unreadable[0][:200]!r}"
         raise EnvironmentProblem(f"{words}, {example}. Choose another model or instruction in problem.judge")
-    rated = {id_: (int(match[1]) - 1) / 9 for id_, match in found.items() if match}
+    rated = {id_: (int(match[1]) - 1) / 9 for id_, match in found.items() if match}  # 1 to 10 becomes 0 to 1
     return {row.id: rated.get(row.id, 0.0) for row in rows}, len(unreadable)
 
 

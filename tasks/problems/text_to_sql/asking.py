@@ -47,6 +47,7 @@ def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[Test
             fields = batch.column("fields").to_pylist()
             similar = (asked @ words.transform(map(_words, fields)).T).toarray()
             for kept, scores in zip(best, similar, strict=True):
+                # Ties go to the earlier row, so that the same data set always gives the same prompts.
                 candidates = ((float(scores[n]), -at - n, fields[n]) for n in scores.argsort()[-count:])
                 kept[:] = heapq.nlargest(count, [*kept, *candidates], key=lambda each: each[:2])
             at += len(fields)
@@ -55,6 +56,7 @@ def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[Test
 
 def to_repair(rows: Sequence[TestRow], answers: Mapping[str, str], dialect: str) -> list[TestRow]:
     """The rows with an answer that does not run on their schema, with answer and error appended to the prompt."""
+    # One generated database is enough to see whether a query runs.
     pairs = [SqlPair(row.fields["context"], "", extract_sql(answers[row.id]), dialect, databases=1) for row in rows]
     with SqlWorkers() as workers:
         errors = [outcome.error for outcome in workers.judge_all(pairs)]

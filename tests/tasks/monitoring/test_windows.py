@@ -142,7 +142,7 @@ def test_the_table_says_which_limit_is_broken_and_leaves_empty_what_nobody_measu
     [
         (window(requests=100, p95=1.5), ["1 in 20 requests took longer than 1.5 s"]),
         (window(requests=100, errors=11, p95=0.5), ["11.0 % of 100 requests failed"]),
-        (window(requests=100, errors=50, p95=3), ["took more than", "failed"]),
+        (window(requests=100, errors=50, p95=3), ["took longer than", "failed"]),
         (window(requests=100, errors=10, p95=1), []),
         (window(requests=9, errors=9, p95=100), []),
         (window(problem="it does not answer"), ["does not answer"]),
