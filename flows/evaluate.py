@@ -24,10 +24,10 @@ def evaluate(
     """Scores an endpoint on the test rows of a recipe.
 
     Args:
-        recipe: Its dataset, problem and evaluation sections say what is asked and how it is judged.
-        endpoint: Name of one of our endpoints, or URL of any that speaks OpenAI's chat API; default: the champion's.
-        model: Which model is meant, where the URL's server has several and wants its name.
-        key_variable: Name of the environment variable, where this runs, that holds the key of the URL's server.
+        recipe: Its dataset, problem and evaluation sections define the questions and how the answers are judged.
+        endpoint: Name of an endpoint of finetune, or URL of any server with OpenAI's chat API. Default: the champion's.
+        model: Name of the model to ask, if the server at the URL requires one.
+        key_variable: Environment variable with the key of the server at the URL. Set it on the machine that runs this.
     """
     access = _access(endpoint, model, key_variable)
     base = stage_base_model(recipe.model, recipe.platform)
@@ -39,11 +39,11 @@ def evaluate(
 
 
 def _access(endpoint: str | None, model: str | None, key_variable: str | None) -> Access:
-    """What a foreign server is told. Raises EnvironmentProblem before anything is prepared when there is no such key."""
+    """Model name and key for a server that is not ours. Raises EnvironmentProblem if the key is not set."""
     if (model or key_variable) and not _is_url(endpoint):
-        raise EndpointFailed("model and key_variable are for the URL of a server that is not ours: name it as endpoint")
+        raise EndpointFailed("model and key_variable apply only to a server's URL: give that URL as endpoint")
     access = Access(model=model, key_variable=key_variable)
-    access.key()
+    access.key()  # fails here, before base model and rows are prepared
     return access
 
 
@@ -52,21 +52,23 @@ def _is_url(endpoint: str | None) -> bool:
 
 
 def _resolve(recipe: Recipe, endpoint: str | None) -> tuple[Connection, str]:
-    """How it is asked, and what is known of the model behind it."""
+    """The connection to the endpoint, and the digest of its model, or its URL if the server is not ours."""
     if endpoint and _is_url(endpoint):
         return Http(address_of(endpoint)), endpoint
     champion = Registry().read(recipe.name).champion
     if endpoint is None and champion is None:
-        raise EndpointFailed(f"{recipe.name} has no champion yet: name an endpoint, or run the recipe first")
+        raise EndpointFailed(f"{recipe.name} has no champion yet: run the recipe first, or name an endpoint")
     found, platform = find_endpoint(endpoint or champion.endpoint)  # type: ignore[union-attr]
     return platform.connection(found), found.model_digest
 
 
 def find_endpoint(name: str) -> tuple[Endpoint, Platform]:
-    """The endpoint of that name, and where it runs. Raises EndpointFailed, naming those that run, when there is none."""
+    """The endpoint with this name and its platform. Raises EndpointFailed, with the names that run, if there is none."""
     running = {each.name: (each, platform) for platform in platforms_in_use() for each in platform.endpoints()}
     if name in running:
         return running[name]
     near = difflib.get_close_matches(name, running, n=1, cutoff=0.4)
-    those = f"did you mean {near[0]}?" if near else f"running: {', '.join(running) or 'none'}"
-    raise EndpointFailed(f"no endpoint {name} runs ({those}); `finetune run` with its recipe starts it again")
+    hint = f"did you mean {near[0]}?" if near else f"running: {', '.join(running) or 'none'}"
+    raise EndpointFailed(
+        f"no endpoint named {name} is running ({hint}); `finetune run` with its recipe starts it again"
+    )

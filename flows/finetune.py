@@ -1,4 +1,4 @@
-"""The main job: rows in; a fine-tuned, measured, gated model behind an endpoint out."""
+"""The main flow: it takes rows and delivers a fine-tuned, evaluated model behind an endpoint, if the gate passes it."""
 
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +15,9 @@ from finetune_flows.tasks.base.files import write_json
 from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.deploy import candidate_endpoint
 from finetune_flows.tasks.evaluate import evaluate_base, evaluate_candidate
-from finetune_flows.tasks.evaluation.files import read_evaluation
+from finetune_flows.tasks.evaluation.files import Evaluations
 from finetune_flows.tasks.plan import preflight
-from finetune_flows.tasks.platforms.contract import Alias, Endpoint
+from finetune_flows.tasks.platforms.contract import Endpoint
 from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
 from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_champion, pass_gate, promote
 from finetune_flows.tasks.recipe import Recipe
@@ -27,39 +27,41 @@ from finetune_flows.tasks.train import check_start, train_model
 
 
 class Outcome(Frozen):
-    """What a run of `finetune` made, and what became of it."""
+    """The artefacts of a run of `finetune`, and the gate's decision."""
 
     recipe: str
-    metric: str = Field(description="The score that the gate looked at.")
-    decision: str = Field(description="The gate's: passed, refused, cannot tell, or awaits approval.")
+    metric: str = Field(description="The score that the gate compared.")
+    decision: str = Field(description="The gate's decision: passed, refused, cannot tell, or awaits approval.")
     promoted: bool
-    reasons: list[str] = Field(description="What the gate saw, a sentence for each condition.")
+    reasons: list[str] = Field(description="One sentence for each condition of the gate.")
     base_model: Reference
     dataset: Reference
     model: Reference
     base_evaluation: Reference
     evaluation: Reference
-    champion_evaluation: Reference | None = Field(description="None when there was no other champion to compare with.")
-    endpoint: Endpoint | None = Field(None, description="Serves the model; None when the gate refused it.")
-    address: str | None = Field(None, description="What clients call: it stays the same and leads to the champion.")
-    report: str | None = Field(None, description="File of the report; None when it could not be written.")
+    champion_evaluation: Reference | None = Field(description="None if there was no other champion to compare with.")
+    endpoint: Endpoint | None = Field(None, description="Serves the model; None unless the model was promoted.")
+    address: str | None = Field(
+        None, description="The address for clients. It never changes and always leads to the champion."
+    )
+    report: str | None = Field(None, description="File of the report; None if it could not be written.")
 
 
 @flow(name="finetune", flow_run_name="{recipe.name}")
 def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
-    """Fine-tunes a model by a recipe, compares it with its base on unseen rows, and lets it serve when it is better.
+    """Fine-tunes a model by a recipe, compares it with the base model on unseen rows, and promotes it if it is better.
 
     Args:
-        recipe: Everything that determines the fine-tuning. What an earlier run has already made is used again.
-        continue_from: First letters of the digest of a model of the recipe, as `finetune history` shows them: training goes
-            on from its adapter. By default it starts from the base model.
+        recipe: Everything that determines the fine-tuning. Results of earlier runs are reused.
+        continue_from: Continue training from the adapter of an earlier model: the first letters of its digest, as
+            `finetune history` shows them. Default: start from the base model.
     """
     folder = start_run(recipe, str(flow_run.get_id()))
     started = now()
     try:
         outcome = _finetune(recipe, continue_from)
         outcome = _reported(recipe, outcome, folder, started)
-    except BaseException as error:
+    except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
     end_run(folder, "promoted" if outcome.promoted else outcome.decision, outcome.model_dump(mode="json"))
@@ -67,8 +69,10 @@ def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
 
 
 def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime) -> Outcome:
-    """The outcome, with all that was measured written into the folder of the run: for programs and for a person."""
-    measured = read_evaluation(outcome.base_evaluation, outcome.evaluation, outcome.champion_evaluation)
+    """Writes the evaluation (JSON), the report (HTML) and the model card into the folder of the run."""
+    measured = Evaluations(
+        base=outcome.base_evaluation, candidate=outcome.evaluation, champion=outcome.champion_evaluation
+    ).read()
     write_json(folder / "evaluation.json", measured.model_dump(mode="json"))
     facts = RunFacts(
         recipe=recipe,
@@ -90,43 +94,69 @@ _REPORTED = ("promoted", "reasons", "base_model", "dataset", "model", "base_eval
 def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
     recipe = preflight(recipe)
     base = stage_base_model(recipe.model, recipe.platform)
-    start = candidate(recipe.name, continue_from, anyway=True).model if continue_from else None
-    if start is not None:
-        check_start(recipe, base, start)
+    start = _start(recipe, base, continue_from) if continue_from else None
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
     report.publish_dataset(dataset)
-    # The base model is judged first: a mistake in serving or scoring shows before a GPU is paid for.
+    # The base model is evaluated first: a mistake in serving or scoring shows before a GPU is paid for.
     base_evaluation = evaluate_base(recipe, base, dataset)
+    # Outside the block that may delete the candidate's endpoint: a failed evaluation must not lose a paid training.
     model = train_model(recipe, base, dataset, start)
     report.publish_training(model)
-    champion_evaluation = judge_champion(recipe, model, dataset)
-    alias: Alias | None = None
-    decided: str
-    try:
-        with candidate_endpoint(recipe, model) as endpoint:
-            report.publish_deployment(recipe, endpoint, model)
-            evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
-            report.publish_evaluation(recipe, base_evaluation, evaluation, champion_evaluation)
-            entry = pass_gate(recipe, dataset, model, endpoint, base_evaluation, evaluation, champion_evaluation)
-            alias = promote(recipe, entry, endpoint)
-        decided, reasons = entry.decision.outcome, entry.decision.reasons
-    except GateRefused as refusal:
-        decided, reasons = refusal.outcome, refusal.reasons
-        if decided == "awaits approval":
-            ask_for_approval(recipe.name, model)
-    report.publish_decision(recipe.name, decided, reasons)
+    judgement = _judge(recipe, dataset, model, base_evaluation)
+    report.publish_decision(recipe.name, judgement.decision, judgement.reasons)
     return Outcome(
         recipe=recipe.name,
         metric=recipe.metric,
-        decision=decided,
-        promoted=alias is not None,
-        reasons=reasons,
+        decision=judgement.decision,
+        promoted=judgement.address is not None,
+        reasons=judgement.reasons,
         base_model=base,
         dataset=dataset,
         model=model,
         base_evaluation=base_evaluation,
-        evaluation=evaluation,
-        champion_evaluation=champion_evaluation,
-        endpoint=endpoint.model_copy(update={"name": alias.endpoint, "url": alias.target}) if alias else None,
-        address=alias.url if alias else None,
+        evaluation=judgement.evaluations.candidate,
+        champion_evaluation=judgement.evaluations.champion,
+        endpoint=judgement.endpoint,
+        address=judgement.address,
+    )
+
+
+def _start(recipe: Recipe, base: Reference, digest: str) -> Reference:
+    """The earlier model to continue from. Raises RegistryError or RecipeError before the rows are prepared."""
+    start = candidate(recipe.name, digest, anyway=True).model
+    check_start(recipe, base, start)
+    return start
+
+
+class _Judgement(Frozen):
+    """The gate's decision on a candidate; endpoint and address only if the candidate was promoted."""
+
+    decision: str
+    reasons: list[str]
+    evaluations: Evaluations
+    endpoint: Endpoint | None = None
+    address: str | None = None
+
+
+def _judge(recipe: Recipe, dataset: Reference, model: Reference, base_evaluation: Reference) -> _Judgement:
+    """Deploys and evaluates the candidate, and promotes it if the gate passes it; otherwise its endpoint is deleted."""
+    champion_evaluation = judge_champion(recipe, model, dataset)
+    try:
+        with candidate_endpoint(recipe, model) as endpoint:
+            report.publish_deployment(recipe, endpoint, model)
+            evaluation = evaluate_candidate(recipe, model, dataset, endpoint)
+            evaluations = Evaluations(base=base_evaluation, candidate=evaluation, champion=champion_evaluation)
+            report.publish_evaluation(recipe, evaluations)
+            entry = pass_gate(recipe, dataset, model, endpoint, evaluations)
+            alias = promote(recipe, entry, endpoint)
+    except GateRefused as refusal:
+        if refusal.outcome == "awaits approval":
+            ask_for_approval(recipe.name, model)
+        return _Judgement(decision=refusal.outcome, reasons=refusal.reasons, evaluations=evaluations)
+    return _Judgement(
+        decision=entry.decision.outcome,
+        reasons=entry.decision.reasons,
+        evaluations=evaluations,
+        endpoint=endpoint.model_copy(update={"name": alias.endpoint, "url": alias.target}),
+        address=alias.url,
     )

@@ -1,4 +1,4 @@
-"""Look at what serves: latency, errors and load since the last look, drift, and an event when a limit is broken."""
+"""Monitor endpoints: latency, errors and load since the last look, drift of prompts, and an event for a broken limit."""
 
 from prefect import flow
 from pydantic import Field
@@ -12,18 +12,18 @@ from finetune_flows.tasks.recipe import Platform, Recipe
 
 
 class Looked(Frozen):
-    """What was seen."""
+    """What one look at the endpoints of a recipe found."""
 
     windows: list[Window] = Field(description="One for each endpoint of the recipe.")
-    broken: dict[str, list[str]] = Field(description="The limits that are broken, by endpoint.")
+    broken: dict[str, list[str]] = Field(description="A sentence for each broken limit, by endpoint.")
 
 
 @flow(name="monitor", flow_run_name="{recipe.name}")
 def monitor(recipe: Recipe) -> Looked:
-    """Looks at the endpoints of a recipe once. Give it a schedule.
+    """Checks the endpoints of a recipe once. To monitor continuously, give its deployment a schedule.
 
     Args:
-        recipe: Its name says which endpoints; its monitoring section holds the limits. No limit given: a table only.
+        recipe: Its name selects the endpoints; its monitoring section sets the limits. Without limits: only a table.
     """
     endpoints = stage.endpoints_of(recipe.name)
     if recipe.monitoring.alarms:

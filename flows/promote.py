@@ -1,4 +1,4 @@
-"""Change the model that serves by hand: approve or promote a judged candidate, or return to the champion before."""
+"""Change the champion by hand: approve or promote an evaluated candidate, or return to the previous champion."""
 
 from typing import Literal
 
@@ -17,25 +17,27 @@ _WAIT_SECONDS = 7 * 24 * 3600
 
 
 class Approval(RunInput):
-    """What the person who was asked decides."""
+    """The form in which a person approves or rejects a candidate."""
 
-    decision: Literal["approve", "reject"] = Field(description="approve: it serves from now on. reject: all stays.")
-    reason: str = Field(min_length=3, description="Why. It is kept with the decision.")
+    decision: Literal["approve", "reject"] = Field(
+        description="approve: the candidate serves from now on. reject: nothing changes."
+    )
+    reason: str = Field(min_length=3, description="Reason, stored with the decision.")
 
 
-# Suspending ends the process; when the form is filled in, a worker runs the flow again from the top.
+# persist_result: suspending ends the process, and once the form is filled in a worker runs the flow again from the top.
 @flow(name="promote", flow_run_name="{name}", persist_result=True)
 def promote(
     name: str, model: str | None = None, anyway: bool = False, ask: bool = False, reason: str = "by hand"
 ) -> Alias | None:
-    """Lets a candidate serve that was judged earlier. The address stays the same, and no request is lost.
+    """Promotes a candidate that was evaluated earlier. The address stays the same, and no request is lost.
 
     Args:
         name: Name of the recipe.
-        model: First letters of the model's digest; default: the candidate that was judged last.
-        anyway: Promote even a candidate that the gate did not pass.
-        ask: Wait up to a week for a person to approve or reject, by the form that Resume opens. Needs a deployment.
-        reason: Why. It is kept with the decision.
+        model: First letters of the model's digest. Default: the latest candidate.
+        anyway: Promote the candidate even if the gate did not pass it.
+        ask: Wait up to a week for a person to approve or reject, in the form that Resume opens. Needs a deployment.
+        reason: Reason, stored with the decision.
     """
     entry = stage.candidate(name, model, anyway)
     if ask:
@@ -50,12 +52,13 @@ def promote(
 
 @flow(name="rollback", flow_run_name="{name}")
 def rollback(name: str, reason: str = "by hand") -> Alias:
-    """Returns to the champion before this one. The address stays the same, and no request is lost.
+    """Returns to the previous champion. The address stays the same, and no request is lost.
 
     Args:
         name: Name of the recipe.
-        reason: Why. It is kept with the decision.
+        reason: Reason, stored with the decision.
     """
     if Registry().read(name).champion is None:
-        raise RegistryError(f"{name} has no champion (recipes on record: {', '.join(Registry().recipes()) or 'none'})")
+        known = ", ".join(Registry().recipes()) or "none"
+        raise RegistryError(f"{name} has no champion to return from (recipes in the registry: {known})")
     return stage.roll_back(name, reason)

@@ -1,4 +1,4 @@
-"""Train again when there are new rows, on the same test, and let the new model serve only when it holds its own."""
+"""Train again when there are new rows, and promote the new model only if it passes the gate on the champion's test."""
 
 from prefect import flow
 from pydantic import Field
@@ -13,26 +13,26 @@ from finetune_flows.tasks.train import training_key
 
 
 class Retrained(Frozen):
-    """What came of it."""
+    """The outcome of the new training, or why there was none."""
 
     recipe: str
     new_rows: int | None = Field(description="Training rows that the champion has not seen; None without a champion.")
     skipped: str | None = Field(None, description="Why nothing was trained.")
-    outcome: Outcome | None = Field(None, description="What was trained, judged and decided.")
+    outcome: Outcome | None = Field(None, description="The outcome of the training; None if nothing was trained.")
 
 
 @flow(name="retrain", flow_run_name="{recipe.name}")
 def retrain(recipe: Recipe, min_new_rows: int = 1, continue_champion: bool = False) -> Retrained:
-    """Looks at the recipe's rows. When enough of them are new, fine-tunes on all and lets the gate decide, else skips.
+    """Counts the new rows of a recipe. If there are enough, fine-tunes on all rows and lets the gate decide.
 
-    The test stays the champion's, row by row: no new row gets into it, and none that asks the same or shares a group
-    with it gets into training. Without a champion, it is a first fine-tuning.
+    The test rows stay the champion's. No new row is added to them, and a row that asks the same as a test row or shares
+    a group with one stays out of training. Without a champion, this is the same as finetune.
 
     Args:
-        recipe: As for finetune. Its source may have got new rows, or new files in its folder.
-        min_new_rows: Fewer new rows than these are not worth a training.
-        continue_champion: Training goes on from the champion's adapter, which is quicker to learn a few new rows;
-            otherwise it starts from the base model.
+        recipe: As for finetune. Its source may have new rows, or new files in its folder.
+        min_new_rows: Do nothing if there are fewer new rows than this.
+        continue_champion: Continue training from the champion's adapter, which learns a few new rows faster. Default:
+            start from the base model.
     """
     champion = Registry().read(recipe.name).champion
     if champion is None:
@@ -44,7 +44,7 @@ def retrain(recipe: Recipe, min_new_rows: int = 1, continue_champion: bool = Fal
     start = champion.model if continue_champion else None
     skipped = _nothing_to_do(recipe.name, count, min_new_rows, training_key(frozen, base, dataset, start))
     if skipped:
-        log.info("%s is not trained again: %s", recipe.name, skipped)
+        log.info("%s is not retrained: %s", recipe.name, skipped)
         return Retrained(recipe=recipe.name, new_rows=count, skipped=skipped)
     log.info("%s has %s new rows", recipe.name, f"{count:,}")
     return Retrained(recipe=recipe.name, new_rows=count, outcome=finetune(frozen, start.digest if start else None))
@@ -53,8 +53,10 @@ def retrain(recipe: Recipe, min_new_rows: int = 1, continue_champion: bool = Fal
 def _nothing_to_do(name: str, count: int, wanted: int, key: str) -> str | None:
     """Why there is nothing to train; None when there is."""
     if count < wanted:
-        return f"{count:,} new rows since the champion was trained, {wanted:,} wanted"
+        return f"{count:,} new rows since the champion was trained; min_new_rows is {wanted:,}"
     for entry in reversed(Registry().read(name).history):
         if entry.model.step_key == key:
-            return f"these rows were trained on and judged already, at {entry.decided_at}: {entry.decision.outcome}"
+            return (
+                f"a model trained on these rows was evaluated already, at {entry.decided_at}: {entry.decision.outcome}"
+            )
     return None

@@ -1,4 +1,4 @@
-"""What our deployments need of a Prefect server: work pools, limits, the automation for dead runs, a variable."""
+"""Set up a Prefect server for our deployments: work pools, a limit, the automation for dead runs, a variable."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -22,13 +22,13 @@ from finetune_flows.tasks.train import TRAINING_LIMIT
 
 POOL, DOCKER_POOL, POOL_VARIABLE = "finetune", "finetune-docker", "finetune_pool"
 DEAD_RUNS = "Mark dead runs as crashed"
-_MISSED_HEARTBEATS = 3
+_MISSED_HEARTBEATS = 3  # as Prefect's guide to dead runs advises
 
 Make = Callable[[PrefectClient], Awaitable[bool]]
 
 
 async def set_up_prefect() -> dict[str, bool]:
-    """Makes what is missing on the server; what is there stays as it is. Returns by name whether it was made now.
+    """Creates what is missing on the server and leaves the rest unchanged. Returns by name whether it was created now.
 
     Raises:
         EnvironmentProblem: no server is configured, or it does not answer.
@@ -51,13 +51,15 @@ async def _process_pool(client: PrefectClient) -> bool:
 
 
 async def _docker_pool(client: PrefectClient) -> bool:
-    """Each flow run is a container that starts jobs and endpoints beside itself, as compose.yaml's worker does."""
+    """Each flow run is a container that starts jobs and endpoints as sibling containers, as compose.yaml's worker does."""
     place = str(home())
     defaults = {
         "image": "finetune-flows/orchestrator",
         "image_pull_policy": "IfNotPresent",
+        # Sibling containers publish their endpoints on this machine's loopback interface only.
         "network_mode": "host",
         "auto_remove": True,
+        # The same path inside and outside: the engine mounts it into the siblings by its path on this machine.
         "volumes": [f"{place}:{place}", f"{_docker_socket()}:/var/run/docker.sock"],
         "env": {"FINETUNE_HOME": place},
     }
@@ -98,7 +100,7 @@ async def _pool_variable(client: PrefectClient) -> bool:
 
 
 async def _dead_runs(client: PrefectClient) -> bool:
-    """A worker that was killed leaves its run Running for ever, and the next one waiting for its slot."""
+    """A killed worker leaves its run in state Running for ever, and the next run waits for its concurrency slot."""
     if await client.read_automations_by_name(DEAD_RUNS):
         return False
     await client.create_automation(dead_runs_automation())
@@ -106,15 +108,15 @@ async def _dead_runs(client: PrefectClient) -> bool:
 
 
 def dead_runs_automation(heartbeat_seconds: int | None = None) -> AutomationCore:
-    """Marks a run as crashed that has missed three heartbeats in a row.
+    """Marks a run as crashed when it has missed three heartbeats in a row.
 
-    `heartbeat_seconds`: how often runs say that they live; default: Prefect's setting, 180.
+    `heartbeat_seconds`: time between two heartbeats of a run; default: Prefect's setting, 180.
     """
     seconds = heartbeat_seconds or get_current_settings().flows.heartbeat_frequency or 180
     ends = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
     return AutomationCore(
         name=DEAD_RUNS,
-        description="Its worker was killed: it is marked as crashed, so that the next run of its recipe can start.",
+        description="Marks a run as crashed when its worker was killed, so that the next run of its recipe can start.",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.heartbeat"} | ends,
@@ -124,7 +126,7 @@ def dead_runs_automation(heartbeat_seconds: int | None = None) -> AutomationCore
             threshold=1,
             within=timedelta(seconds=_MISSED_HEARTBEATS * seconds),
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="No sign of life: its worker is gone.")],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="No heartbeat: the worker of this run is gone.")],
     )
 
 

@@ -1,4 +1,4 @@
-"""Delete what has outlived its expiry, whoever left it: endpoints, jobs, half-written artefacts."""
+"""Delete endpoints and jobs past their expiry, and half-written artefacts, whoever left them."""
 
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -9,12 +9,12 @@ from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.platforms import platforms_in_use
 from finetune_flows.tasks.progress import log
 
-_DRAFT_LIFETIME = timedelta(days=1)  # no step writes an artefact for longer
+_DRAFT_LIFETIME = timedelta(days=1)  # no step takes longer to write an artefact
 
 
 @flow(name="sweep")
 def sweep() -> list[str]:
-    """Deletes what has outlived its expiry, and says what it was. Safe to run at any time, as often as you like."""
+    """Deletes everything past its expiry and returns a line for each deletion. Safe to run at any time."""
     now = datetime.now(UTC)
     swept = [line for platform in platforms_in_use() for line in platform.sweep(now)]
     for draft in sorted((home() / "artifacts" / "drafts").glob("*")):

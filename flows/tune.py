@@ -1,4 +1,4 @@
-"""Search for better training settings: many trainings, one recipe."""
+"""Search for better training settings of one recipe, by many trainings."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from finetune_flows.tasks.tuning.trials import Tuned
 
 @flow(name="tune", flow_run_name="{recipe.name}")
 def tune(recipe: Recipe) -> Tuned:
-    """Trains with the settings that the recipe's tuning section permits, several at once, and writes the best as a recipe.
+    """Trains with different settings, several at once, and writes the best ones as a recipe.
 
-    Trials are compared on validation rows; the test stays unseen. The search goes on where an earlier one stopped.
+    Trials are compared on the validation rows; the test rows stay unseen. A search continues where an earlier one stopped.
 
     Args:
-        recipe: As for finetune. Its tuning section says what is searched, how often, and for how long.
+        recipe: As for finetune. Its tuning section sets which settings to search, the number of trials and their hours.
     """
     folder = start_run(recipe, str(flow_run.get_id()))
     try:
@@ -32,7 +32,7 @@ def tune(recipe: Recipe) -> Tuned:
         tuned = tune_training(recipe, base, dataset)
         page = report.save_tuning(folder, tuned, Path(tuned.best_recipe).parent if tuned.best_recipe else folder)
         report.publish_tuning(tuned)
-    except BaseException as error:
+    except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
     tuned = tuned.model_copy(update={"report": str(page) if page else None})

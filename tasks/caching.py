@@ -1,4 +1,4 @@
-"""Prefect's cache, made honest: keys that name everything, records that are worth as much as the artefact behind them."""
+"""Caching of stages in Prefect: keys that cover all inputs, and records that hold only while their artefact exists."""
 
 import hashlib
 import json
@@ -14,29 +14,30 @@ from finetune_flows.tasks.base.files import home
 
 
 class VerifiedReferences(JSONSerializer):
-    """Stores references as JSON, and reads one back only if its artefact is there and unchanged.
+    """Stores references as JSON, and reads one back only if its artefact exists and is unchanged.
 
-    Prefect takes any error of `loads` for a miss, so that a deleted or damaged artefact is made again.
+    Prefect treats any error of `loads` as a cache miss, so a deleted or damaged artefact is made again.
     """
 
     type: Literal["verified-references"] = "verified-references"
 
     def dumps(self, obj: Reference) -> bytes:
-        """The fields alone: a record must outlive a change of the class's name or place."""
+        """Only the fields: a record must stay readable when the class is renamed or moved."""
         return obj.model_dump_json().encode()
 
     def loads(self, blob: bytes) -> Reference:
-        """Raises ArtifactDamaged when the artefact is gone or changed, ValueError when the record is."""
+        """Raises ArtifactDamaged if the artefact is gone or changed, ValueError if the record is unreadable."""
         record = json.loads(blob)
-        # Prefect's own serializer, which wrote the first records, puts the fields under `data`, beside the class's name.
+        # The first records were written by Prefect's own serializer, which puts the fields under `data`.
         reference = Reference.model_validate(record.get("data", record))
         verify(reference)
         return reference
 
 
 def cached_by(key_of: Callable[..., str]) -> dict[str, Any]:
-    """Task options: cached under `key_of(**parameters)`, in this home only."""
+    """Task options: the result is cached under `key_of(**parameters)`, for this home only."""
 
+    # Not Prefect's INPUTS policy: it leaves out the task, so two tasks with equal arguments would share a record.
     def cache_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
         place = hashlib.sha256(str(home()).encode()).hexdigest()[:12]
         return f"{context.task.name}-{key_of(**parameters)}-{place}"

@@ -1,4 +1,4 @@
-"""Deploy: a server with the candidate, checked against what the trainer saw. Never cached: an endpoint is not a result."""
+"""Deploy: an endpoint with the candidate, checked against the trainer's outputs. Never cached: an endpoint can expire."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,30 +20,29 @@ from finetune_flows.tasks.train import labels
 
 @contextmanager
 def candidate_endpoint(recipe: Recipe, model: Reference) -> Iterator[Endpoint]:
-    """The endpoint to be judged: it stays when the body ends well, and is deleted on every other way out.
-
-    Prefect's transaction would undo the deployment as soon as one attempt of a later task fails, before its next one.
+    """The endpoint of the candidate. It stays if the body succeeds, and is deleted if the body raises anything.
 
     Raises:
         EndpointFailed: as `deploy_candidate` does.
     """
+    # Not a Prefect transaction: it undoes the deployment when one attempt of a later task fails, before the retry.
     endpoint = deploy_candidate(recipe, model)
     try:
         yield endpoint
     except BaseException:
         try:
             withdraw(recipe.platform, recipe.name, endpoint.name)
-        except Exception:  # what ended the run is what has to be told
-            log.exception("endpoint %s is left running until it expires: finetune endpoint delete", endpoint.name)
+        except Exception:  # logged, not raised: the user must see the error that ended the run
+            log.exception("endpoint %s could not be deleted: finetune endpoint delete %s", endpoint.name, endpoint.name)
         raise
 
 
 @task(name="deploy-candidate", **RETRIES)
 def deploy_candidate(recipe: Recipe, model: Reference) -> Endpoint:
-    """An endpoint that serves the tuned model; one that already does is taken and kept alive.
+    """An endpoint that serves the tuned model. If one already runs, it is reused and its expiry is moved forward.
 
     Raises:
-        EndpointFailed: it did not become healthy, or does not answer as its model did. Nothing of it is left running.
+        EndpointFailed: it did not become healthy, or its answers differ from the trainer's. It is deleted again.
     """
     serving = running_endpoint(recipe, model)
     return start_checked(recipe, serving.name if serving else endpoint_name(recipe, model), model)
@@ -55,14 +54,14 @@ def start_checked(recipe: Recipe, name: str, model: Reference) -> Endpoint:
     try:
         connection = platform_of(recipe.platform).connection(endpoint)
         log.info("endpoint %s: %s", name, check_parity(connection, name, model.path / "probes.json"))
-    except BaseException:
+    except BaseException:  # a cancelled run must not leave an endpoint that costs money
         withdraw(recipe.platform, recipe.name, name)
         raise
     return endpoint
 
 
 def running_endpoint(recipe: Recipe, model: Reference) -> Endpoint | None:
-    """The one that serves this very model for the recipe, if any does; not the base model's or one for a comparison."""
+    """The endpoint that serves exactly this model for the recipe, if there is one; temporary endpoints do not count."""
     running = platform_of(recipe.platform).endpoints()
     names = (endpoint_name(recipe, model), recipe.name)
     found = [each for each in running if each.name in names and each.model_digest == model.digest]
@@ -70,12 +69,12 @@ def running_endpoint(recipe: Recipe, model: Reference) -> Endpoint | None:
 
 
 def start_endpoint(recipe: Recipe, name: str, folder: Path, model: Reference) -> Endpoint:
-    """Starts or finds the endpoint `name` with the model in `folder`, alive for the recipe's `expires_after_hours`."""
+    """Starts or reuses the endpoint `name` with the model in `folder`. It expires after `serving.expires_after_hours`."""
     return platform_of(recipe.platform).start_endpoint(endpoint_spec(recipe, name, folder, model))
 
 
 def endpoint_spec(recipe: Recipe, name: str, folder: Path, model: Reference) -> EndpointSpec:
-    """The server that the recipe wants for the model in `folder`, from now on alive for `expires_after_hours`."""
+    """The specification of that endpoint; its expiry counts from now."""
     return EndpointSpec(
         name=name,
         model=folder,
@@ -86,9 +85,9 @@ def endpoint_spec(recipe: Recipe, name: str, folder: Path, model: Reference) -> 
 
 
 def withdraw(platform: Platform, recipe: str, name: str) -> None:
-    """Deletes an endpoint, unless it is the one that serves: judging a champion again must not end it.
+    """Deletes an endpoint, unless it serves the champion: evaluating a champion again must not stop it.
 
-    That is the champion's own, or, where a platform's lasting address is an endpoint, the one with the recipe's name.
+    The champion's endpoint is its own or, on a platform whose lasting address is an endpoint, the one named like the recipe.
     """
     champion = Registry().read(recipe).champion
     if champion is None or name not in (champion.endpoint, recipe):

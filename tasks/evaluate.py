@@ -1,4 +1,4 @@
-"""Evaluate: the same questions to the base model and to the candidate, scored by what their answers do."""
+"""Evaluate: ask the base model, the candidate and the champion the same questions, and score their answers."""
 
 import shutil
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _candidate_key(recipe: Recipe, model: Reference, dataset: Reference, endpoin
 
 @task(name="evaluate-base", **cached_by(scores_key), **RETRIES)
 def evaluate_base(recipe: Recipe, model: Reference, dataset: Reference) -> Reference:
-    """Scores of the untuned model, on an endpoint that lives no longer than this task, or of what stands in for it."""
+    """Scores of the base model, on a temporary endpoint, or of the problem's baseline where a base model cannot answer."""
     exam, who = ModelExam(recipe, dataset, model), recipe.problem.base
     if found := _find(exam):
         return found
@@ -47,9 +47,9 @@ def evaluate_base(recipe: Recipe, model: Reference, dataset: Reference) -> Refer
 
 @task(name="evaluate-champion", **RETRIES)
 def evaluate_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Reference:
-    """Scores of the champion by today's test and judge; its endpoint is asked, or one that lives for this.
+    """Scores of the champion on today's test rows, by today's judge, on its own endpoint or on a temporary one.
 
-    Nothing is asked that it has answered, and nothing is scored that has been.
+    Answers and scores that exist already are reused.
     """
     exam = ModelExam(recipe, dataset, model)
     if found := _find(exam):
@@ -74,7 +74,7 @@ def evaluate_candidate(recipe: Recipe, model: Reference, dataset: Reference, end
 def score_endpoint(
     recipe: Recipe, connection: Connection, model: str, dataset: Reference, access: Access = OURS
 ) -> Reference:
-    """Scores of whatever the connection leads to. Never cached: it may be another model tomorrow."""
+    """Scores of the endpoint behind a connection. Never cached: it may serve another model tomorrow."""
     exam = EndpointExam(recipe, dataset, connection.url, model, access=access)
     scored = exam.score(_ask(exam, connection, "endpoint"), "endpoint")
     store, asked = Store(), {"answers": exam.answers_key, "at": now().isoformat()}
@@ -82,7 +82,7 @@ def score_endpoint(
     with store.write("evaluation", once) as draft:
         draft.parents.append(dataset.digest)
         write_evaluation(draft.path, scored)
-    shutil.rmtree(exam.predictions.parent)  # kept only while a run may have to carry on
+    shutil.rmtree(exam.predictions.parent)  # answers are kept only so that an interrupted evaluation can continue
     return store.require("evaluation", once)
 
 
@@ -99,16 +99,16 @@ def _keep(exam: ModelExam, scored: Scored) -> Reference:
 
 
 def _answers(exam: ModelExam, weights: Path, role: str, who: str) -> list[Answer]:
-    """The kept answers or, where some are missing, those of an endpoint that lives no longer than the questions take."""
+    """The stored answers or, if some are missing, the answers of a temporary endpoint."""
     kept = exam.kept()
     if kept is not None:
         return kept
-    with _passing_endpoint(exam, weights, role) as endpoint:
+    with _temporary_endpoint(exam, weights, role) as endpoint:
         return _ask(exam, _connection(exam.recipe, endpoint), who)
 
 
 @contextmanager
-def _passing_endpoint(exam: ModelExam, weights: Path, role: str) -> Iterator[Endpoint]:
+def _temporary_endpoint(exam: ModelExam, weights: Path, role: str) -> Iterator[Endpoint]:
     name = endpoint_name(exam.recipe, exam.model, role)
     try:
         yield start_endpoint(exam.recipe, name, weights, exam.model)

@@ -1,4 +1,4 @@
-"""Monitor: one look at the endpoints of a recipe, and an event for each that breaks a limit."""
+"""Monitor: one look at the endpoints of a recipe, and an event for each endpoint that breaks a limit."""
 
 from prefect import task
 from prefect.events import emit_event
@@ -13,48 +13,48 @@ from finetune_flows.tasks.recipe import MonitoringSection, Platform
 from finetune_flows.tasks.retrying import RETRIES
 
 BREACH = "finetune.endpoint.breach"
-"""The name of the event. An automation can start a deployment on it."""
+"""Name of the Prefect event. An automation can start a deployment when it occurs."""
 
 
 def endpoints_of(recipe: str) -> list[tuple[Platform, Endpoint]]:
-    """Those that run for the recipe of that name, on every platform that was used here, and the platform's section."""
+    """The running endpoints of a recipe with their platform's section, on every platform that was used here."""
     running = [(platform.section, endpoint) for platform in platforms_in_use() for endpoint in platform.endpoints()]
     return [(section, endpoint) for section, endpoint in running if endpoint.labels.recipe == recipe]
 
 
 @task(name="look", task_run_name="look-{endpoint.name}", **RETRIES)
 def look_at(platform: Platform, endpoint: Endpoint) -> Window:
-    """What it did since the last look. A retry is harmless: a look is kept only once it succeeded."""
+    """What the endpoint did since the last look. A retry is safe: a look is stored only after it succeeded."""
     return platform_of(platform).window(endpoint)
 
 
 @task(name="look-at-prompts", task_run_name="look-at-prompts-{endpoint.name}", **RETRIES)
 def drift_at(platform: Platform, endpoint: Endpoint) -> Drift | None:
-    """How far the captured prompts are from the training rows. None, and a word in the log, with nothing to compare."""
+    """Distance of the captured prompts from the training rows. None, with a line in the log, if there are none."""
     dataset = trained_on(endpoint.labels.recipe, endpoint.model_digest)
     if dataset is None:
-        log.info(
-            "%s: it is not known what its model was trained on, so its prompts are compared with nothing", endpoint.name
-        )
+        log.info("%s: no drift is measured, because the training rows of its model are unknown", endpoint.name)
         return None
     log_file = platform_of(platform).endpoint_log(endpoint.name)
     drift = drift_of(asked_prompts(log_file, dataset), training_prompts(dataset))
     if drift is None:
-        log.info("%s: no captured prompts yet; what was started without serving.capture captures none", endpoint.name)
+        log.info("%s: no captured prompts yet; only endpoints started with serving.capture have them", endpoint.name)
     return drift
 
 
 @task(name="watch", task_run_name="watch-{endpoint.name}", **RETRIES)
 def watch(platform: Platform, endpoint: Endpoint, limits: MonitoringSection) -> list[str]:
-    """Has the endpoint's platform watch the limits all the time; the names of its alarms. Not every platform can."""
+    """Create alarms for the limits of an endpoint, on platforms that have them; returns the names of the alarms."""
     alarms = platform_of(platform).put_alarms(endpoint, limits)
     if alarms is None:
-        log.warning("%s: the platform %s has no alarms, only looks", endpoint.name, platform.kind)
+        log.warning(
+            "%s: platform %s has no alarms; only `finetune monitor` checks the limits", endpoint.name, platform.kind
+        )
     return alarms or []
 
 
 def announce(recipe: str, window: Window, sentences: list[str]) -> None:
-    """The breach, in the log and as a Prefect event about the endpoint that is related to the recipe."""
+    """Logs the broken limits and emits a Prefect event about the endpoint, related to the recipe."""
     for sentence in sentences:
         log.warning("%s: %s", window.endpoint, sentence)
     emit_event(

@@ -1,4 +1,4 @@
-"""What a run would do: which steps are done already, what it would create, what stands against it. Creates nothing."""
+"""Plan a run: which steps are done already, what it would create, and what prevents it. Creates nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,20 +26,20 @@ STEPS = ("base model", "dataset", "evaluation of the base model", "tuned model",
 
 
 class Made(Frozen):
-    """What earlier runs have made, as far as one can tell without making the rest."""
+    """Results of earlier runs, as far as they can be looked up without making the missing ones."""
 
     references: dict[str, Reference]
     unknown: str = ""
 
     def step(self, name: str) -> Reference:
-        """The artefact of a step; one that is not made yet has a digest of zeros."""
+        """The artefact of a step. If it is not made yet, a placeholder with a digest of zeros."""
         kind: Kind = "base-model" if name == "base model" else "dataset" if name == "dataset" else "model"
         absent = Reference(kind=kind, uri=f"not-made-yet/{kind}", digest="0" * 64, size=0, step_key="0" * 64)
         return self.references.get(name, absent)
 
 
 def find_made(recipe: Recipe) -> Made:
-    """Looks into the store for each step, by its key. A step's key is known once the one before it is made."""
+    """Looks up the result of each step by its key. The key of a step is known only if the previous one is made."""
     store, found = Store(), dict[str, Reference]()
 
     def look(step: str, kind: Kind, key: str) -> Reference | None:
@@ -56,13 +56,13 @@ def find_made(recipe: Recipe) -> Made:
             model = look("tuned model", "model", training_key(recipe, base, dataset))
             if model:
                 look(STEPS[4], "evaluation", scores_key(recipe, model, dataset))
-    except (FinetuneError, OSError) as error:  # the hub is not reached, or the rows are not here
+    except (FinetuneError, OSError) as error:  # the hub cannot be reached, or the rows are missing
         return Made(references=found, unknown=" ".join(str(error).split()))
     return Made(references=found)
 
 
 def look_ahead(recipe: Recipe, made: Callable[[], Made]) -> Report | None:
-    """What the recipe's platform says of the run; None where whatever is lacking shows at no cost."""
+    """The platform's checks of the run; None on platforms where a missing part shows by itself and costs nothing."""
     return platform_of(recipe.platform).preflight(lambda: intent_of(recipe, made()))
 
 
@@ -83,10 +83,10 @@ def intent_of(recipe: Recipe, made: Made) -> Intent:
 
 @task(name="preflight", **RETRIES)
 def preflight(recipe: Recipe) -> Recipe:
-    """Before anything is spent: whether the platform will take the run. The recipe, its job kept within the budget.
+    """Checks before any cost whether the platform can run the recipe. Returns it with its job limited to the budget.
 
     Raises:
-        RecipeError: something stands against it; all that does is told, each with its remedy. Nothing was uploaded.
+        RecipeError: all problems together, each with its remedy. Nothing was uploaded.
     """
     missing = [problem for check in SOURCE_CHECKS for problem in check(recipe)]
     if missing:

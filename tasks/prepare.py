@@ -1,4 +1,4 @@
-"""Prepare: the base model staged, the rows checked, split and written as Parquet. Both are cached by what they are made from."""
+"""Prepare: stage the base model; check and split the rows and write them as Parquet. Both are cached by their inputs."""
 
 import shutil
 from collections.abc import Callable
@@ -37,14 +37,17 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
     found = store.find("base-model", key)
     if found is not None:
         return found
-    log.info("staging the base model %s (once per machine)", section.source)
+    log.info("staging the base model %s (once for each machine)", section.source)
     return base_model.stage(section, key, store, platform_of(platform).convert_model)
 
 
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:
-    """The bytes of the source, what is done to them, and the tokenizer that measures their length."""
-    new = {"split_by", "split_column"}  # at their defaults they are left out, so that keys of earlier versions hold
+    """Key of a data set: the content of its source, its settings, and the base model, whose tokenizer counts tokens."""
+    # At their defaults these are left out, so that the keys of earlier versions stay valid.
+    new = {"split_by", "split_column"}
     unchanged = {name for name in new if getattr(section, name) == DatasetSection.model_fields[name].default}
+    # The digests of the content replace its path and revision: the same rows at another place give the same data set.
+    # max_quarantined can only stop a run, and judging comes later: neither changes the data set.
     left_out = {"source", "test_source", "revision", "max_quarantined"} | unchanged
     content = [source.digests() for source in find_sources(_pinned(section))]
     settings = {
@@ -57,10 +60,10 @@ def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> s
 
 @task(name="prepare-dataset", **cached_by(dataset_key), **RETRIES)
 def prepare_dataset(section: DatasetSection, problem: Problem, base: Reference) -> Reference:
-    """Rows in, train, validation and test Parquet out; see tasks.dataset.
+    """Turns rows into Parquet files for training, validation and test; see tasks.dataset.
 
     Raises:
-        DatasetError: the rows cannot be used as they are. Where the bad ones are listed stands in the message.
+        DatasetError: the rows cannot be used. The message names the file that lists the bad ones.
     """
     store, key = Store(), dataset_key(section, problem, base)
     found = store.find("dataset", key)
@@ -76,17 +79,19 @@ def prepare_dataset(section: DatasetSection, problem: Problem, base: Reference) 
 
 
 def freeze_test(recipe: Recipe, champion: Entry) -> Recipe:
-    """The recipe with the champion's test rows as its test source, whatever the source holds now.
+    """The recipe with the champion's test rows as its test source, whatever its source holds now.
 
-    Rows of the test's groups stay out of training, unless the test was given by the recipe: then only what it asks does.
+    Rows that share a group with the test stay out of training. If the champion's recipe named a test source without
+    test_groups_apart, only rows that ask the same as a test row do.
 
     Raises:
-        RecipeError: the problem is another than the champion's, so its test rows would be too.
+        RecipeError: the recipe's problem differs from the champion's, so the test rows do not fit.
     """
     before = parse_recipe(champion.recipe, f"the recipe of {champion.model.digest[:8]}")
     if before.problem.model_dump(exclude={"judging"}) != recipe.problem.model_dump(exclude={"judging"}):
         raise RecipeError(
-            recipe.name, ["problem: differs from the champion's, so its test no longer fits; finetune run starts anew"]
+            recipe.name,
+            ["problem: differs from the champion's, so its test rows no longer fit; start again with finetune run"],
         )
     file = home() / "frozen" / f"{recipe.name}.jsonl"
     columns = recipe.dataset.slice_column, recipe.dataset.split_column
@@ -99,12 +104,12 @@ def freeze_test(recipe: Recipe, champion: Entry) -> Recipe:
 
 
 def new_rows(before: Reference, after: Reference) -> int:
-    """Training rows of `after` that `before` has not."""
+    """Number of training rows of `after` that are not in `before`."""
     return count_new_rows(before.path, after.path)
 
 
 def _pinned(section: DatasetSection) -> DatasetSection:
-    """The section with the commit that its hub revision stands for."""
+    """The section with its hub revision resolved to a commit."""
     if section.revision is None or Path(section.source).expanduser().exists():
         return section
     return section.model_copy(update={"revision": resolve_commit("dataset", section.source, section.revision)})
@@ -115,7 +120,7 @@ def _shown(update: Update) -> Callable[[str, int], None]:
 
 
 def _keep_quarantine(message: str, draft: Path, key: str) -> str:
-    """A refused data set is not an artefact, but its list of bad rows must outlive the draft."""
+    """Copies the list of bad rows of a refused data set, whose draft is deleted, and names the copy in the message."""
     listed = draft / "quarantine.jsonl"
     if not listed.exists():
         return message

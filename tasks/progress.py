@@ -1,4 +1,4 @@
-"""What a person sees while it works: plain lines, a bar in a terminal, a progress artifact in the UI."""
+"""Progress of long work: lines in the log, a bar in a terminal, a progress artifact in the Prefect UI."""
 
 import logging
 import sys
@@ -14,19 +14,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from finetune_flows.tasks.base.terminal import console
 
 log = logging.getLogger("finetune")
-log.setLevel(logging.INFO)  # in a worker too, where nobody else sets it
+log.setLevel(logging.INFO)  # here, because in a worker no command sets it
 
 
 class Update(Protocol):
-    """Reports how far it is: `done` of `total`, and a few words."""
+    """Reports progress: `done` of `total`, and a few words."""
 
     def __call__(self, done: float, total: float, words: str = "") -> None:
-        """Cheap enough to be called for every row."""
+        """Cheap enough to call for every row."""
 
 
 @contextmanager
 def progress(title: str, key: str) -> Iterator[Update]:
-    """Shows one long piece of work. `key` names the artifact: lower case, digits, hyphens."""
+    """Shows the progress of the block. `key` names the artifact: lower-case letters, digits and hyphens."""
     artifact = _Artifact(key, title)
     bar = Progress(
         TextColumn("{task.description:<28}", markup=False),
@@ -54,7 +54,7 @@ def _both(bar: Progress, shown: object, artifact: "_Artifact") -> Update:
 
 
 class _Artifact:
-    """A progress artifact, written every few seconds at most. Failing to draw never fails the work."""
+    """A progress artifact, updated every `INTERVAL` seconds at most. An error in it never fails the work."""
 
     INTERVAL = 10.0  # seconds
 
@@ -83,5 +83,5 @@ class _Artifact:
                 self.id = create_progress_artifact(percent, key=self.key, description=self.title)
             else:
                 update_progress_artifact(self.id, percent)  # type: ignore[arg-type]
-        except Exception as error:  # the UI is a convenience, the work is not
+        except Exception as error:  # a server that cannot be reached must not end hours of training
             log.warning("progress of %s is not shown in the UI: %s", self.title, error)

@@ -1,4 +1,4 @@
-"""Promote: the gate's decision, recorded; the champion replaced, or left where it is."""
+"""Promote: record the gate's decision, and replace the champion if the gate passed the candidate."""
 
 from prefect import task
 from prefect.deployments import run_deployment
@@ -11,7 +11,7 @@ from finetune_flows.tasks.base.errors import FinetuneError, GateRefused, Registr
 from finetune_flows.tasks.base.values import now
 from finetune_flows.tasks.deploy import endpoint_spec, start_checked
 from finetune_flows.tasks.evaluate import evaluate_champion
-from finetune_flows.tasks.evaluation.files import measured
+from finetune_flows.tasks.evaluation.files import Evaluations, measured
 from finetune_flows.tasks.evaluation.gate import decide
 from finetune_flows.tasks.evaluation.registry import Entry, Registry
 from finetune_flows.tasks.platforms import platform_of
@@ -22,7 +22,7 @@ from finetune_flows.tasks.retrying import RETRIES
 
 
 def judge_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Reference | None:
-    """The champion's scores by today's test and judge; None when there is none, or it is `model` itself."""
+    """The champion's scores on today's test; None if there is no champion, it is `model`, or max_loss is not set."""
     champion = Registry().read(recipe.name).champion
     if champion is None or champion.model == model or recipe.gate.max_loss is None:
         return None
@@ -31,29 +31,23 @@ def judge_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Refe
 
 @task(name="gate")
 def pass_gate(
-    recipe: Recipe,
-    dataset: Reference,
-    model: Reference,
-    endpoint: Endpoint,
-    base_evaluation: Reference,
-    evaluation: Reference,
-    champion_evaluation: Reference | None,
+    recipe: Recipe, dataset: Reference, model: Reference, endpoint: Endpoint, evaluations: Evaluations
 ) -> Entry:
-    """The decision to promote, on record with its reasons.
+    """Decides on the candidate and records the decision with its reasons.
 
     Raises:
-        GateRefused: the candidate may not serve, or not before a person approves.
+        GateRefused: the candidate may not serve, or only after a person approves.
     """
-    champion = measured(champion_evaluation) if champion_evaluation else None
-    base, tuned = measured(base_evaluation), measured(evaluation)
+    champion = measured(evaluations.champion) if evaluations.champion else None
+    base, tuned = measured(evaluations.base), measured(evaluations.candidate)
     entry = Entry(
         decided_at=now(),
         recipe=recipe.model_dump(mode="json"),
         dataset=dataset,
         model=model,
         endpoint=endpoint.name,
-        base_evaluation=base_evaluation,
-        evaluation=evaluation,
+        base_evaluation=evaluations.base,
+        evaluation=evaluations.candidate,
         decision=decide(recipe.problem, recipe.gate, recipe.metric, tuned, base, champion),
     )
     Registry().record(recipe.name, entry)
@@ -66,7 +60,7 @@ def pass_gate(
 
 
 def _enter_model(recipe: Recipe, model: Reference, endpoint: Endpoint, entry: Entry) -> None:
-    """In the platform's own registry: a mirror, so that a fault there ends no good candidate."""
+    """Enters the model into the platform's own registry. It is only a mirror, so an error there is just logged."""
     judged = JudgedModel(
         recipe=recipe.name,
         endpoint=endpoint.name,
@@ -89,35 +83,32 @@ def _is_champion(name: str, model: Reference) -> bool:
 
 
 def ask_for_approval(name: str, model: Reference) -> None:
-    """Starts a run of the deployment `promote`, which waits for a person; says what to type where there is none."""
+    """Starts a run of the deployment `promote`, which waits for a person; without a deployment, logs the command."""
     command = f"finetune promote {name} --model {model.digest[:8]} --reason ..."
     parameters = {"name": name, "model": model.digest, "ask": True}
     try:
         run_deployment("promote/promote", parameters=parameters, timeout=0, as_subflow=False)
-        log.info("approve or reject it in the UI, where a run of promote waits, or by: %s", command)
+        log.info("the model awaits approval: open the waiting run of promote in the Prefect UI, or type: %s", command)
     except ObjectNotFound:
-        log.info("it serves once somebody approves: %s", command)
+        log.info("the model awaits approval. To approve it: %s", command)
 
 
 @task(name="promote")
 def promote(recipe: Recipe, entry: Entry, endpoint: Endpoint, reason: str = "the gate passed it") -> Alias:
-    """Makes the judged model, which `endpoint` serves, the champion: the lasting address leads to it from now on.
-
-    The registry comes first: from then on a rollback of the flow spares the endpoint, and a promotion that is cut off is
-    brought to its end by the next one.
-    """
+    """Makes the evaluated model behind `endpoint` the champion: the lasting address leads to it from now on."""
     before = Registry().read(recipe.name).champion
+    # Before the switch: a flow that fails from here on keeps the endpoint, and the next promotion completes this one.
     Registry().promote(recipe.name, entry, reason)
     return _switch(recipe, entry, endpoint, before)
 
 
 @task(name="promote-earlier", **RETRIES)
 def promote_earlier(name: str, model: str | None, anyway: bool, reason: str) -> Alias:
-    """Makes an earlier judged candidate the champion.
+    """Makes a candidate that was evaluated earlier the champion.
 
     Raises:
-        RegistryError: there is none, or the gate did not pass it and `anyway` is not set.
-        EndpointFailed: its server does not come up, or answers wrongly. The champion serves on.
+        RegistryError: there is no such candidate, or the gate did not pass it and `anyway` is not set.
+        EndpointFailed: its endpoint does not start, or answers wrongly. The champion keeps serving.
     """
     entry = candidate(name, model, anyway)
     recipe, endpoint = _serve(entry)
@@ -128,50 +119,50 @@ def promote_earlier(name: str, model: str | None, anyway: bool, reason: str) -> 
 
 @task(name="roll-back", **RETRIES)
 def roll_back(name: str, reason: str) -> Alias:
-    """Makes the champion before this one the champion again, its server started if it is gone.
+    """Makes the previous champion the champion again, and starts its endpoint if it is gone.
 
     Raises:
-        RegistryError: there was none before.
-        EndpointFailed: its server does not come up, or answers wrongly. The champion serves on.
+        RegistryError: there is no previous champion.
+        EndpointFailed: its endpoint does not start, or answers wrongly. The champion keeps serving.
     """
     record = Registry().read(name)
     if record.before:
-        _serve(record.before[-1])  # the registry changes only once the server is there
+        _serve(record.before[-1])  # first: the registry must not name a champion whose endpoint does not start
     entry = Registry().roll_back(name, reason)
     recipe, endpoint = _serve(entry)
     return _switch(recipe, entry, endpoint, record.champion)
 
 
 def candidate(name: str, model: str | None, anyway: bool) -> Entry:
-    """The judged candidate that `model` begins the digest of; by default the last one. Raises RegistryError."""
+    """The latest candidate, or the one whose digest starts with `model`. Raises RegistryError."""
     judged = [each for each in Registry().read(name).history if each.model.digest.startswith(model or "")]
     if not judged:
         known = ", ".join(Registry().recipes()) or "none"
-        what = f"no candidate {model} of {name} was judged" if model else f"nothing of {name} was judged"
-        raise RegistryError(f"{what} (recipes on record: {known}); `finetune history {name}` shows all decisions")
+        what = f"{name} has no candidate {model}" if model else f"{name} has no candidate yet"
+        raise RegistryError(f"{what} (recipes in the registry: {known}); `finetune history {name}` shows all decisions")
     entry = judged[-1]
     if not (entry.decision.passed or anyway):
         raise RegistryError(
             f"the gate did not pass {entry.model.digest[:8]} of {name} ({entry.decision.outcome}): "
-            f"{'; '.join(entry.decision.reasons)}. To promote it nevertheless: finetune promote {name} --anyway --reason ..."
+            f"{'; '.join(entry.decision.reasons)}. To promote it anyway: finetune promote {name} --anyway --reason ..."
         )
     return entry
 
 
 def _serve(entry: Entry) -> tuple[Recipe, Endpoint]:
-    """The recipe as it was judged, and a checked server with the model."""
+    """The recipe of the decision, and a running, checked endpoint with the model."""
     recipe = parse_recipe(entry.recipe, f"the recipe of {entry.model.digest[:8]}")
     verify(entry.model)
     return recipe, start_checked(recipe, entry.endpoint, entry.model)
 
 
 def _switch(recipe: Recipe, entry: Entry, endpoint: Endpoint, before: Entry | None) -> Alias:
-    """Old and new serve side by side until nothing is under way to the old one, which is then stopped."""
+    """Points the address to the new endpoint and deletes the old one. Both serve until the old one has no open request."""
     spec = endpoint_spec(recipe, endpoint.name, entry.model.path / "model", entry.model)
     alias = platform_of(recipe.platform).point_alias(recipe.name, endpoint, spec)
-    log.info("%s leads to %s now", alias.url, alias.endpoint)
+    log.info("%s now leads to %s", alias.url, alias.endpoint)
     if before is not None and before.endpoint != entry.endpoint:
-        earlier = parse_recipe(before.recipe, "the recipe of the champion before")
+        earlier = parse_recipe(before.recipe, "the recipe of the previous champion")
         platform_of(earlier.platform).delete_endpoint(before.endpoint)
-        log.info("endpoint %s of the champion before deleted", before.endpoint)
+        log.info("endpoint %s of the previous champion deleted", before.endpoint)
     return alias

@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a run. Each artifact is a pure function to markdown and a publisher that may fail."""
+"""Artifacts of a run in the Prefect UI. Each is a pure function that returns Markdown, and a publisher that may fail."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from prefect.settings import get_current_settings
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.dataset.audit import DatasetAudit
-from finetune_flows.tasks.evaluation.files import read_evaluation, read_scores, read_wrong_answers
+from finetune_flows.tasks.evaluation.files import Evaluations, read_scores, read_wrong_answers
 from finetune_flows.tasks.evaluation.registry import Entry
 from finetune_flows.tasks.monitoring.window import Window
 from finetune_flows.tasks.platforms.contract import Endpoint
@@ -30,18 +30,18 @@ from finetune_flows.tasks.tuning.trials import Tuned
 
 WRONG_ANSWERS_SHOWN = 20
 KEYS = {
-    "dataset-card": "What the rows became: used, left out, split, and how long they are.",
+    "dataset-card": "Rows used and left out, the splits, and lengths in tokens.",
     "training-report": "Loss, settings and speed of the training.",
-    "deployment": "Where the candidate serves, until when, and how to call it.",
+    "deployment": "Address of the candidate, its expiry, and how to call it.",
     "evaluation-report": "Scores of base, candidate and champion on the same rows, with intervals.",
-    "wrong-answers": "Wrong answers beside the right ones.",
+    "wrong-answers": "Wrong answers next to the right ones.",
     "gate-decision": "Whether the candidate may serve, and why.",
-    "cost": "Time and money, and where the report is.",
+    "cost": "Hours of each step, and where the report is.",
 }
-"""The cards of finetune, and what each shows. Stable: each is one collection in the UI, with a version for every run."""
+"""Keys of the cards of finetune, with what each shows. They must not change: a key is one collection of versions in the UI."""
 OTHER_KEYS = {
     "endpoint-scores": "Scores of one endpoint, with intervals.",
-    "monitoring": "Requests, errors and latency since the last look, and the limits that are broken.",
+    "monitoring": "Requests, errors and latency since the last look, and broken limits.",
     "tuning": "All trials of a search, the best first.",
 }
 
@@ -58,14 +58,10 @@ def publish_training(model: Reference) -> None:
     _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model))
 
 
-def publish_evaluation(recipe: Recipe, base: Reference, evaluation: Reference, champion: Reference | None) -> None:
+def publish_evaluation(recipe: Recipe, evaluations: Evaluations) -> None:
     """The scores of the models, side by side, and some answers that the tuned model got wrong."""
-
-    def page() -> str:
-        return evaluation_report(recipe.problem, recipe.metric, read_evaluation(base, evaluation, champion))
-
-    _publish("evaluation-report", page)
-    _publish("wrong-answers", lambda: _wrong_answers(evaluation))
+    _publish("evaluation-report", lambda: evaluation_report(recipe.problem, recipe.metric, evaluations.read()))
+    _publish("wrong-answers", lambda: _wrong_answers(evaluations.candidate))
 
 
 def publish_scores(endpoint: str, evaluation: Reference) -> None:
@@ -85,13 +81,13 @@ def publish_tuning(tuned: Tuned) -> None:
 
 
 def save_tuning(folder: Path, tuned: Tuned, study: Path) -> Path | None:
-    """The page of a search, in the run's folder; `study` is the folder of the search. None when it could not be written."""
+    """Writes the page of a search into the run's folder; `study`: folder of the search. None if that failed."""
     return _save(folder / "report.html", "report", lambda: tuning_page(tuned, study))
 
 
 def publish_decision(recipe: str, decision: str, reasons: list[str]) -> None:
     """What the gate decided, and why."""
-    verdict = decision if decision == "passed" else f"{decision}: the champion, if there is one, serves on"
+    verdict = decision if decision == "passed" else f"{decision}. The champion, if there is one, keeps serving"
     _publish("gate-decision", lambda: f"# {recipe}: {verdict}\n\n" + "".join(f"- {reason}\n" for reason in reasons))
 
 
@@ -101,11 +97,12 @@ def publish_deployment(recipe: Recipe, endpoint: Endpoint, model: Reference) -> 
 
 
 def save_report(folder: Path, facts: RunFacts) -> Path | None:
-    """The page of the run and its model card, in the run's folder. Returns the page; None when it could not be written."""
+    """Writes the page of the run and its model card into the run's folder. Returns the page; None if it failed."""
+    # Imported here: what these two need, a run needs only at its end.
     from finetune_flows.tasks.reporting.model_card import model_card
-    from finetune_flows.tasks.reporting.page import report_page  # what these need, a run needs only at its end
+    from finetune_flows.tasks.reporting.page import report_page
 
-    # Not into the model itself: its digest says what was trained, and the scores came later.
+    # Not into the model's folder: its digest covers what was trained, and the scores came later.
     _save(folder / "model_card.md", "model card", lambda: model_card(facts))
     return _save(folder / "report.html", "report", lambda: report_page(facts))
 
@@ -127,12 +124,12 @@ def publish_cost(facts: RunFacts, page: Path | None) -> None:
 
 
 def approval_question(recipe: str, entry: Entry) -> str:
-    """Markdown above the form by which a person approves or rejects."""
+    """Markdown above the form in which a person approves or rejects a model."""
     decision = entry.decision
     lines = [
         f"### May model {entry.model.digest[:8]} of {recipe} serve?",
         "",
-        f"The gate says: **{decision.outcome}**.",
+        f"Decision of the gate: **{decision.outcome}**.",
         "",
     ]
     lines += [f"- {reason}" for reason in decision.reasons]
@@ -143,7 +140,7 @@ def approval_question(recipe: str, entry: Entry) -> str:
     if ui:
         pages = ("evaluation-report", "wrong-answers")
         lines.append(" · ".join(f"[{key.replace('-', ' ')}]({ui}/artifacts/key/{key})" for key in pages))
-    return "\n".join([*lines, "", f"Wrong answers as a file: {entry.evaluation.uri}/wrong_answers.md"])
+    return "\n".join([*lines, "", f"All wrong answers: {entry.evaluation.uri}/wrong_answers.md"])
 
 
 def _wrong_answers(evaluation: Reference) -> str:
@@ -153,7 +150,7 @@ def _wrong_answers(evaluation: Reference) -> str:
 
 
 def _publish(key: str, render: Callable[[], str]) -> None:
-    """A report that cannot be drawn must not fail the run that it reports on."""
+    """Creates the artifact. If that fails, it logs a warning: a report must not fail the run that it describes."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
@@ -162,13 +159,13 @@ def _publish(key: str, render: Callable[[], str]) -> None:
             f"{render()}\n\n{_links(context.flow_run.id)}", key=key, description=(KEYS | OTHER_KEYS)[key]
         )
     except Exception as error:
-        log.warning("the artifact %s could not be written: %s", key, error)
+        log.warning("the artifact %s could not be created: %s", key, error)
 
 
 def _links(flow_run: UUID) -> str:
-    """To the run, and to the same pages of other runs; nothing where it is not known where the UI is."""
+    """Links to the run and to the latest cards of all runs; nothing if the address of the UI is unknown."""
     ui = get_current_settings().ui_url
     if not ui:
         return ""
     pages = " · ".join(f"[{key.replace('-', ' ')}]({ui}/artifacts/key/{key})" for key in KEYS)
-    return f"---\n[This run]({ui}/runs/flow-run/{flow_run}?tab=Artifacts). Newest of all runs: {pages}"
+    return f"---\n[This run]({ui}/runs/flow-run/{flow_run}?tab=Artifacts). Latest of all runs: {pages}"

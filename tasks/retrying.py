@@ -1,4 +1,4 @@
-"""One table says which errors are worth another try. Everything else fails at once."""
+"""Which errors are retried. All others fail at once."""
 
 import errno
 from typing import Any
@@ -9,14 +9,14 @@ from prefect.tasks import exponential_backoff
 
 from finetune_flows.tasks.base.errors import FinetuneError, TryLater
 
-# The first class that matches decides. Whatever is in neither table is not tried again: it may be a bug, and it may bill.
+# The first match decides. An error in neither table is not retried: it may be a bug, and another try may cost money.
 _TRANSIENT: tuple[type[BaseException], ...] = (TryLater, httpx.TransportError, ConnectionError, TimeoutError)
 _FINAL: tuple[type[BaseException], ...] = (FinetuneError,)
 _TRANSIENT_ERRNO = {errno.EAGAIN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
 def worth_retrying(error: BaseException) -> bool:
-    """Throttling, network and capacity: yes. Validation, access, a failed program: no."""
+    """True for throttling, network and capacity; False for validation, access and a failed program."""
     if isinstance(error, _TRANSIENT):
         return True
     if isinstance(error, _FINAL):
@@ -27,10 +27,10 @@ def worth_retrying(error: BaseException) -> bool:
 
 
 def retry_condition(task: object, task_run: TaskRun, state: State[Any]) -> bool:
-    """`worth_retrying` in the form that Prefect 3.8 takes: a plain function."""
+    """`worth_retrying` for Prefect. Prefect 3.8 accepts only a plain function; it takes a partial for "never retry"."""
     try:
         state.result()
-    except Exception as error:  # whatever it is, it is what is being judged
+    except Exception as error:  # the task's own error, of any class
         return worth_retrying(error)
     return False
 

@@ -1,4 +1,4 @@
-"""Track: a finished run, told to the experiment tracking that the recipe names."""
+"""Track: write a finished run into the experiment tracking that the recipe names."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from finetune_flows.tasks.reporting.facts import RunFacts
 
 
 def track_run(facts: RunFacts, folder: Path) -> bool:
-    """Whether the run was written. A run that was paid for does not fail because somebody's server is away."""
+    """Returns whether the run was written. A tracking server that is down must not fail a run that was paid for."""
     if facts.recipe.tracking.to == "none":
         return False
-    from finetune_flows.tasks.reporting.tracking import track  # what it needs, a run needs only at its end
+    from finetune_flows.tasks.reporting.tracking import track  # imported here: a run needs it only at its end
 
     try:
         log.info("written into MLflow: %s", track(facts, folder))

@@ -1,4 +1,4 @@
-"""Train: one job on the recipe's platform, taken up where an earlier run left it, its model put into the store."""
+"""Train: run one job on the recipe's platform, or attach to it if it runs already, and put its model into the store."""
 
 import json
 import logging
@@ -23,14 +23,14 @@ from finetune_flows.tasks.retrying import RETRIES
 
 TRAINING_VERSION = 1
 ADAPTER = "adapter"
-"""Where a model holds its adapter, and the channel by which a job gets one to go on from."""
+"""Folder of the adapter inside a model, and the channel by which a job gets an adapter to continue from."""
 TRAINING_LIMIT = "finetune-training"
-"""Jobs that train on the workers' own machine at once: a limit of the Prefect server, kept where it has been set up."""
+"""Name of the Prefect concurrency limit on training jobs. It applies where `finetune setup prefect` created it."""
 job_log = logging.getLogger("finetune.job")
 
 
 def training_key(recipe: Recipe, base: Reference, dataset: Reference, start: Reference | None = None) -> str:
-    """Settings that do not change the model are left out, and so is the platform's name."""
+    """Key of the model. It leaves out the platform and the settings that do not change the model."""
     settings = recipe.training.model_dump(mode="json", exclude=set(recipe.training.WITHOUT_EFFECT))
     return step_key("train", TRAINING_VERSION, settings, _made_from(base, dataset, start))
 
@@ -39,15 +39,15 @@ def _made_from(base: Reference, dataset: Reference, start: Reference | None) -> 
     return [each.digest for each in (base, dataset, start) if each]
 
 
-# Called directly, never submitted: a wait in a thread would swallow the signals that cancel it.
+# Call it directly, never with .submit: a wait in a thread would not receive the signals that cancel it (Prefect 3.8).
 @task(name="train-model", **cached_by(training_key), **RETRIES)
 def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Reference | None = None) -> Reference:
     """The fine-tuned model: merged weights, adapter, training.json and probes.
 
-    `start`: the model whose adapter training goes on from; by default it gets a new one.
+    `start`: the model from whose adapter training continues; by default training creates a new adapter.
 
     Raises:
-        JobFailed: the training program failed; its own words are in the message.
+        JobFailed: the training program failed; the message holds its error.
     """
     store, key = Store(), training_key(recipe, base, dataset, start)
     found = store.find("model", key)
@@ -57,7 +57,7 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Refe
     job = training_job(recipe, base, dataset, key)
     if start is not None:
         job.channels[ADAPTER] = start.path / ADAPTER
-    # Not strict: without a server that has the limit, there is nobody to wait for.
+    # Not strict: on a server without this limit there is nothing to wait for.
     with concurrency(TRAINING_LIMIT), progress("train", "training-progress") as update:
         name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
     with store.write("model", key) as draft:
@@ -68,18 +68,18 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Refe
 
 
 def check_start(recipe: Recipe, base: Reference, start: Reference) -> None:
-    """That training can go on from a model's adapter: asked before anything is paid for.
+    """Checks, before anything is paid for, that training can continue from a model's adapter.
 
     Raises:
-        RecipeError: it has none, or one for another base model or of another shape than the recipe's.
-        ArtifactDamaged: it is gone, or was changed.
+        RecipeError: the model has no adapter, or one for another base model, or one of another shape than the recipe's.
+        ArtifactDamaged: the model is gone or was changed.
     """
     verify(start)
     name, file = start.digest[:8], start.path / ADAPTER / "adapter_config.json"
     if recipe.training.method == "full":
-        raise RecipeError("continue", ["training.method is full: only an adapter can be gone on from"])
+        raise RecipeError("continue", ["training.method is full, but training can only continue from an adapter"])
     if not file.exists():
-        raise RecipeError("continue", [f"model {name} has no adapter: it was trained whole (training.method: full)"])
+        raise RecipeError("continue", [f"model {name} has no adapter: it was trained with training.method: full"])
     if base.digest not in parents_of(start):
         raise RecipeError("continue", [f"the adapter of model {name} is for another base model than the recipe's"])
     differing = recipe.training.differing_from(json.loads(file.read_text(encoding="utf-8")))
@@ -88,7 +88,7 @@ def check_start(recipe: Recipe, base: Reference, start: Reference) -> None:
 
 
 def training_job(recipe: Recipe, base: Reference, dataset: Reference, key: str) -> TrainingJob:
-    """What the platform is asked to run. Its attempts get a number after the name."""
+    """The job for the platform. The platform adds the number of the attempt to its name."""
     seconds = recipe.platform.max_runtime_hours * 3600
     name = f"{recipe.name}-{key[:12]}"
     return TrainingJob(
@@ -102,13 +102,13 @@ def training_job(recipe: Recipe, base: Reference, dataset: Reference, key: str) 
 
 
 def labels(recipe: Recipe, key: str, lifetime: timedelta) -> Labels:
-    """What the job or endpoint of this flow run carries."""
+    """The labels of a job or endpoint of this flow run."""
     expires_at = (datetime.now(UTC) + lifetime).replace(microsecond=0)
     return Labels(recipe=recipe.name, step_key=key, flow_run=str(flow_run.get_id() or "none"), expires_at=expires_at)
 
 
 def _read_line(line: str, update: Update) -> None:
-    """Each line goes to the log of the run; a step also moves the bar."""
+    """Logs a line of the job; a progress line also moves the progress bar."""
     if line.strip():
         job_log.info(line)
     step = parse_step(line)
@@ -122,7 +122,7 @@ def _read_line(line: str, update: Update) -> None:
 
 
 def parse_step(line: str) -> dict[str, str] | None:
-    """The fields of a progress line of the training program, `step=3 steps=40 loss=1.2 ...`; None for other lines."""
+    """The fields of a progress line of the training program, `step=3 steps=40 loss=1.2 ...`; None for any other line."""
     if not line.startswith("step="):
         return None
     fields = dict(part.split("=", 1) for part in line.split() if "=" in part)

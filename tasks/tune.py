@@ -1,4 +1,4 @@
-"""Tune: training jobs with different settings, compared on the validation rows; the test is never asked."""
+"""Tune: run training jobs with different settings and compare them on the validation rows, never on the test rows."""
 
 import json
 from pathlib import Path
@@ -24,16 +24,16 @@ TUNING_VERSION = 1
 
 
 def tuning_key(recipe: Recipe, base: Reference, dataset: Reference) -> str:
-    """What the trials have in common. How many, how many at once and for how long is not part of it: a search can be widened."""
+    """What all trials have in common. Their number, parallelism and hours are left out, so that a search can be extended."""
     axes = {name: axis.model_dump(mode="json") for name, axis in recipe.tuning.axes(recipe.training).items()}
     settings = recipe.training.model_dump(mode="json", exclude={*recipe.training.WITHOUT_EFFECT, *axes})
     return step_key("tune", TUNING_VERSION, {"axes": axes, "training": settings}, [base.digest, dataset.digest])
 
 
-# Called directly, never submitted: a wait in a thread would swallow the signals that cancel it.
+# Call it directly, never with .submit: a wait in a thread would not receive the signals that cancel it (Prefect 3.8).
 @task(name="tune", **RETRIES)
 def tune_training(recipe: Recipe, base: Reference, dataset: Reference) -> Tuned:
-    """The trials of the recipe's `tuning`, and the best of them as a recipe. What earlier searches tried is not tried again.
+    """Runs the trials of the recipe's `tuning` and writes the best as a recipe. Trials of earlier searches count.
 
     Raises:
         RecipeError: there are no validation rows.
@@ -44,7 +44,10 @@ def tune_training(recipe: Recipe, base: Reference, dataset: Reference) -> Tuned:
 
     rows = validation_rows(dataset)
     if not rows:
-        raise RecipeError(recipe.name, ["dataset.validation_share: a search compares on validation rows; give it some"])
+        raise RecipeError(
+            recipe.name,
+            ["dataset.validation_share: a search compares trials on validation rows, so set a share above 0"],
+        )
     key, settings, section = tuning_key(recipe, base, dataset), recipe.training, recipe.tuning
     folder = home() / "tuning" / f"{recipe.name}-{key[:12]}"
     study = Study(folder, section, section.axes(settings), settings.best_by != "loss", settings.seed)
@@ -59,7 +62,7 @@ def tune_training(recipe: Recipe, base: Reference, dataset: Reference) -> Tuned:
 
         def on_trial(facts: TrialFacts) -> None:
             best = study.best()
-            found = f"best {settings.best_by} {short(best.value)}" if best else "none has come to its end yet"
+            found = f"best {settings.best_by} {short(best.value)}" if best else "no trial has finished yet"
             log.info("trial %d %s: %s %s", facts.number, facts.ending, settings.best_by, short(facts.value))
             update(len(study.facts()), section.trials, found)
 
@@ -70,7 +73,7 @@ def tune_training(recipe: Recipe, base: Reference, dataset: Reference) -> Tuned:
 def trial_job(
     recipe: Recipe, base: Reference, dataset: Reference, values: dict[str, Setting], hours: float
 ) -> TrainingJob:
-    """A training with these settings. Its weights are not kept, so a language model's are not merged."""
+    """A training with these settings. Its weights are not stored, so those of a language model are not merged."""
     settings = _with(recipe.training, values)
     key = step_key("trial", TUNING_VERSION, settings, [base.digest, dataset.digest])
     if recipe.problem.generates:
@@ -80,13 +83,13 @@ def trial_job(
 
 
 def validation_rows(dataset: Reference) -> int:
-    """How many rows the trials are compared on."""
+    """Number of rows on which the trials are compared."""
     audit = json.loads((dataset.path / "audit.json").read_text(encoding="utf-8"))
     return int(audit["splits"]["validation"])
 
 
 def budget_of(recipe: Recipe) -> Budget:
-    """The recipe's hours, or those that the platform's budget buys if they are fewer."""
+    """The recipe's hours, or the hours that the platform's budget buys if they are fewer."""
     hours, longest = recipe.tuning.max_hours, recipe.platform.max_runtime_hours
     bought = platform_of(recipe.platform).training_hours(recipe)
     if bought is not None:
@@ -109,7 +112,7 @@ def _result(recipe: Recipe, trials: list[TrialFacts], best: TrialFacts | None, r
         best=best,
         interval=Proportion.of(round((best.value or 0) * rows), rows) if best and metric == "accuracy" else None,
         hours=sum(each.hours for each in trials),
-        left_out="" if len(trials) >= recipe.tuning.trials else "the hours were spent",
+        left_out="" if len(trials) >= recipe.tuning.trials else "The search stopped early: its hours were used up.",
     )
     if best is None:
         return found

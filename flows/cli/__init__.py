@@ -1,12 +1,16 @@
-"""The command line: `finetune`. Thin: every command calls the flow or the function that the Prefect UI calls too."""
+"""Fine-tune small language models, evaluate them and serve them. Start with: finetune run recipes/demo.yaml"""
 
 import os
 
 from finetune_flows.flows.cli import champions, data, endpoints, judge, monitor, plan, run, setup, tune, upkeep
 from finetune_flows.flows.cli.common import group, guarded
 
-# An ephemeral Prefect server is ours to keep quiet; a server that the user runs has its own settings.
+# Every command is thin: it calls the flow or the function that the Prefect UI calls too. It imports them inside its function,
+# because Prefect takes about three seconds to import and help texts should come at once.
+
+# These settings affect only the temporary server that Prefect starts for a command; a server of the user's has its own.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+# Prefect 3.8's default of 20 seconds is too short on a busy two-core machine, where a first start takes 25.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 
@@ -30,5 +34,5 @@ app.command("doctor")(upkeep.doctor)
 
 
 def main() -> None:
-    """Runs the command; a failure that the user can act on is one message and a non-zero exit code."""
+    """Runs the command. A failure that the user can act on becomes one message and a non-zero exit code."""
     guarded(app)

@@ -1,4 +1,4 @@
-"""`finetune retrain`, `promote`, `rollback` and `history`: which model serves, and why."""
+"""`finetune retrain`, `promote`, `rollback` and `history`: the model that serves, and why."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,17 +9,19 @@ from rich.table import Table
 from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
-Reason = Annotated[str, typer.Option(help="Why. It is kept with the decision.")]
+Reason = Annotated[str, typer.Option(help="Reason, stored with the decision.")]
 
 
 def promote(
     recipe: Recipe,
-    model: Annotated[str | None, typer.Option(help="First letters of the model's digest. Default: the last.")] = None,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Even if the gate did not pass it.")] = False,
+    model: Annotated[
+        str | None, typer.Option(help="First letters of the model's digest. Default: the latest candidate.")
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Promote it even if the gate did not pass it.")] = False,
     reason: Reason = "by hand",
     debug: Debug = False,
 ) -> None:
-    """Let a candidate serve that was judged earlier, or approve one that waits for it.
+    """Promote an earlier candidate. This also approves a candidate that awaits approval.
 
     Example: finetune promote demo --reason "looked at its wrong answers"
     """
@@ -33,19 +35,19 @@ def promote(
 
 def retrain(
     recipe: Annotated[Path, typer.Argument(help="Recipe file, such as recipes/demo.yaml.")],
-    min_new_rows: Annotated[int, typer.Option(help="Fewer new rows are not worth a training.", min=1)] = 1,
+    min_new_rows: Annotated[int, typer.Option(help="Do nothing if there are fewer new rows.", min=1)] = 1,
     continue_champion: Annotated[
-        bool, typer.Option("--continue", help="Go on from the champion's adapter instead of the base model.")
+        bool, typer.Option("--continue", help="Continue from the champion's adapter instead of the base model.")
     ] = False,
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fine-tune again when there are new rows, on the champion's own test, and promote what holds its own beside it.
+    """Fine-tune again if there are new rows. Promote the model if it passes the gate on the champion's test rows.
 
     Example: finetune retrain recipes/demo.yaml --min-new-rows 100
 
-    Exit codes: 0 promoted, or nothing to do; 1 failed; 2 the recipe or the rows need mending; 3 the champion serves on.
+    Exit codes: 0 promoted, or nothing to do; 1 failed; 2 fix the recipe or the rows; 3 the champion keeps serving.
     """
     set_up_logging(debug)
     from finetune_flows.flows.cli.run import show_outcome
@@ -62,7 +64,7 @@ def retrain(
 
 
 def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -> None:
-    """Return to the champion before this one; its server is started if it is gone.
+    """Return to the previous champion. Start its endpoint again if it is gone.
 
     Example: finetune rollback demo --reason "users complain"
     """
@@ -74,7 +76,7 @@ def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -
 
 
 def history(recipe: Recipe, as_json: Json = False) -> None:
-    """Show every decision of the gate with its reasons, and every change of the model that serves.
+    """Show a recipe's decisions with their reasons. Then show every change of the champion.
 
     Example: finetune history demo
     """
@@ -90,7 +92,7 @@ def history(recipe: Recipe, as_json: Json = False) -> None:
         when = entry.decided_at.astimezone()
         digest, why = entry.model.digest[:8] + serves, "\n".join(entry.decision.reasons)
         table.add_row(f"{when:%Y-%m-%d %H:%M}", digest, entry.decision.outcome, why)
-    out.print(table if record.history else f"Nothing of {recipe} was judged yet.")
+    out.print(table if record.history else f"The gate has not decided on {recipe} yet. Next: finetune run RECIPE_FILE")
     for switch in record.switches:
         when = switch.at.astimezone()
         out.print(f"{when:%Y-%m-%d %H:%M}  {switch.action}: {switch.model[:8]}  ({switch.reason})")

@@ -1,4 +1,4 @@
-"""What the commands share: options, output, and how errors are told."""
+"""What the commands share: options, output, and error messages."""
 
 import json
 import logging
@@ -17,11 +17,11 @@ from finetune_flows.tasks.base.terminal import console
 if TYPE_CHECKING:
     from finetune_flows.tasks.recipe import Recipe
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show Prefect's log, and a trace when something fails.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the logs of Prefect and of the job, and a full traceback.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe; may be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe. Repeat it for more fields."),
 ]
 
 out = console(soft_wrap=True)
@@ -29,28 +29,28 @@ err = console(stderr=True, soft_wrap=True)
 
 
 def group(help_text: str) -> typer.Typer:
-    """Commands under one name. Help and usage errors are plain text: typer's other modes read markup in them."""
+    """Commands under one name. Help and usage errors are plain text: typer's other modes interpret `[...]` as markup."""
     return typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=help_text)
 
 
 def set_up_logging(debug: bool) -> None:
-    """Our own lines on stderr; Prefect's and the job's only with --debug. The Prefect UI gets all of them."""
+    """Sends our log to stderr, and Prefect's and the job's too with --debug. The Prefect UI gets all of them."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if debug else "CRITICAL")
-    # The server that is started for a run reports to nobody, and does not wait for its own telemetry to be written.
+    # A server that is started for one run sends no usage statistics, and does not end late to write its telemetry.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ["FINETUNE_DEBUG"] = "1" if debug else ""
     handler = RichHandler(console=err, show_path=False, show_level=debug, log_time_format="%H:%M:%S", markup=False)
     handler.addFilter(lambda record: debug or record.name != "finetune.job")
     logger = logging.getLogger("finetune")
     logger.addHandler(handler)
-    logger.propagate = False  # Prefect's console handler on the root logger would say it again
+    logger.propagate = False  # Prefect's console handler on the root logger would print each line again
 
 
 def read_recipe(path: Path, overrides: list[str] | None, platform: str | None = None) -> "Recipe":
-    """The recipe to run, on `platform` instead of its own where one is given.
+    """The recipe to run, on `platform` if one is given, else on its own.
 
     Raises:
-        RecipeError: with all that is wrong with it, sources that are not there among them.
+        RecipeError: all problems of the recipe together, missing sources included.
     """
     from finetune_flows.tasks.preflight.sources import SOURCE_CHECKS
     from finetune_flows.tasks.recipe import load_recipe
@@ -65,10 +65,10 @@ def print_json(value: Any) -> None:
 
 
 def guarded(command: Callable[[], Any]) -> None:
-    """Runs `command`. Errors of finetune_flows.tasks.base.errors become one message; others keep their trace, because they are bugs."""
+    """Runs `command`. A FinetuneError becomes one message; any other error is a bug and keeps its traceback."""
     from finetune_flows.tasks.base.errors import FinetuneError
 
-    # An exit in good order, so that the Prefect server which was started for this run ends with it.
+    # A plain SIGTERM would skip the exit handlers, and the Prefect server that was started for this run would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         command()
@@ -78,5 +78,5 @@ def guarded(command: Callable[[], Any]) -> None:
         err.print(f"finetune: {error}", style="bold red")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        err.print("finetune: interrupted; the same command carries on where it stopped")
+        err.print("finetune: interrupted; run the same command again to continue")
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""`finetune data`: look at rows before anything is spent on them."""
+"""`finetune data`: check rows before training."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,29 +7,31 @@ import typer
 
 from finetune_flows.flows.cli.common import Debug, Json, Overrides, group, out, print_json, set_up_logging
 
-app = group("Look at rows before anything is spent on them.")
+app = group("Check rows before training.")
 
 
 @app.callback()
 def _data() -> None:
-    """Keeps `check` a subcommand of its own."""
+    """Without a callback, typer would make the only command of a group the group itself."""
 
 
 @app.command()
 def check(
     source: Annotated[str, typer.Argument(help="File or folder of JSONL, JSON, CSV or Parquet, or a hub id.")],
-    question: Annotated[str, typer.Option(help="Column of the question.")] = "question",
-    context: Annotated[str, typer.Option(help="Column of the schema.")] = "context",
-    answer: Annotated[str, typer.Option(help="Column of the SQL.")] = "answer",
-    dialect: Annotated[str, typer.Option(help="How the SQL is spelt: sqlite, mysql, postgres or duckdb.")] = "sqlite",
-    output: Annotated[Path, typer.Option(help="Folder for the splits, quarantine.jsonl and audit.json.")] = Path(
-        "data-check"
-    ),
+    question: Annotated[str, typer.Option(help="Column with the question.")] = "question",
+    context: Annotated[str, typer.Option(help="Column with the schema.")] = "context",
+    answer: Annotated[str, typer.Option(help="Column with the SQL query.")] = "answer",
+    dialect: Annotated[str, typer.Option(help="Dialect of the SQL: sqlite, mysql, postgres or duckdb.")] = "sqlite",
+    output: Annotated[
+        Path, typer.Option(help="Folder in which to write the splits, quarantine.jsonl and audit.json.")
+    ] = Path("data-check"),
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Check, clean and split rows, and say what is wrong with each bad one. Nothing is trained.
+    """Check, clean and split rows. Report what is wrong with each bad row. Train nothing.
+
+    The rows must have a question, a schema and an SQL query.
 
     Example: finetune data check examples/text-to-sql/rows.jsonl --set dataset.max_quarantined=0.01
     """

@@ -1,4 +1,4 @@
-"""`finetune endpoint`: what serves now."""
+"""`finetune endpoint`: the endpoints that run now."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(help="Name of the endpoint, as `finetune en
 
 @app.command("list")
 def list_endpoints(as_json: Json = False) -> None:
-    """Show the endpoints that run, and when they stop by themselves.
+    """Show the running endpoints, and when each stops by itself.
 
     Example: finetune endpoint list
     """
@@ -31,18 +31,20 @@ def list_endpoints(as_json: Json = False) -> None:
     for endpoint in endpoints:
         until = endpoint.labels.expires_at.astimezone()
         table.add_row(endpoint.name, endpoint.labels.recipe, endpoint.url, f"{until:%Y-%m-%d %H:%M}")
-    out.print(table if endpoints else "No endpoint runs. Next: finetune run recipes/demo.yaml")
+    out.print(table if endpoints else "No endpoint is running. Next: finetune run recipes/demo.yaml")
 
 
 @app.command()
 def call(
     name: Name,
-    question: Annotated[str, typer.Argument(help="What to ask.")],
-    context: Annotated[str, typer.Option(help="The schema, as CREATE TABLE statements.")] = "",
-    max_tokens: Annotated[int, typer.Option(help="Longest answer in tokens.")] = 256,
+    question: Annotated[str, typer.Argument(help="Question to ask, or text to classify.")],
+    context: Annotated[str, typer.Option(help="Schema for a text-to-SQL model, as CREATE TABLE statements.")] = "",
+    max_tokens: Annotated[int, typer.Option(help="Maximum length of the answer, in tokens.")] = 256,
     as_json: Json = False,
 ) -> None:
-    """Ask an endpoint one question, with the prompt that its model was trained on, or for the labels of a text.
+    """Ask an endpoint one question, or for the labels of a text.
+
+    With --context, the question is put into the prompt that the model was trained on.
 
     Example: finetune endpoint call demo-1a2b3c4d "How many ships are there?" --context "CREATE TABLE ships (name TEXT)"
     """
@@ -75,7 +77,7 @@ def call(
 
 
 def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
-    """The prompt that the model was trained on, where a context is given; else the bare question."""
+    """The prompt that the model was trained on if a context is given, else only the question."""
     problem = recipe.problem if recipe else None
     if problem is None or not context or "context" not in problem.columns():
         return [{"role": "user", "content": question}]

@@ -1,4 +1,4 @@
-"""`finetune monitor`: how the endpoints of a recipe do."""
+"""`finetune monitor`: the state of a recipe's endpoints."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,7 @@ def monitor(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Look at the endpoints of a recipe: latency, errors and load since the last look, drift of captured prompts, broken limits.
+    """Show what a recipe's endpoints did since the last look. Report latency, errors, load, drift and broken limits.
 
     Example: finetune monitor demo --set monitoring.p95_seconds=2 --set monitoring.error_rate=0.05
 
@@ -37,12 +37,12 @@ def monitor(
 
 
 def _recipe(name: str, overrides: list[str]) -> "Recipe":
-    """As it was last run, with the overrides laid over it."""
+    """The recipe of its last run, with the overrides applied."""
     from finetune_flows.tasks.artifacts.runs import latest_recipe
     from finetune_flows.tasks.base.errors import EndpointFailed
     from finetune_flows.tasks.recipe import parse_recipe
 
     recipe = latest_recipe(name)
     if recipe is None:
-        raise EndpointFailed(f"no recipe named {name} ever ran here; `finetune runs` shows those that did")
+        raise EndpointFailed(f"no recipe named {name} was run here; `finetune runs` shows the recipes that were")
     return parse_recipe(recipe.model_dump(mode="json"), name, overrides)

@@ -1,4 +1,4 @@
-"""`finetune plan`: what a run would do and cost, before it does."""
+"""`finetune plan`: what a run would do and cost."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,16 +19,18 @@ def plan(
     recipe: RecipeFile,
     platform: Annotated[
         Literal["process", "docker", "sagemaker"] | None,
-        typer.Option(help="Where it would run, instead of the recipe's."),
+        typer.Option(help="Plan for this platform instead of the recipe's."),
     ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a run would do, what is made already, and on AWS what it would create and cost. Creates nothing.
+    """Show what a run would do and cost. Create nothing.
+
+    The plan lists the results that the run would reuse and, on AWS, what it would create.
 
     Example: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker
 
-    Exit codes: 0 it can run, 2 something stands against it.
+    Exit codes: 0 it can run, 2 a check failed.
     """
     from finetune_flows.tasks.plan import find_made, look_ahead
 
@@ -63,7 +65,7 @@ def show_plan(kind: str, made: "Made", report: "Report | None") -> None:
     """The steps and, on SageMaker, findings, requests and costs."""
     out.print(_steps(kind, made))
     if made.unknown:
-        out.print(f"What is made already could not be seen: {made.unknown}")
+        out.print(f"Results of earlier runs could not be looked up: {made.unknown}")
     if report is None:
         out.print("It costs nothing but this machine's time.")
         return
@@ -71,8 +73,8 @@ def show_plan(kind: str, made: "Made", report: "Report | None") -> None:
     out.print(_requests(report.requests))
     out.print(_costs(report.estimate))
     out.print(
-        "Only instances are counted. An endpoint that `finetune sweep` is not there to delete costs on after its expiry.\n"
-        "The requests in full: the same command with --json.",
+        "Only instances are counted. An endpoint costs money after its expiry until `finetune sweep` deletes it.\n"
+        "To see the full requests, add --json to this command.",
     )
 
 
@@ -110,7 +112,7 @@ def _instance(members: dict[str, Any]) -> str:
 def _costs(estimate: "Estimate") -> Table:
     table = Table("at most", "on", "hours", "$ an hour", "$", "price", title="Costs", title_justify="left")
     for cost in estimate.costs:
-        where, source = f"{cost.instances} x {cost.instance_type}", cost.price.source if cost.price else "not known"
+        where, source = f"{cost.instances} x {cost.instance_type}", cost.price.source if cost.price else "unknown"
         table.add_row(cost.what, where, f"{cost.hours:.2f}", f"{cost.hourly:.3f}", f"{cost.usd:.2f}", source)
-    table.add_row("all together", "", "", "", f"{estimate.usd:.2f}", "")
+    table.add_row("total", "", "", "", f"{estimate.usd:.2f}", "")
     return table

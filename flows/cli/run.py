@@ -18,20 +18,22 @@ RecipeFile = Annotated[Path, typer.Argument(help="Recipe file, such as recipes/d
 def run(
     recipe: RecipeFile,
     platform: Annotated[
-        Literal["process", "docker", "sagemaker"] | None, typer.Option(help="Where it runs, instead of the recipe's.")
+        Literal["process", "docker", "sagemaker"] | None,
+        typer.Option(help="Run on this platform instead of the recipe's."),
     ] = None,
     continue_from: Annotated[
-        str | None, typer.Option(help="First letters of the digest of a model whose adapter training goes on from.")
+        str | None,
+        typer.Option(help="Continue training from the adapter of this model: the first letters of its digest."),
     ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fine-tune a model by a recipe, judge it, and let it serve when it is better.
+    """Fine-tune a model, evaluate it, and serve it if it is better.
 
     Example: finetune run recipes/demo.yaml --set training.max_steps=60
 
-    Exit codes: 0 promoted, 1 failed, 2 the recipe or the rows need mending, 3 the gate refused the model.
+    Exit codes: 0 promoted, 1 failed, 2 fix the recipe or the rows, 3 the gate did not pass the model.
     """
     set_up_logging(debug)
     from finetune_flows.flows.finetune import finetune
@@ -48,11 +50,11 @@ def evaluate(
     recipe: RecipeFile,
     endpoint: Annotated[
         str | None,
-        typer.Option(help="Name of an endpoint, or URL of any that speaks OpenAI's chat API. Default: the champion's."),
+        typer.Option(help="Name of an endpoint, or URL of a server with OpenAI's chat API. Default: the champion's."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Which model, where the URL's server wants its name.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model, if the server at the URL requires one.")] = None,
     key_variable: Annotated[
-        str | None, typer.Option(help="Environment variable that holds the key of the URL's server.")
+        str | None, typer.Option(help="Environment variable with the key of the server at the URL.")
     ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
@@ -76,7 +78,7 @@ def evaluate(
 
 
 def show_outcome(outcome: "Outcome") -> None:
-    """The table, where things are, and the next command."""
+    """Prints the scores, the decision, the files and the next command."""
     from finetune_flows.tasks.artifacts.runs import latest_recipe
     from finetune_flows.tasks.evaluation.files import compare_evaluations, read_scores
     from finetune_flows.tasks.reporting.words import gain
@@ -86,8 +88,8 @@ def show_outcome(outcome: "Outcome") -> None:
     metric = outcome.metric
     comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
     out.print(f"Gain in {metric}: {gain(comparison)}\n")
-    said = "Promoted:" if outcome.promoted else f"{outcome.decision.capitalize()}:"
-    out.print(said, style="bold green" if outcome.promoted else "bold yellow")
+    decision = "Promoted:" if outcome.promoted else f"{outcome.decision.capitalize()}:"
+    out.print(decision, style="bold green" if outcome.promoted else "bold yellow")
     for reason in outcome.reasons:
         out.print(f"  {reason}")
     out.print(f"\nModel          {outcome.model.uri}")
@@ -98,7 +100,7 @@ def show_outcome(outcome: "Outcome") -> None:
         out.print("Next           read the wrong answers, then change the recipe and run it again")
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
-    out.print(f"Address        {outcome.address} (the same for every champion, until {until:%H:%M})")
+    out.print(f"Address        {outcome.address} (the same for every champion; serves until {until:%H:%M})")
     out.print(f"Endpoint       {outcome.endpoint.name}")
     recipe = latest_recipe(outcome.recipe)
     example = recipe.problem.example if recipe else '"Hello"'

@@ -1,4 +1,4 @@
-"""`finetune setup`: what has to be there before anything can be started from the Prefect UI, or on AWS."""
+"""`finetune setup`: prepare a Prefect server or an AWS account."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from rich.table import Table
 from finetune_flows.flows.cli.common import Debug, Json, group, out, print_json, set_up_logging
 from finetune_flows.flows.cli.setup_aws import aws
 
-app = group("Set up what runs beside this machine's flows.")
+app = group("Set up a Prefect server or an AWS account for runs.")
 
 
 app.command("aws")(aws)
@@ -15,7 +15,7 @@ app.command("aws")(aws)
 
 @app.command()
 def prefect(as_json: Json = False, debug: Debug = False) -> None:
-    """Make work pools, limits and automations on the Prefect server. What is there stays as it is.
+    """Create work pools, limit and automation on a Prefect server. Leave existing ones unchanged.
 
     Example: finetune setup prefect
     """
@@ -28,6 +28,6 @@ def prefect(as_json: Json = False, debug: Debug = False) -> None:
         return
     table = Table("what", "")
     for name, new in made.items():
-        table.add_row(name, "made" if new else "was there")
+        table.add_row(name, "created" if new else "exists")
     out.print(table)
-    out.print("Next: prefect --no-prompt deploy --all, then prefect worker start --pool finetune")
+    out.print("Next: prefect --no-prompt deploy --all, and then prefect worker start --pool finetune")

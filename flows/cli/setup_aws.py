@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 def aws(
     recipe: Annotated[
         Path | None,
-        typer.Argument(help="Recipe with the platform section to set up for; default: the section's defaults."),
+        typer.Argument(help="Recipe with the platform section to set up for. Default: the defaults of that section."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Make what is missing without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the changes without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the changes, as JSON.")] = False,
     cloudformation: Annotated[
-        bool, typer.Option("--cloudformation", help="Print the CloudFormation template instead; changes nothing.")
+        bool, typer.Option("--cloudformation", help="Print the CloudFormation template and change nothing.")
     ] = False,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
-    """Make the bucket, the execution role and the log group that runs on SageMaker need; what is there is left alone.
+    """Create bucket, role and log group for runs on SageMaker. Leave existing resources unchanged.
 
     Example: finetune setup aws --set platform.region=eu-west-1 --dry-run
     """
@@ -57,7 +57,7 @@ def aws(
 
 
 def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":
-    """The recipe's section, or one of defaults and overrides."""
+    """The platform section of the recipe, or the section's defaults, with the overrides applied."""
     from finetune_flows.tasks.recipe import SageMakerPlatform, load_recipe, parse_recipe
 
     kind = "platform.kind=sagemaker"
@@ -82,7 +82,7 @@ def _confirmed(yes: bool, as_json: bool) -> bool:
 
 
 def show(stack: str, set_up: "SetUp") -> None:
-    """What is there, and what the stack would change."""
+    """Prints what exists, and what the stack would change."""
     parts = Table("what", "is", "note")
     for found in set_up.found:
         parts.add_row(f"{found.part} {found.name}", found.state, found.says)

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 def tune(
     recipe: Annotated[Path, typer.Argument(help="Recipe file, such as recipes/sentiment.yaml.")],
     platform: Annotated[
-        Literal["process", "docker", "sagemaker"] | None, typer.Option(help="Where it runs, instead of the recipe's.")
+        Literal["process", "docker", "sagemaker"] | None,
+        typer.Option(help="Run on this platform instead of the recipe's."),
     ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Search for better training settings, on the validation rows, and write the best recipe.
+    """Search for better training settings. Compare trials on the validation rows and write the best recipe.
 
     Example: finetune tune recipes/sentiment.yaml --set tuning.trials=12 --set tuning.parallel=2
 
-    Exit codes: 0 found, 1 failed, 2 the recipe or the rows need mending, 3 no training came to its end.
+    Exit codes: 0 found, 1 failed, 2 fix the recipe or the rows, 3 no training finished.
     """
     set_up_logging(debug)
     from finetune_flows.flows.tune import tune as tune_flow
@@ -39,7 +40,7 @@ def tune(
 
 
 def show_tuned(tuned: "Tuned") -> None:
-    """The trials, the best first, and the next command."""
+    """Prints the trials, the best first, and the next command."""
     from finetune_flows.tasks.reporting.tuning_card import ranked, verdict
     from finetune_flows.tasks.tuning.trials import short
 

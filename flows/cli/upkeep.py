@@ -9,8 +9,8 @@ from rich.table import Table
 from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging
 
 
-def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last.")] = 20, as_json: Json = False) -> None:
-    """Show what ran, how it ended, and where its record is.
+def runs(last: Annotated[int, typer.Option(help="Number of runs to show.")] = 20, as_json: Json = False) -> None:
+    """Show the latest runs and how they ended, the newest last.
 
     Example: finetune runs --last 5
     """
@@ -24,14 +24,14 @@ def runs(last: Annotated[int, typer.Option(help="Show so many, the newest last."
     for record in records:
         minutes = f"{(record.ended - record.started).total_seconds() / 60:.1f}" if record.ended else ""
         table.add_row(record.id, record.recipe, minutes, record.result)
-    out.print(table if records else "Nothing has run yet. Next: finetune run recipes/demo.yaml")
+    out.print(table if records else "There are no runs yet. Next: finetune run recipes/demo.yaml")
     pages = [Path(record.outcome["evaluation"]["uri"]) / "wrong_answers.md" for record in records if record.outcome]
     if pages and pages[-1].exists():
-        out.print(f"The last wrong answers: {pages[-1]}")
+        out.print(f"Wrong answers of the last run: {pages[-1]}")
 
 
 def sweep(as_json: Json = False, debug: Debug = False) -> None:
-    """Delete what has outlived its expiry: endpoints, jobs, half-written artefacts.
+    """Delete expired endpoints and jobs, and half-written artefacts.
 
     Example: finetune sweep
     """
@@ -46,7 +46,7 @@ def sweep(as_json: Json = False, debug: Debug = False) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check what this machine has for training and serving, and say what to do about what it lacks.
+    """Check this machine for what training and serving need. Say how to fix what is missing.
 
     Example: finetune doctor
     """

@@ -1,15 +1,15 @@
-"""What can go wrong, split by what the reader does next.
+"""All errors of the product, divided by what the reader does next.
 
 FinetuneError
-├── RecipeError        fix the recipe: every problem found in it, at once
-├── DatasetError       fix the rows: every problem found in them, at once
+├── RecipeError        fix the recipe: all its problems are reported together
+├── DatasetError       fix the rows: all their problems are reported together
 ├── EnvironmentProblem fix the machine: something is missing, full or not permitted
 ├── JobFailed          look at the job: the program inside it failed
-├── EndpointFailed     look at the endpoint's log: it did not come up, or answered wrongly
-├── ArtifactDamaged    make it again: what is in the store is not what was put there
-├── RegistryError      choose another: the registry knows no such champion or candidate
-├── TryLater           wait: throttled, no capacity, network; `finetune_flows.tasks.retrying` tries these again by itself
-└── GateRefused        nothing to mend: the champion serves on
+├── EndpointFailed     look at the endpoint's log: it did not start, or answered wrongly
+├── ArtifactDamaged    make it again: the files in the store are not those that were put there
+├── RegistryError      choose another: the registry has no such champion or candidate
+├── TryLater           wait: throttled, no capacity, network; `finetune_flows.tasks.retrying` retries these by itself
+└── GateRefused        nothing to fix: the champion keeps serving
 
 This module imports nothing, so that everything may import it.
 """
@@ -22,7 +22,7 @@ class FinetuneError(Exception):
 
 
 class RecipeError(FinetuneError):
-    """The recipe cannot be run as it stands. `problems` holds one line for each thing to mend."""
+    """The recipe cannot be run. `problems` holds one line for each thing to fix."""
 
     exit_code = 2
 
@@ -37,7 +37,7 @@ class RecipeError(FinetuneError):
 
 
 class DatasetError(FinetuneError):
-    """The rows cannot be used as they stand: unreadable source, or too many of them quarantined."""
+    """The rows cannot be used: the source is unreadable, or too many rows are quarantined."""
 
     exit_code = 2
 
@@ -47,11 +47,11 @@ class EnvironmentProblem(FinetuneError):
 
 
 class JobFailed(FinetuneError):
-    """The program inside a job ended with an error. The message carries its own words and where its log is."""
+    """The program inside a job ended with an error. The message holds that error and the place of the log."""
 
 
 class EndpointFailed(FinetuneError):
-    """An endpoint did not become healthy, or gave answers that its model would not give."""
+    """An endpoint is missing, did not become healthy, or gave answers that its model would not give."""
 
 
 class ArtifactDamaged(FinetuneError):
@@ -59,17 +59,17 @@ class ArtifactDamaged(FinetuneError):
 
 
 class RegistryError(FinetuneError):
-    """There is no such champion or candidate in the registry, or it may not be promoted."""
+    """The registry has no such champion or candidate, or the candidate may not be promoted."""
 
     exit_code = 2
 
 
 class TryLater(FinetuneError):
-    """Throttled, out of capacity or unreachable: the same call may well succeed in a while."""
+    """Throttled, out of capacity or unreachable: the same call may succeed later."""
 
 
 class GateRefused(FinetuneError):
-    """The candidate was measured and may not serve. `reasons` holds a sentence for each condition."""
+    """The candidate was evaluated and may not serve. `reasons` holds a sentence for each condition."""
 
     exit_code = 3
 
@@ -77,7 +77,7 @@ class GateRefused(FinetuneError):
         self.recipe = recipe
         self.outcome = outcome
         self.reasons = reasons
-        super().__init__(f"the gate of {recipe} lets the tuned model not serve ({outcome}): " + "; ".join(reasons))
+        super().__init__(f"the gate of {recipe} does not let the tuned model serve ({outcome}): " + "; ".join(reasons))
 
     def __reduce__(self) -> tuple[type["GateRefused"], tuple[str, str, list[str]]]:
         """Pickled from its parts: Prefect moves exceptions between processes."""

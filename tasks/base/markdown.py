@@ -1,4 +1,4 @@
-"""Markdown: tables, and texts that nobody has read. Models and data sets write what they like: nothing of it may become markup."""
+"""Markdown: tables, and untrusted text. Models and data sets can contain any text; none of it may become markup."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ _RUNS = re.compile(r"`+")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table. The cells are Markdown already: a text that nobody has read goes through `plain` or `code` before."""
+    """Lines of a table. Cells must be Markdown: pass untrusted text through `plain` or `code` first."""
     return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
 
 
@@ -17,12 +17,13 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def plain(text: str, most: int = 2_000) -> str:
-    """As running text, on one line: every sign that could be markup, an address or an HTML entity is escaped."""
+    """Text on one line, with every character escaped that could start markup, an address or an HTML entity."""
     return _PUNCTUATION.sub(r"\\\1", _visible(" ".join(text.split()), most))
 
 
 def code(text: str, most: int = 300) -> str:
-    """As code inside a line or a table's cell. `|` would end the cell whatever stands before it, so it is shown as `¦`."""
+    """Text as code inside a line or a table cell."""
+    # `|` ends a table cell even inside code, whatever precedes it, so it is shown as `¦`.
     shown = _visible(" ".join(text.split()), most).replace("|", "¦")
     if not shown:
         return ""
@@ -31,7 +32,7 @@ def code(text: str, most: int = 300) -> str:
 
 
 def block(text: str, language: str = "", most: int = 4_000) -> str:
-    """As a block of code, in lines of its own. No line of the text can end it."""
+    """Text as a block of code on lines of its own. No line of the text can end the block."""
     lines = "\n".join(_visible(line, most) for line in text[:most].split("\n"))
     fence = "`" * max(3, _longest_run(lines) + 1)
     return f"{fence}{language}\n{lines}\n{fence}"
@@ -42,6 +43,6 @@ def _longest_run(text: str) -> int:
 
 
 def _visible(text: str, most: int) -> str:
-    """Signs that cannot be seen (or turn the direction of writing) as escapes, and an end to texts without end."""
+    """The text, cut to `most` characters, with invisible characters (also those that change direction) as escapes."""
     text = text if len(text) <= most else text[: most - 3] + "..."
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -1,4 +1,4 @@
-"""Programs of ours that run in processes of their own, whatever folder and interpreter they are started in."""
+"""Starting our programs as separate processes, from any working directory."""
 
 import contextlib
 import hashlib
@@ -9,13 +9,13 @@ from finetune_flows.tasks.base.files import PACKAGE, home
 
 
 def program(module: str, *arguments: str, python: str = sys.executable) -> list[str]:
-    """Command line of `finetune_flows.<module>`, run by the interpreter `python`. It wants `import_path` as PYTHONPATH."""
-    # -P: the folder that it is started in may hold a `datasets` or `tokenizers` of the user's own.
+    """Command line of `finetune_flows.<module>`, run by the interpreter `python` with `import_path` as PYTHONPATH."""
+    # -P: the working directory may contain a user's own `datasets` or `tokenizers`, which Python would import instead.
     return [python, "-u", "-P", "-m", f"finetune_flows.{module}", *arguments]
 
 
 def import_path() -> str:
-    """PYTHONPATH with our package first, for an interpreter that may not have it installed.
+    """PYTHONPATH with our package first, for an interpreter in which it is perhaps not installed.
 
     The folder holds a link to the package and nothing else. The package's own folder would not do: where we are
     installed that is site-packages, and another interpreter would find all our libraries before its own.

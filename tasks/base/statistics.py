@@ -1,4 +1,4 @@
-"""Scores with their uncertainty: proportions, other scores by bootstrap, and the paired comparison of two models."""
+"""Scores with their uncertainty: proportions, other scores by bootstrap, and paired comparisons of two models."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -18,11 +18,11 @@ Statistic = Callable[["NDArray[Any]"], "NDArray[Any]"]
 RESAMPLES = 2_000
 COMPARISON_RESAMPLES = 5_000
 FEWEST_GROUPS = 10
-_DRAWN_AT_ONCE = 100
+_DRAWN_AT_ONCE = 100  # draws per matrix product: bounds memory to 100 x rows
 
 
 class Proportion(Frozen):
-    """A share of rows with its 95 % Wilson score interval. With n = 0 nothing is known: the interval is 0 to 1."""
+    """A share of rows with its 95 % Wilson score interval. For n = 0 the interval is 0 to 1."""
 
     successes: int = Field(ge=0)
     n: int = Field(ge=0)
@@ -32,7 +32,7 @@ class Proportion(Frozen):
 
     @classmethod
     def of(cls, successes: int, n: int) -> Self:
-        """Wilson's interval (1927), by scipy."""
+        """From counts, with Wilson's interval (1927), by scipy."""
         if n == 0:
             return cls(successes=0, n=0, value=0.0, low=0.0, high=1.0)
         interval = _binomial_test(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
@@ -40,13 +40,13 @@ class Proportion(Frozen):
 
     @classmethod
     def among(cls, outcomes: Iterable[bool | None]) -> Self:
-        """The share of True. None is left out."""
+        """The share of True; None is left out."""
         known = [outcome for outcome in outcomes if outcome is not None]
         return cls.of(sum(known), len(known))
 
 
 class Estimate(Frozen):
-    """A score that is no share of rows, with its 95 % bootstrap interval over n rows."""
+    """A score that is not a share of rows, with its 95 % bootstrap interval over n rows."""
 
     value: float
     low: float
@@ -55,7 +55,7 @@ class Estimate(Frozen):
 
     @classmethod
     def of(cls, value: float, drawn: "NDArray[Any]", n: int) -> Self:
-        """The percentiles of [draws] scores that `resample` found."""
+        """From a value and its [draws] scores on resampled rows."""
         import numpy as np
 
         low, high = np.quantile(drawn, [0.025, 0.975])
@@ -63,7 +63,7 @@ class Estimate(Frozen):
 
     @classmethod
     def mean(cls, values: "ArrayLike") -> Self:
-        """The mean over rows. With no rows nothing is known: the interval is 0 to 1."""
+        """The mean over rows. Without rows the interval is 0 to 1."""
         import numpy as np
 
         found = np.asarray(values, dtype=float)
@@ -73,10 +73,10 @@ class Estimate(Frozen):
 
 
 class Bootstrap(Frozen):
-    """The interval (95 % unless told otherwise) of a paired difference by resampling: percentiles over `resamples` draws of whole groups.
+    """The interval of a paired difference by resampling: percentiles over `resamples` draws.
 
-    The exact test and Newcombe's interval take the rows for independent. Rows about one schema are not: a model that
-    misreads it fails in all of them. So whole groups are drawn; where there are fewer than 10, single rows.
+    The exact test and Newcombe's interval treat rows as independent. Rows about one schema are not: a model that misreads
+    the schema fails in all of them. So whole groups are drawn or, if there are fewer than 10 groups, single rows.
     """
 
     low: float = Field(ge=-1, le=1)
@@ -87,18 +87,18 @@ class Bootstrap(Frozen):
 
 
 class Comparison(Frozen):
-    """Two models on the same n rows: how many both got right, only one, or neither."""
+    """Two models on the same n rows: how many rows both got right, only one, or neither."""
 
     n: int = Field(ge=0)
     both: int = Field(ge=0)
     only_first: int = Field(ge=0)
     only_second: int = Field(ge=0)
     neither: int = Field(ge=0)
-    difference: float = Field(ge=-1, le=1, description="Share of the second minus share of the first; 0 when n = 0.")
+    difference: float = Field(ge=-1, le=1, description="Share of the second minus share of the first; 0 if n = 0.")
     low: float = Field(ge=-1, le=1, description="Lower end of the 95 % interval of the difference.")
     high: float = Field(ge=-1, le=1)
-    p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided; 1 when no row differs.")
-    bootstrap: Bootstrap | None = Field(None, description="The interval once more, with rows that belong together.")
+    p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided; 1 if no row differs.")
+    bootstrap: Bootstrap | None = Field(None, description="The interval by resampling, which respects groups of rows.")
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[bool, bool]]) -> Self:
@@ -119,16 +119,16 @@ class Comparison(Frozen):
 
 
 def resample(statistic: Statistic, places: "NDArray[Any]", draws: int = RESAMPLES) -> "NDArray[Any]":
-    """[..., draws]: what the scores would be on other rows, drawn with replacement. The seed is fixed.
+    """[..., draws]: the scores on rows drawn with replacement. The seed is fixed.
 
-    `places` [rows]: the number of the group that each row is drawn with, from 0; groups are drawn whole. All scores that
-    are resampled over the same groups get the same draws, so that their differences are paired.
+    `places` [rows]: number of each row's group, from 0; groups are drawn whole. All scores that are resampled over the same
+    groups get the same draws, so that their differences are paired.
 
-    B. Efron, R. Tibshirani, "An introduction to the bootstrap", 1993. scipy.stats.bootstrap draws rows one by one; how often
-    each is drawn is enough here, and makes F1 over many labels a product of two matrices.
+    B. Efron, R. Tibshirani, "An introduction to the bootstrap", 1993.
     """
-    import numpy as np  # here for the reason that _binomial_test gives
+    import numpy as np  # imported here for the same reason as in _binomial_test
 
+    # Not scipy.stats.bootstrap, which draws rows one by one: with counts, F1 over many labels is one matrix product.
     random, groups = np.random.default_rng(0), int(places.max()) + 1
     shares = np.full(groups, 1 / groups)
     weights = (random.multinomial(groups, shares, size=_DRAWN_AT_ONCE) for _ in range(draws // _DRAWN_AT_ONCE))
@@ -136,7 +136,7 @@ def resample(statistic: Statistic, places: "NDArray[Any]", draws: int = RESAMPLE
 
 
 def drawn_together(groups: Sequence[str]) -> "NDArray[Any]":
-    """The number of each row's group; where there are fewer than 10 groups, a number of its own for each row."""
+    """The number of each row's group; if there are fewer than 10 groups, each row is a group of its own."""
     import numpy as np
 
     names, places = np.unique(np.asarray(groups), return_inverse=True)
@@ -154,10 +154,7 @@ def mean_of(values: "ArrayLike") -> Statistic:
 def bootstrap(
     pairs: Sequence[tuple[float, float]], groups: Sequence[str], confidence: float = 0.95
 ) -> Bootstrap | None:
-    """From the scores of the first and the second model (or right and wrong) and the group of every row.
-
-    None of fewer than two rows.
-    """
+    """The interval of the difference, from (first, second) scores and the group of every row; None for fewer than 2 rows."""
     import numpy as np
 
     if len(pairs) < 2:
@@ -175,7 +172,7 @@ def _difference_interval(both: int, plus: int, minus: int, neither: int) -> tupl
 
     Method 10 of R. G. Newcombe, "Improved confidence intervals for the difference between binomial proportions based on
     paired data", Statistics in Medicine 17 (1998), 2635-2650: the Wilson intervals of both proportions, squared and
-    added, less what the correlation of the pairs saves (with its continuity correction).
+    added, reduced by the correlation of the pairs (with its continuity correction).
     """
     n = both + plus + minus + neither
     if n == 0:
@@ -196,6 +193,6 @@ def _length(a: float, b: float, phi: float) -> float:
 
 
 def _binomial_test(successes: int, n: int) -> "BinomTestResult":
-    from scipy.stats import binomtest  # takes a second, which a command line that asks for no score need not wait
+    from scipy.stats import binomtest  # imported here: it takes a second, which commands without scores save
 
     return binomtest(successes, n)

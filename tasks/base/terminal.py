@@ -1,12 +1,12 @@
-"""What is printed in a terminal. Every console of ours comes from here."""
+"""Output in a terminal. All our consoles come from here."""
 
 from rich.console import Console
 
 
 def console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
-    """A console that prints each text as it is, also in the cells and titles of tables.
+    """A console that prints each text unchanged, also in the cells and titles of tables. For emphasis use `style=`.
 
-    Rich takes `[old]` for a style and `:cat:` for a picture, and fails on `[/old]`. Our texts hold file names, rows,
-    messages of others and `pip install 'finetune-flows[docker]'`, so emphasis comes from `style=` and never from the text.
+    Rich would interpret `[old]` as a style and `:cat:` as a picture, and fail on `[/old]`. Our texts contain file names,
+    rows, messages of other programs and `pip install 'finetune-flows[docker]'`.
     """
     return Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)

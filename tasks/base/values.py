@@ -1,4 +1,4 @@
-"""Values: compared by content, named by what they are made from."""
+"""Immutable values, and the keys of steps."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """A value: compared by content, never changed."""
+    """An immutable value, compared by its fields. Unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -21,10 +21,11 @@ def now() -> datetime:
 
 
 def step_key(step: str, version: int, settings: BaseModel | dict[str, Any], upstream: Iterable[str] = ()) -> str:
-    """sha256 (hex) of everything that a step's output depends on.
+    """SHA-256 (hex) of everything that a step's output depends on.
 
-    `version` is bumped by hand when a change in the code changes the output. `settings` holds only what affects the
-    output (no log level, no platform). `upstream` are the digests of the artefacts that the step reads, in order.
+    `settings` holds only what affects the output (no log level, no platform). `upstream` are the digests of the artefacts
+    that the step reads, in order. `version` is raised by hand when a change of the code changes the output: Prefect's own
+    TASK_SOURCE would notice only changes in the text of the task function, not in the code it calls.
     """
     plain = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else settings
     identity = {"step": step, "version": version, "settings": plain, "upstream": list(upstream)}

@@ -1,4 +1,4 @@
-"""In which language a text is, as far as that can be told (py3langid: naive Bayes over byte n-grams, 138 languages)."""
+"""Detection of a text's language (py3langid: naive Bayes over byte n-grams, 138 languages)."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -7,12 +7,12 @@ from typing import Any
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.problems.example import Reason
 
-_LEAST_LETTERS = 20  # bytes of letters: from fewer, a language cannot be told
-_UNLIKELY = 0.1
+_LEAST_LETTERS = 20  # shorter texts are kept; in bytes of UTF-8, so seven Chinese characters are enough to decide
+_UNLIKELY = 0.1  # a text goes only if all wanted languages together are less probable: a doubtful text stays
 
 
 def check_languages(wanted: Sequence[str]) -> None:
-    """Raises RecipeError, with all codes that there are, for one that is unknown."""
+    """Raises RecipeError for an unknown language code, with a list of all known codes."""
     unknown = sorted(set(wanted) - set(_identifier().labels)) if wanted else []
     if unknown:
         known = ", ".join(sorted(_identifier().labels))
@@ -20,20 +20,20 @@ def check_languages(wanted: Sequence[str]) -> None:
 
 
 def in_another_language(text: str, wanted: Sequence[str], column: str) -> Reason | None:
-    """Why a text is left out; None while one of the wanted languages is at all likely."""
+    """Why a text is left out; None if one of the wanted languages is at all likely."""
     if len("".join(filter(str.isalpha, text)).encode(errors="surrogatepass")) < _LEAST_LETTERS:
         return None
     likely = _identifier().rank(text)
     if sum(share for language, share in likely if language in wanted) >= _UNLIKELY:
         return None
     language, share = likely[0]
-    words = f"{column} is {language} by {share:.0%}, dataset.languages is {', '.join(wanted)}"
+    words = f"{column} is {language} with probability {share:.0%}; dataset.languages is {', '.join(wanted)}"
     return Reason("another language", words)
 
 
 @cache
 def _identifier() -> Any:
-    """Half a second, once in each process that checks rows."""
+    """The detector. It takes half a second to load, once in each process that checks rows."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,4 +1,4 @@
-"""What is done to the texts of a row before it is checked: the steps that the recipe declares, in their order."""
+"""Preprocessing of a row's texts before it is checked: the steps of the recipe, in their order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from finetune_flows.tasks.sections.stages import DatasetSection
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The steps, and the columns of the texts that a model reads: answers, labels and schemas are left as they are."""
+    """The steps and the columns they apply to: texts that the model reads, never answers, labels or schemas."""
 
     columns: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -26,7 +26,7 @@ class Preprocessing:
 
     @classmethod
     def of(cls, section: DatasetSection, problem: Problem) -> Self:
-        """What the recipe declares. Raises RecipeError for a language that is unknown."""
+        """The preprocessing that the recipe declares. Raises RecipeError for an unknown language."""
         check_languages(section.languages)
         return cls(
             problem.input_columns, section.steps, section.missing, section.fill_with, section.min_characters,
@@ -34,11 +34,11 @@ class Preprocessing:
         )  # fmt: skip
 
     def apply(self, row: Mapping[str, object]) -> tuple[dict[str, object], tuple[str, ...]]:
-        """The row afterwards, and the names of the steps that changed it.
+        """The processed row, and the names of the steps that changed it.
 
         Raises:
             BadRow: a text is shorter or longer than permitted, or in another language.
-            DatasetError: a text is missing, and the recipe says that none may be.
+            DatasetError: a text is missing, and dataset.missing is fail.
         """
         values, changed = dict(row), []
         for column in self.columns:
@@ -48,13 +48,16 @@ class Preprocessing:
             if isinstance(text, str) and text:
                 values[column], steps = self._clean(text)
                 changed += steps
+                # After cleaning: length and language count as the model will read the text.
                 self._check_length(str(values[column]), column)
                 self._check_language(str(values[column]), column)
         return values, tuple(dict.fromkeys(changed))
 
     def _fill(self, values: dict[str, object], column: str) -> list[str]:
         if self.missing == "fail":
-            raise DatasetError(f"column {column}: a row has no text, and dataset.missing is fail: {str(values)[:200]}")
+            raise DatasetError(
+                f"column {column} has no text in a row, and dataset.missing is fail. The row: {str(values)[:200]}"
+            )
         if self.missing == "quarantine":
             return []
         values[column] = self.fill_with

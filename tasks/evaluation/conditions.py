@@ -1,4 +1,4 @@
-"""What a condition of the gate comes to."""
+"""The outcome of one condition of the gate, and the words for too few rows."""
 
 from typing import Literal
 
@@ -11,16 +11,17 @@ Outcome = Literal["passed", "refused", "cannot tell"]
 
 
 class Condition(Frozen):
-    """One condition: what came of it, and a sentence with what was seen."""
+    """One condition of the gate: its outcome, and a sentence with the figures behind it."""
 
-    name: str = Field(description="The field of the recipe's gate section that sets it.")
+    name: str = Field(description="Field of the recipe's gate section that sets the condition.")
     outcome: Outcome
     reason: str
 
 
-def would_tell(needed: int | None) -> str:
-    """How many rows would tell, as the end of a sentence."""
-    chance = f"{POWER:.0%}"
-    return (
-        f": about {needed:,} rows would tell ({chance} sure to)" if needed else ": right on the bound, no n would tell"
-    )
+def too_few(n: int, needed: int | None) -> str:
+    """Why n rows do not decide a condition, to follow "on the same n rows"; `needed`: how many would, None: no number."""
+    if needed is None:
+        return ", exactly at the limit, which no number of rows decides"
+    if needed <= n:  # `needed` comes from a normal approximation, the decision from an exact test or whole schemas
+        return ", not enough to be sure"
+    return f", too few to be sure: about {needed:,} would do, with {POWER:.0%} power"

@@ -1,4 +1,4 @@
-"""The exam: the test rows of a data set, asked of a model and judged by a recipe. It knows what its answers are kept by."""
+"""The exam: a recipe asks a model the test rows of a data set and judges the answers. It knows the keys of both."""
 
 import itertools
 import time
@@ -24,16 +24,16 @@ ANSWERS_VERSION = 2
 SCORES_VERSION = 6
 
 Progress = Callable[[int, int], None]
-"""Called with how many questions of a round are answered, and of how many."""
+"""Called with the number of answered questions of a round, and the number of all."""
 
 
 class _NotKept(Exception):
-    """Some question has to be asked yet."""
+    """Some question has no stored answer yet."""
 
 
 @dataclass(frozen=True)
 class Exam(ABC):
-    """One exam of whatever answers. Its answers are kept in a folder that is named by all that they depend on."""
+    """An exam of a model or an endpoint. Its answers are stored in a folder named by everything they depend on."""
 
     recipe: Recipe
     dataset: Reference
@@ -47,30 +47,30 @@ class Exam(ABC):
     @property
     @abstractmethod
     def model_digest(self) -> str:
-        """Of the model that answers, or what else is known of it."""
+        """Digest of the model that answers, or the URL of an endpoint that is not ours."""
 
     @property
     def problem(self) -> Problem:
-        """How rows are asked and judged."""
+        """Defines how rows are asked and judged."""
         return self.recipe.problem
 
     @cached_property
     def rows(self) -> list[TestRow]:
-        """The test rows that the recipe wants asked."""
+        """The first `evaluation.rows` test rows, or all if there are fewer."""
         return read_test_rows(self.dataset.path / "test.parquet", self.recipe.evaluation.rows)
 
     @cached_property
     def questions(self) -> Sequence[TestRow]:
-        """The rows as an endpoint is asked them."""
+        """The rows with the prompts that the endpoint gets."""
         return self.problem.asked(self.rows, self.dataset.path)
 
     @property
     def predictions(self) -> Path:
-        """The file of the answers, a JSON object on each line. Those of later rounds lie in its folder too."""
+        """The file of the answers, one JSON object on each line. Answers of later rounds are in the same folder."""
         return home() / "predictions" / self.answers_key[:24] / "predictions.jsonl"
 
     def kept(self) -> list[Answer] | None:
-        """The answers that are kept; None when some question has to be asked yet, for which an endpoint is needed."""
+        """The stored answers; None if some question must still be asked, which needs an endpoint."""
 
         def look(rows: Sequence[TestRow], file: Path) -> list[Answer]:
             answers = kept_answers(rows, file)
@@ -84,10 +84,10 @@ class Exam(ABC):
             return None
 
     def ask(self, connection: Connection, on_progress: Progress) -> list[Answer]:
-        """Every row's answer; where the problem asks again, the last one. What is kept is not asked for again.
+        """The answer to every row; the last one, if the problem asks again. Stored answers are reused.
 
         Raises:
-            EnvironmentProblem: judging lacks something, so that nobody is asked.
+            EnvironmentProblem: something that judging needs is missing. No question was asked.
             TryLater: some rows got no answer. The next try asks only those.
         """
         server = Server(connection, self.problem.form, self.access)
@@ -106,7 +106,7 @@ class Exam(ABC):
 
     def _rounds(self, ask: Callable[[Sequence[TestRow], Path], list[Answer]]) -> list[Answer]:
         """The last answer to each row. Each round has a file of its own."""
-        self.problem.check(self.rows)
+        self.problem.check(self.rows)  # first: answers that cannot be judged would be paid for in vain
         rows, file = self.questions, self.predictions
         answers: dict[str, Answer] = {}
         for number in itertools.count(1):
@@ -118,7 +118,7 @@ class Exam(ABC):
         return list(answers.values())
 
     def score(self, answers: Sequence[Answer], who: str, timed: bool = True) -> Scored:
-        """The answers judged and added up. `who` gave them, in words; `timed`: an endpoint was asked, so it took its time."""
+        """Judges the answers and sums them up. `who`: name of what answered. `timed`: latencies were measured."""
         judged = self.problem.judge_answers(self.rows, _texts(answers), self.dataset.path)
         about = About(
             dataset_digest=self.dataset.digest,
@@ -139,15 +139,12 @@ class ModelExam(Exam):
 
     @property
     def model_digest(self) -> str:
-        """Of the weights."""
+        """Digest of the weights."""
         return self.model.digest
 
     @cached_property
     def answers_key(self) -> str:
-        """What the answers depend on: of the data set only its test, so that a model is not asked the same test twice.
-
-        How many rows are asked is not part of it: more rows only add answers.
-        """
+        """What the answers depend on. The number of rows is left out: more rows only add answers."""
         settings = {
             "max_new_tokens": self.recipe.evaluation.max_new_tokens,
             "engine": self.recipe.serving.engine,
@@ -155,20 +152,21 @@ class ModelExam(Exam):
             "max_model_length": self.recipe.serving.max_model_length,
             **self.problem.answer_settings,
         }
+        # Only the test rows of the data set: after retraining on more rows, the same test is not asked again.
         test = self.dataset.path / "test.parquet"
         rows = self.dataset.digest if self.problem.shows_training_rows else digest_of_test(test)
         return step_key("answers", ANSWERS_VERSION, settings, [self.model.digest, rows])
 
     @cached_property
     def scores_key(self) -> str:
-        """Which score the gate looks at, and how fast the questions are asked, does not change the scores."""
+        """What the scores depend on. The gate's metric and the concurrency of the questions do not change them."""
         settings = self.recipe.evaluation.model_dump(mode="json", exclude={"metric", "concurrency", "timeout_seconds"})
         settings["problem"] = self.problem.model_dump(mode="json")
-        # The whole data set: scores also say how much of a row's schema the training rows have.
+        # The whole data set: scores are also split by whether a row's schema occurs in the training rows.
         return step_key("evaluate", SCORES_VERSION, settings, [self.answers_key, self.dataset.digest])
 
     def base_answers(self) -> list[Answer] | None:
-        """What stands in for the base model says, written down like an endpoint's answers; None: the base model is asked."""
+        """The answers of the problem's baseline, stored like an endpoint's; None: ask the base model instead."""
         found = self.problem.base_answers(self.rows, self.dataset.path)
         if found is None:
             return None
@@ -180,19 +178,19 @@ class ModelExam(Exam):
 
 @dataclass(frozen=True)
 class EndpointExam(Exam):
-    """The exam of whatever is behind a URL. `model`: what is known of it."""
+    """The exam of an endpoint at a URL. `model`: digest of its model, or the URL if the endpoint is not ours."""
 
     url: str
     model: str
 
     @property
     def model_digest(self) -> str:
-        """What is known of the model."""
+        """Digest of the model, or the URL of an endpoint that is not ours."""
         return self.model
 
     @cached_property
     def answers_key(self) -> str:
-        """For one run that may have to carry on: tomorrow another model may be there."""
+        """Names the answers of one run, so that it can continue after an interruption."""
         asked = {"url": self.url, "model": self.model} | ({"named": self.access.model} if self.access.model else {})
         return step_key("foreign-answers", ANSWERS_VERSION, asked, [self.dataset.digest])
 

@@ -1,4 +1,4 @@
-"""What an evaluation leaves in its folder, and how it is read and compared again."""
+"""The files of an evaluation: writing, reading and comparing them."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from finetune_flows.tasks.problems.wrong_answers import WrongAnswer, wrong_answe
 
 
 class Scored(NamedTuple):
-    """What one evaluation found, before it is written down."""
+    """Answers, verdicts and scores of one evaluation, before they are written."""
 
     answers: list[Answer]
     judged: Judged
@@ -28,7 +28,7 @@ class Scored(NamedTuple):
 
 
 def write_evaluation(folder: Path, scored: Scored) -> None:
-    """Answers, verdicts, the table of wrong answers and the scores."""
+    """Writes answers, verdicts, wrong answers (as JSON and as a page) and scores."""
     answers, judged, scores = scored
     write_lines(folder / "predictions.jsonl", answers)
     write_lines(folder / "verdicts.jsonl", judged.verdicts)
@@ -55,37 +55,44 @@ def read_verdicts(evaluation: Reference) -> list[Verdict]:
 
 
 def read_wrong_answers(evaluation: Reference) -> list[WrongAnswer]:
-    """What a person wants to see of each wrong answer."""
+    """The wrong answers, with what a person needs to understand each."""
     with (evaluation.path / "wrong_answers.jsonl").open(encoding="utf-8") as lines:
         return [WrongAnswer.model_validate_json(line) for line in lines]
 
 
 class Evaluation(Frozen):
-    """All that was measured of the models, in one document."""
+    """The scores of all models of a decision, and their comparisons."""
 
     base: Scores
     tuned: Scores
-    champion: Scores | None = Field(None, description="None when there was no other champion to compare with.")
+    champion: Scores | None = Field(None, description="None if there was no other champion to compare with.")
     comparisons: dict[str, Comparison] = Field(
-        description="Tuned model beside base, by metric, on the rows that both were judged on."
+        description="Tuned model against base, by metric, on the rows where both were judged."
     )
     champion_comparisons: dict[str, Comparison] = Field(
-        default_factory=dict, description="Tuned model beside champion, likewise."
+        default_factory=dict, description="Tuned model against champion, by metric."
     )
 
 
-def read_evaluation(base: Reference, candidate: Reference, champion: Reference | None = None) -> Evaluation:
-    """The scores, and the paired comparisons in every metric."""
-    first, tuned = measured(base), measured(candidate)
-    before = measured(champion) if champion else None
-    return Evaluation(
-        base=first.scores,
-        tuned=tuned.scores.model_copy(update={"who": "tuned model"}),
-        # Its answers may be those that it gave as a candidate.
-        champion=before.scores.model_copy(update={"who": "champion"}) if before else None,
-        comparisons=_comparisons(first, tuned),
-        champion_comparisons=_comparisons(before, tuned) if before else {},
-    )
+class Evaluations(Frozen):
+    """The evaluations that belong to one decision, all on the same test rows."""
+
+    base: Reference
+    candidate: Reference
+    champion: Reference | None = None
+
+    def read(self) -> Evaluation:
+        """The scores, and the paired comparisons in every metric."""
+        base, tuned = measured(self.base), measured(self.candidate)
+        champion = measured(self.champion) if self.champion else None
+        return Evaluation(
+            base=base.scores,
+            tuned=tuned.scores.model_copy(update={"who": "tuned model"}),
+            # The champion may have been scored when it was the candidate, under that name.
+            champion=champion.scores.model_copy(update={"who": "champion"}) if champion else None,
+            comparisons=_comparisons(base, tuned),
+            champion_comparisons=_comparisons(champion, tuned) if champion else {},
+        )
 
 
 def _comparisons(first: Measured, second: Measured) -> dict[str, Comparison]:
@@ -94,10 +101,10 @@ def _comparisons(first: Measured, second: Measured) -> dict[str, Comparison]:
 
 
 def measured(evaluation: Reference) -> Measured:
-    """What the gate looks at."""
+    """The scores and verdicts of an evaluation, as the gate compares them."""
     return Measured(read_scores(evaluation), read_verdicts(evaluation))
 
 
 def compare_evaluations(metric: str, base: Reference, candidate: Reference) -> Comparison:
-    """The paired comparison on the rows that both were judged on."""
+    """The paired comparison of two evaluations, on the rows where both were judged."""
     return compare(metric, read_verdicts(base), read_verdicts(candidate))

@@ -1,8 +1,8 @@
-"""The gate: may the tuned model serve? Every condition says what it saw, whether it held or not.
+"""The gate: may the tuned model serve? Every condition gives its figures, whether it passed or not.
 
-Each condition has three outcomes: passed (shown with the recipe's confidence), refused (the contrary is shown), and cannot
-tell, which says how many rows would. All conditions must pass, so the chance that a model passes wrongly is at most that
-of a single condition (an intersection-union test): nothing needs to be corrected for their number.
+Each condition has three outcomes: passed (the rows show it, with the recipe's confidence), refused (they show the
+opposite), and cannot tell (neither; the reason says how many rows would do). All conditions must pass, so the chance of
+passing wrongly is at most that of one condition (an intersection-union test), and needs no correction for their number.
 """
 
 import math
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
 from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.evaluation.conditions import Condition, Outcome, would_tell
+from finetune_flows.tasks.evaluation.conditions import Condition, Outcome, too_few
 from finetune_flows.tasks.evaluation.gate_scores import Measured, score_conditions
 from finetune_flows.tasks.evaluation.paired import (
     differing_share,
@@ -35,13 +35,13 @@ class Decision(Frozen):
     conditions: list[Condition]
     base: Proportion
     tuned: Proportion
-    champion: Proportion | None = Field(None, description="None: there is none, or it is the tuned model itself.")
-    comparison: Comparison = Field(description="The tuned model beside its base model.")
-    champion_comparison: Comparison | None = Field(None, description="The tuned model beside the champion.")
+    champion: Proportion | None = Field(None, description="None if there is none, or it is the tuned model itself.")
+    comparison: Comparison = Field(description="The tuned model against its base model.")
+    champion_comparison: Comparison | None = Field(None, description="The tuned model against the champion.")
 
     @property
     def passed(self) -> bool:
-        """Whether it may serve. A gate that cannot tell lets nothing pass."""
+        """Whether the model may serve. "Cannot tell" does not pass."""
         return self.outcome == "passed"
 
     @property
@@ -75,7 +75,7 @@ def decide(
 
 @dataclass(frozen=True)
 class _Case:
-    """The tuned model, those that it is compared with, and what is wanted of it."""
+    """The tuned model, the models it is compared with, and the conditions of the recipe."""
 
     problem: Problem
     gate: GateSection
@@ -89,9 +89,9 @@ class _Case:
         gate, scores = self.gate, self.tuned.scores
         if gate.min_score:
             yield _at_least(gate, scores.metrics[self.metric])
-        yield self._above("min_gain", gate.min_gain, self.base, f"the {self.base.scores.who}")
+        yield self._better("min_gain", gate.min_gain, self.base, f"the {self.base.scores.who}")
         if self.champion and gate.max_loss is not None:
-            yield self._above("max_loss", -gate.max_loss, self.champion, "the champion")
+            yield self._better("max_loss", -gate.max_loss, self.champion, "the champion")
         yield from score_conditions(self.problem, gate, self.tuned, self.base, self.champion)
         if gate.max_latency_seconds is not None and scores.latency:
             p95, most = scores.latency.p95, gate.max_latency_seconds
@@ -101,54 +101,57 @@ class _Case:
         for limit in self.problem.limits(gate, scores.metrics):
             yield _limit(*limit, "{:.1%}".format)
 
-    def _above(self, name: str, bound: float, other: Measured, whom: str) -> Condition:
-        """Is the tuned model better than the other by more than `bound`?
-
-        The test takes rows for independent. Rows about one schema are not, so where there are groups enough to draw from,
-        the bootstrap over whole groups must say the same.
-        """
+    def _better(self, name: str, bound: float, other: Measured, whom: str) -> Condition:
+        """Is the tuned model better than the other by more than `bound`? A negative bound is a permitted loss."""
         confidence, alpha = self.gate.confidence, 1 - self.gate.confidence
         found = compare(self.metric, other.verdicts, self.tuned.verdicts)
         one_way, other_way, n = found.only_first, found.only_second, found.n
         above = float(p_above(one_way, other_way, n, bound)) if n else 1.0
         below = float(p_above(other_way, one_way, n, -bound)) if n else 1.0
+        # The test treats rows as independent. Rows about one schema are not, so if there are enough groups to draw from,
+        # the bootstrap over whole groups must agree.
+        # The ends of a two-sided interval at 2c - 1 are the one-sided bounds at c.
         drawn = bootstrap(*paired(self.metric, other.verdicts, self.tuned.verdicts), 2 * confidence - 1)
         low, high = (drawn.low, drawn.high) if drawn and drawn.drawn == "groups" else (math.inf, -math.inf)
-        wanted = f"a loss below {-bound * 100:.1f} points" if bound < 0 else f"more than {bound * 100:+.1f}"
-        test = "exact McNemar, one-sided" if bound == 0 else "Tango's score test, one-sided"
-        seen = f"{found.difference * 100:+.1f} points beside {whom} on the same {n} rows; {wanted} wanted ({test}, p = {above:.2g})"
+        beyond = f" {'above' if bound > 0 else 'below'} {abs(bound) * 100:.1f} points" if bound else ""
+        required = f"{'loss' if bound < 0 else 'gain'}{beyond}"
+        seen = f"{found.difference * 100:+.1f} points against {whom} on the same {n} rows"
+        name_of_test = "exact McNemar" if bound == 0 else "Tango's score test"
+        test = f"(a {required} required; {name_of_test}, one-sided, p = {above:.2g})"
+        # A permitted loss of 100 points excludes nothing, whatever the test says.
         if n and (bound <= -1 or (above <= alpha and low > bound)):
-            return Condition(name=name, outcome="passed", reason=seen)
+            return Condition(name=name, outcome="passed", reason=f"{seen}: enough {test}")
         if below <= alpha and high < bound:
-            return Condition(name=name, outcome="refused", reason=f"{seen}: surely not so")
+            return Condition(name=name, outcome="refused", reason=f"{seen}: not enough {test}")
         if above <= alpha:
-            but = f": but not when whole schemas are drawn ({low * 100:+.1f})"
-            return Condition(name=name, outcome="cannot tell", reason=seen + but)
+            doubt = f"enough for independent rows, but drawing whole schemas gives only {low * 100:+.1f} or more"
+            return Condition(name=name, outcome="cannot tell", reason=f"{seen}: {doubt} {test}")
         share = differing_share(one_way, other_way, n)
-        needed = rows_needed(found.difference, share, bound, confidence)
-        shows = f"; {n} rows can show {smallest_difference(n, share, confidence) * 100:.1f} points"
-        return Condition(name=name, outcome="cannot tell", reason=seen + would_tell(needed) + shows)
+        doubt = too_few(n, rows_needed(found.difference, share, bound, confidence))
+        shown = f"{n} rows can show {smallest_difference(n, share, confidence) * 100:.1f} points"
+        return Condition(name=name, outcome="cannot tell", reason=f"{seen}{doubt} {test}. {shown}")
 
 
 def _at_least(gate: GateSection, score: Proportion) -> Condition:
-    """The exact binomial test, one-sided either way."""
-    from scipy.stats import binom  # takes a second, which a command that asks for no score need not wait
+    """Is the score at least `gate.min_score`? By the exact binomial test, one-sided either way."""
+    from scipy.stats import binom  # imported here: it takes a second, which commands without scores save
 
     least, alpha = gate.min_score, 1 - gate.confidence
     above = float(binom.sf(score.successes - 1, score.n, least))
     below = float(binom.cdf(score.successes, score.n, least))
-    seen = f"a score of {score.value:.1%} (n = {score.n}); {least:.1%} wanted, p = {above:.2g}"
+    seen = f"a score of {score.value:.1%} on {score.n} rows"
+    test = f"({least:.1%} required; exact binomial, one-sided, p = {above:.2g})"
     if score.n and above <= alpha:
-        return Condition(name="min_score", outcome="passed", reason=seen)
+        return Condition(name="min_score", outcome="passed", reason=f"{seen}: enough {test}")
     if score.n and below <= alpha:
-        return Condition(name="min_score", outcome="refused", reason=f"{seen}, surely less")
-    needed = rows_needed_for_share(score.value, least, gate.confidence)
-    return Condition(name="min_score", outcome="cannot tell", reason=seen + would_tell(needed))
+        return Condition(name="min_score", outcome="refused", reason=f"{seen}: not enough {test}")
+    doubt = too_few(score.n, rows_needed_for_share(score.value, least, gate.confidence))
+    return Condition(name="min_score", outcome="cannot tell", reason=f"{seen}{doubt} {test}")
 
 
 def _limit(name: str, value: float, limit: float, what: str, show: Callable[[float], str]) -> Condition:
-    """As measured: a limit that is kept by chance today is a limit that is kept."""
+    """Compares the value as it was measured, without a test."""
     held = value <= limit
     relation = "is within" if held else "is above"
-    reason = f"{what}, {show(value)}, {relation} {show(limit)}"
+    reason = f"{what} of {show(value)} {relation} the limit of {show(limit)}"
     return Condition(name=name, outcome="passed" if held else "refused", reason=reason)

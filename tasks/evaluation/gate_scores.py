@@ -1,8 +1,8 @@
-"""Conditions on scores that are no shares of rows (F1, ROUGE, chrF): by bootstrap, paired where two models are compared.
+"""Conditions on scores that are not shares of rows (F1, ROUGE, chrF): by bootstrap, paired if two models are compared.
 
-Rows are drawn with replacement, or whole groups of them where there are groups enough, the same draws for both models. A
-bound is passed when all but 1 - confidence of the draws lie above it (percentiles; B. Efron, R. Tibshirani, "An introduction
-to the bootstrap", 1993, chapter 13).
+Rows are drawn with replacement, or whole groups if there are enough of them, with the same draws for both models. A
+condition passes if all but 1 - confidence of the draws are above its bound (percentiles; B. Efron, R. Tibshirani, "An
+introduction to the bootstrap", 1993, chapter 13).
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_flows.tasks.base.statistics import drawn_together, resample
-from finetune_flows.tasks.evaluation.conditions import Condition, would_tell
+from finetune_flows.tasks.evaluation.conditions import Condition, too_few
 from finetune_flows.tasks.evaluation.paired import POWER
 from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.problems.contract import Problem
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """What is known of one model: its scores and the verdict on every row."""
+    """The scores of one model, and the verdict on every row."""
 
     scores: Scores
     verdicts: Sequence[Verdict]
 
 
 class Draws(NamedTuple):
-    """A score, or a difference of two, and what it would have been on other rows."""
+    """A score, or a difference of two scores, and its values on resampled rows."""
 
     value: float
     drawn: "NDArray[Any]"
     n: int
 
     def quantile(self, share: float) -> float:
-        """Below it lies this share of the draws."""
+        """The value below which this share of the draws lies."""
         import numpy as np
 
         return float(np.quantile(self.drawn, share))
@@ -50,11 +50,11 @@ class Draws(NamedTuple):
 def score_conditions(
     problem: Problem, gate: GateSection, tuned: Measured, base: Measured, champion: Measured | None
 ) -> Iterator[Condition]:
-    """What the recipe asks of its further scores."""
+    """The conditions that the recipe sets in gate.scores."""
     for name, limits in gate.scores.items():
         if limits.min_score is not None:
             found = drawn_score(problem, name, [tuned])
-            seen = f"{name} {found.value:.3f}"
+            seen = f"{name} {found.value:.3f} on {found.n} rows"
             yield _judge(f"scores.{name}.min_score", found, limits.min_score, gate.confidence, seen)
         asked = [("min_gain", limits.min_gain, base, f"the {base.scores.who}")]
         if champion and limits.max_loss is not None:
@@ -62,35 +62,35 @@ def score_conditions(
         for field, bound, first, whom in asked:
             if bound is not None:
                 found = drawn_score(problem, name, [first, tuned])
-                seen = f"{name} {found.value:+.3f} beside {whom} on the same {found.n} rows"
+                seen = f"{name} {found.value:+.3f} against {whom} on the same {found.n} rows"
                 yield _judge(f"scores.{name}.{field}", found, bound, gate.confidence, seen)
 
 
 def _judge(name: str, found: Draws, bound: float, confidence: float, seen: str) -> Condition:
-    """Is it surely above the bound, surely not above it, or cannot these rows tell?"""
+    """Do the draws show that the score is above the bound, that it is not, or neither?"""
     low, high = found.quantile(1 - confidence), found.quantile(confidence)
-    what = f"{seen}; more than {bound:.3f} wanted (bootstrap, {confidence:.0%} of the draws are above {low:.3f})"
+    test = f"(more than {bound:.3f} required; bootstrap, {confidence:.0%} of the draws are above {low:.3f})"
     if low > bound:
-        return Condition(name=name, outcome="passed", reason=what)
+        return Condition(name=name, outcome="passed", reason=f"{seen}: enough {test}")
     if high < bound:
-        return Condition(name=name, outcome="refused", reason=f"{what}: surely not so")
+        return Condition(name=name, outcome="refused", reason=f"{seen}: not enough {test}")
     reach = _reach(confidence) * found.spread
+    # Rows needed by the normal approximation, with the bootstrap's standard error.
     distance = abs(found.value - bound)
-    needed = math.ceil(found.n * (reach / distance) ** 2) if distance else None
-    return Condition(
-        name=name, outcome="cannot tell", reason=f"{what}{would_tell(needed)}; {found.n} rows can show {reach:.3f}"
-    )
+    doubt = too_few(found.n, math.ceil(found.n * (reach / distance) ** 2) if distance else None)
+    reason = f"{seen}{doubt} {test}. {found.n} rows can show {reach:.3f}"
+    return Condition(name=name, outcome="cannot tell", reason=reason)
 
 
 def _reach(confidence: float) -> float:
-    """Standard errors between a bound and the difference from it that is shown nine times out of ten."""
+    """The distance from a bound, in standard errors, that is shown nine times out of ten."""
     from scipy.stats import norm
 
     return float(norm.ppf(confidence) + norm.ppf(POWER))
 
 
 def drawn_score(problem: Problem, name: str, models: Sequence[Measured]) -> Draws:
-    """The score of one model, or that of the second less that of the first, on the rows that all were judged on."""
+    """The score of one model, or the second model's score minus the first's, on the rows where all were judged."""
     import numpy as np
 
     known = set.intersection(*({verdict.id for verdict in model.verdicts} for model in models))

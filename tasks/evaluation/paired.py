@@ -1,7 +1,7 @@
-"""Is one model better than another by more than a bound, on the same rows? Tests, and how many rows they take.
+"""Is one model better than another by more than a bound, on the same rows? Tests, and the number of rows they need.
 
-All functions take counts or arrays of counts: `only_first` and `only_second` are the rows that just one of the two models
-got right, `n` all rows. The difference is that of the second model less that of the first, as a share of the rows.
+All functions take counts or arrays of counts: `only_first` and `only_second` are the rows that only one of the two models
+got right, `n` all rows. The difference is the second model's share of right rows minus the first's.
 """
 
 import math
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 POWER = 0.9
-"""A difference counts as one that n rows can show when they show it nine times out of ten."""
+"""Power of the tests: n rows "can show" a difference if they show it nine times out of ten."""
 
 
 def p_above(only_first: "ArrayLike", only_second: "ArrayLike", n: "ArrayLike", bound: float) -> "NDArray[Any]":
-    """One-sided p-value of "the difference is at most `bound`": small when it is surely larger.
+    """One-sided p-value of "the difference is at most `bound`": small if the rows show that it is larger.
 
     At bound 0 the exact McNemar test: of the rows that differ, half should go either way. At any other bound the score
     test of T. Tango, "Equivalence test and confidence interval for the difference in proportions for the paired-sample
     design", Statistics in Medicine 17 (1998), 891-908, which is asymptotic and at bound 0 is McNemar's own.
     """
     import numpy as np
-    from scipy.stats import binom, norm  # takes a second, which a command that asks for no score need not wait
+    from scipy.stats import binom, norm  # imported here: it takes a second, which commands without scores save
 
     first, second = np.asarray(only_first), np.asarray(only_second)
     if abs(bound) >= 1:
@@ -44,16 +44,16 @@ def _tango(first: "NDArray[Any]", second: "NDArray[Any]", n: "NDArray[Any]", bou
 
 
 def rows_needed(difference: float, differing: float, bound: float, confidence: float) -> int | None:
-    """How many rows would tell a difference from `bound`, nine times out of ten; None when the two are the same.
+    """Rows needed to distinguish a difference from `bound` nine times out of ten; None if the two are equal.
 
-    `differing` is the share of rows that just one model gets right. R. J. Connor, "Sample size for testing differences in
-    proportions for the paired-sample design", Biometrics 43 (1987), 207-211, with the bound in the place of 0.
+    `differing` is the share of rows that only one model gets right. R. J. Connor, "Sample size for testing differences in
+    proportions for the paired-sample design", Biometrics 43 (1987), 207-211, with the bound in place of 0.
     """
     return _rows(differing - bound**2, differing - difference**2, difference - bound, confidence)
 
 
 def rows_needed_for_share(share: float, bound: float, confidence: float) -> int | None:
-    """The same for one share, by the normal approximation of the binomial test."""
+    """Rows needed to distinguish one share from `bound`, by the normal approximation of the binomial test."""
     return _rows(bound * (1 - bound), share * (1 - share), share - bound, confidence)
 
 
@@ -66,14 +66,14 @@ def _rows(variance_on_bound: float, variance: float, distance: float, confidence
 
 
 def smallest_difference(n: int, differing: float, confidence: float) -> float:
-    """The least difference from a bound that n rows show nine times out of ten (Connor, a little on the safe side)."""
+    """The smallest difference from a bound that n rows show nine times out of ten (Connor, slightly conservative)."""
     return min(1.0, sum(_quantiles(confidence)) * math.sqrt(differing / n)) if n else 1.0
 
 
 def differing_share(only_first: int, only_second: int, n: int) -> float:
-    """Share of rows that differ, to plan with. None seen is not none: then the upper end of its 95 % Wilson interval."""
+    """Share of rows that only one model gets right, for planning."""
     share = Proportion.of(only_first + only_second, n)
-    return share.value or share.high
+    return share.value or share.high  # none among n rows does not mean 0: plan with the upper end of the interval
 
 
 def _quantiles(confidence: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The registry: per recipe name the champion, those before it, and every decision and switch with its reasons."""
+"""The registry: for each recipe name the champion, the previous champions, and every decision and switch with its reason."""
 
 import json
 from collections.abc import Iterator
@@ -17,37 +17,37 @@ from finetune_flows.tasks.evaluation.gate import Decision
 
 
 class Entry(Frozen):
-    """One decision on one candidate, and all that is needed to serve it again."""
+    """One decision on one candidate, and everything needed to serve the candidate again."""
 
     decided_at: datetime
-    recipe: dict[str, Any] = Field(description="The recipe as it was resolved.")
+    recipe: dict[str, Any] = Field(description="The resolved recipe.")
     dataset: Reference
     model: Reference
-    endpoint: str = Field(description="Name of the endpoint that was judged.")
+    endpoint: str = Field(description="Name of the endpoint that was evaluated.")
     base_evaluation: Reference
     evaluation: Reference
     decision: Decision
 
     def same_as(self, other: "Entry") -> bool:
-        """Equal but for the time."""
+        """Equal, apart from the time."""
         return self.model_copy(update={"decided_at": other.decided_at}) == other
 
 
 class Switch(Frozen):
-    """One change of the model that serves, or a person's refusal of one."""
+    """One change of the champion, or a person's rejection of a candidate."""
 
     at: datetime
     action: Literal["promoted", "rolled back", "rejected"]
-    model: str = Field(description="Digest of the model that serves from then on; of the one that was rejected.")
+    model: str = Field(description="Digest of the model that serves from then on, or of the rejected one.")
     reason: str
 
 
 class Record(Frozen):
-    """All that is known of one recipe name."""
+    """Everything on record for one recipe name."""
 
     champion: Entry | None = None
     before: list[Entry] = Field(
-        default=[], description="The champions before it, the latest last: where rollback goes."
+        default=[], description="The previous champions, the latest last. Rollback returns to the latest."
     )
     history: list[Entry] = Field(default=[], description="Every decision, the latest last.")
     switches: list[Switch] = Field(
@@ -56,30 +56,31 @@ class Record(Frozen):
 
 
 class Registry:
-    """A folder with one JSON file for each recipe name. Two decisions at once are made one after the other."""
+    """A folder with one JSON file for each recipe name. A lock puts simultaneous changes one after the other."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or home() / "registry"
 
     def read(self, recipe: str) -> Record:
-        """The record; an empty one when nothing was ever decided."""
+        """The record; an empty one if there was no decision yet."""
         try:
             return Record.model_validate(json.loads(self._file(recipe).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return Record()
 
     def recipes(self) -> list[str]:
-        """Names that have a record."""
+        """Names of the recipes that have a record."""
         return sorted(path.stem for path in self.root.glob("*.json"))
 
     def record(self, recipe: str, entry: Entry) -> None:
-        """Adds a decision, unless the last one was the same. Who serves stays as it is."""
+        """Adds a decision, unless it equals the last one. The champion does not change."""
         with self._changing(recipe) as record:
+            # A repeated run finds everything cached and decides the same again: history shows it once.
             if not (record.history and record.history[-1].same_as(entry)):
                 self._write(recipe, record, history=[*record.history, entry])
 
     def promote(self, recipe: str, entry: Entry, reason: str) -> None:
-        """Makes a judged candidate the champion. The one before stays on record, for a rollback."""
+        """Makes a candidate the champion. The previous champion stays on record, for a rollback."""
         with self._changing(recipe) as record:
             if record.champion is not None and record.champion.model == entry.model:
                 self._write(recipe, record, champion=entry)
@@ -89,21 +90,21 @@ class Registry:
             self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
 
     def reject(self, recipe: str, model: Reference, reason: str) -> None:
-        """A person decided that a candidate may not serve. Who serves stays as it is."""
+        """Records that a person rejected a candidate. The champion does not change."""
         with self._changing(recipe) as record:
             switch = Switch(at=now(), action="rejected", model=model.digest, reason=reason)
             self._write(recipe, record, switches=[*record.switches, switch])
 
     def roll_back(self, recipe: str, reason: str) -> Entry:
-        """Makes the champion before this one the champion again, and returns it.
+        """Makes the previous champion the champion again, and returns it.
 
         Raises:
-            RegistryError: there was none before.
+            RegistryError: there is no previous champion.
         """
         with self._changing(recipe) as record:
             if not record.before:
                 raise RegistryError(
-                    f"{recipe} has no champion before this one to return to; `finetune history {recipe}`"
+                    f"{recipe} has no previous champion to return to; `finetune history {recipe}` shows all changes"
                 )
             *before, entry = record.before
             switch = Switch(at=now(), action="rolled back", model=entry.model.digest, reason=reason)

@@ -1,4 +1,4 @@
-"""Verdicts on single rows, and the scores that they add up to."""
+"""Scores: summed up from the verdicts on single rows."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Decoding(Frozen):
 
 
 class Latency(Frozen):
-    """Seconds from request to answer, over the rows that were answered."""
+    """Seconds from request to answer, over the answered rows."""
 
     mean: float
     p50: float
@@ -32,54 +32,54 @@ class Latency(Frozen):
 
 
 class Scores(Frozen):
-    """One evaluation: n rows asked, metrics with 95 % intervals, and what the figures hold for."""
+    """Scores of one evaluation with their 95 % intervals, and the conditions under which they were measured."""
 
     n: int
     not_evaluable: int = Field(description="Rows that the execution metrics leave out.")
     errors: int = Field(description="Rows whose request failed. They count as wrong.")
-    failed_requests: int = Field(description="Requests that failed, those too that were tried again and answered then.")
+    failed_requests: int = Field(description="Requests that failed, including those that succeeded on retry.")
     metrics: dict[str, Proportion]
-    estimates: dict[str, Estimate] = Field({}, description="Scores that are no shares of rows.")
+    estimates: dict[str, Estimate] = Field({}, description="Scores that are not shares of rows.")
     details: dict[str, Any] = Field({}, description="What else the problem's judge found: tables, a confusion matrix.")
     who: str = Field("model", description="Who answered: base model, linear baseline, tuned model, endpoint.")
     slices: dict[str, dict[str, dict[str, Proportion]]] = Field(
-        description="The metrics of the rows in each part, by name of the division and of the part."
+        description="Metrics of the rows in each part, by name of the division and of the part."
     )
-    kinds: dict[str, int] = Field(description="How many verdicts of each kind, the most frequent first.")
+    kinds: dict[str, int] = Field(description="Number of verdicts of each kind, the most frequent first.")
     differences: dict[str, int] = Field(
-        description="How many wrong answers have each difference; one may have several."
+        description="Number of wrong answers with each difference; an answer may have several."
     )
     latency: Latency | None
-    requests_per_second: float | None = Field(description="Answers over the time in which at least one was awaited.")
+    requests_per_second: float | None = Field(description="Answers per second of time with at least one open request.")
     prompt_tokens: int
     completion_tokens: int
     decoding: Decoding
-    judge: dict[str, str | int | bool] = Field(description="What the verdicts depend on beside the answers.")
+    judge: dict[str, str | int | bool] = Field(description="What the verdicts depend on besides the answers.")
     dataset_digest: str
     model_digest: str
 
     @property
     def error_rate(self) -> float:
-        """Share of the requests that failed, those too that were tried again and answered then."""
+        """Share of the requests that failed, including those that succeeded on retry."""
         requests = self.failed_requests + self.n - self.errors
         return self.failed_requests / requests if requests else 0.0
 
 
 @dataclass(frozen=True)
 class About:
-    """What the scores hold for: whose answers, to which test, how they were generated and judged."""
+    """What the scores describe: whose answers, on which test, how they were generated and judged."""
 
     dataset_digest: str
     model_digest: str
     who: str = "model"
     timed: bool = True
-    """Whether an endpoint was asked, so that the answers took their time."""
+    """Whether an endpoint was asked, so that latencies were measured."""
     max_new_tokens: int = 256
     judge: dict[str, str | int | bool] = field(default_factory=dict)
 
 
 def summarise(judged: Judged, answers: Sequence[Answer], about: About) -> Scores:
-    """Adds up verdicts and the answers that they were passed on."""
+    """Sums up the verdicts and the answers they belong to."""
     verdicts = judged.verdicts
     answered = [answer for answer in answers if answer.error is None]
     return Scores(
@@ -106,7 +106,7 @@ def summarise(judged: Judged, answers: Sequence[Answer], about: About) -> Scores
 
 
 def compare(metric: str, first: Iterable[Verdict], second: Iterable[Verdict]) -> Comparison:
-    """How the second model differs from the first in a metric, on the rows where it could be told of both."""
+    """How the second model differs from the first in a metric, on the rows where both could be judged."""
     pairs, groups = paired(metric, first, second)
     return Comparison.of(pairs).model_copy(update={"bootstrap": bootstrap(pairs, groups)})
 
@@ -114,7 +114,7 @@ def compare(metric: str, first: Iterable[Verdict], second: Iterable[Verdict]) ->
 def paired(
     metric: str, first: Iterable[Verdict], second: Iterable[Verdict]
 ) -> tuple[list[tuple[bool, bool]], list[str]]:
-    """(first right, second right) of every row where it could be told of both, and the group of each such row."""
+    """(first right, second right) of every row where both could be judged, and the group of each such row."""
     known = {verdict.id: verdict.outcomes.get(metric) for verdict in first}
     pairs: list[tuple[bool, bool]] = []
     groups: list[str] = []
@@ -151,7 +151,8 @@ def _latency(answered: Sequence[Answer]) -> Latency | None:
 
 
 def _rate(answered: Sequence[Answer]) -> float | None:
-    """Answers may come from several runs with days between them: only the time with a request under way counts."""
+    """Answers per second."""
+    # Answers may come from several runs, days apart: only time with an open request counts.
     busy, until = 0.0, 0.0
     for start, end in sorted((answer.asked_at, answer.asked_at + answer.latency_seconds) for answer in answered):
         busy += max(0.0, end - max(start, until))

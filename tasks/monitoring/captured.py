@@ -1,4 +1,4 @@
-"""What an endpoint was asked, from its log, and what its model was trained on, as texts that can be compared."""
+"""Captured prompts from an endpoint's log, and the training prompts of its model, as texts to compare."""
 
 import json
 from collections import deque
@@ -12,23 +12,23 @@ from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.evaluation.registry import Registry
 
 NEWEST = 2_000
-"""So many captured prompts are looked at, and so many training rows."""
+"""Number of captured prompts to compare, and of training rows."""
 
 
 def trained_on(recipe: str, model_digest: str) -> Reference | None:
-    """The dataset of a model that the registry knows; None of others, such as a base model."""
+    """The dataset of a model; None if the registry does not know the model, for example a base model."""
     record = Registry().read(recipe)
     entries = [*record.history, *record.before, *([record.champion] if record.champion else [])]
     return next((entry.dataset for entry in entries if entry.model.digest == model_digest), None)
 
 
 def training_prompts(dataset: Reference) -> list[str]:
-    """The first training rows, which lie there in shuffled order."""
+    """The first training rows: the file is in shuffled order, so they are a random sample."""
     return list(islice(_prompts(dataset.path / "train.parquet"), NEWEST))
 
 
 def asked_prompts(log: Path, dataset: Reference) -> list[str]:
-    """The newest captured prompts. Our own evaluation asks the held-out rows: these are left out."""
+    """The newest captured prompts, without validation and test rows, which come from our own evaluation."""
     ours = {text for name in ("validation", "test") for text in _prompts(dataset.path / f"{name}.parquet")}
     newest: deque[str] = deque(maxlen=NEWEST)
     if log.exists():
@@ -38,7 +38,7 @@ def asked_prompts(log: Path, dataset: Reference) -> list[str]:
 
 
 def _captured(line: str) -> list[str]:
-    """The texts of one line of the access log; none of a line without, or of something else in the log."""
+    """The captured texts in one line of the access log; empty for any other line."""
     if '"asked"' not in line:
         return []
     try:

@@ -1,4 +1,4 @@
-"""Our server's Prometheus metrics: what it counted since its start, and the difference of two such counts."""
+"""Our server's Prometheus metrics: its counters since the start, and the difference between two readings."""
 
 from datetime import UTC, datetime
 
@@ -8,25 +8,25 @@ from prometheus_client.samples import Sample
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.monitoring.window import Window
 
-_NOBODY_WAITS = {"/ping", "/health", "/metrics"}  # health checks and looks such as ours
+_NOT_FROM_CLIENTS = {"/ping", "/health", "/metrics"}  # health checks, and looks such as ours
 _FAILED = 400
 
 
 class Counters(Frozen):
-    """What one server counted from its start to a moment."""
+    """The counters of one server from its start to `taken_at`."""
 
     started_at: datetime
     taken_at: datetime
     requests: int
     errors: int
     buckets: list[tuple[float | None, int]]
-    """Upper bound in seconds (None: infinite) and how many requests took no longer, shortest first."""
+    """Upper bound in seconds (None: infinite) and the number of requests that took at most that, shortest first."""
     tokens: int
     waiting: float
 
 
 def read_counters(text: str, taken_at: datetime) -> Counters | None:
-    """From Prometheus' text format; None when these are not the metrics of our server."""
+    """Reads Prometheus' text format; None if these are not the metrics of our server."""
     try:
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     except ValueError:  # a page of something else
@@ -34,7 +34,7 @@ def read_counters(text: str, taken_at: datetime) -> Counters | None:
     started = _sum(samples, "process_start_time_seconds")
     if not started or not any(sample.name == "serving_running" for sample in samples):
         return None
-    asked = [sample for sample in samples if sample.labels.get("route") not in _NOBODY_WAITS]
+    asked = [sample for sample in samples if sample.labels.get("route") not in _NOT_FROM_CLIENTS]
     requests = [sample for sample in asked if sample.name == "serving_requests_total"]
     return Counters(
         started_at=datetime.fromtimestamp(started, UTC),
@@ -52,7 +52,7 @@ def _sum(samples: list[Sample], name: str) -> float:
 
 
 def _buckets(samples: list[Sample]) -> list[tuple[float | None, int]]:
-    """Of all routes together."""
+    """The histogram of all routes together."""
     counts: dict[float, float] = {}
     for sample in samples:
         if sample.name == "serving_request_seconds_bucket":
@@ -62,8 +62,8 @@ def _buckets(samples: list[Sample]) -> list[tuple[float | None, int]]:
 
 
 def window_between(endpoint: str, before: Counters | None, now: Counters) -> Window:
-    """What happened from one look to the next; since the server's start when it was not looked at before."""
-    if before is None or before.started_at != now.started_at:  # a server that started again counts from nothing
+    """What happened between two looks or, at the first look, since the server's start."""
+    if before is None or before.started_at != now.started_at:  # a server that restarted counts from 0 again
         before = Counters(
             started_at=now.started_at,
             taken_at=now.started_at,
@@ -91,9 +91,10 @@ def window_between(endpoint: str, before: Counters | None, now: Counters) -> Win
 
 
 def quantile(share: float, buckets: list[tuple[float | None, int]]) -> float | None:
-    """Seconds within which this share of the requests was answered; None when there were none.
+    """Seconds within which this share of the requests was answered; None if there were none.
 
-    As Prometheus' histogram_quantile: evenly spread within a bucket. What lies above the last bound is told as that bound.
+    Like Prometheus' histogram_quantile, it assumes that requests are spread evenly within a bucket, and returns the last
+    bound for anything above it.
 
     buckets: upper bound (None: infinite) and the count up to it, shortest first.
     """

@@ -1,7 +1,7 @@
-"""How far what is asked has gone from the training rows: in length, and in words.
+"""Drift: how much captured prompts differ from the training rows, in length and in words.
 
-Length: the two-sample Kolmogorov-Smirnov test. Words: a classifier two-sample test (Lopez-Paz and Oquab, 2017), a linear model
-that tells the two apart, judged on texts that it did not learn from; its area under the ROC curve is tested by Mann-Whitney's U.
+Length: the two-sample Kolmogorov-Smirnov test. Words: a classifier two-sample test (Lopez-Paz and Oquab, 2017). A linear
+model separates the two, judged by cross-validation; its area under the ROC curve is tested by Mann-Whitney's U.
 """
 
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from finetune_flows.tasks.base.values import Frozen
 FOLDS = 5
 SEED = 20
 SURE = 0.01
-"""p-value above which a difference counts as chance."""
+"""A difference with a larger p-value counts as chance."""
 
 
 class Drift(Frozen):
-    """What was compared, and how different it is."""
+    """The difference between captured prompts and training rows."""
 
-    prompts: int = Field(description="Different captured prompts.")
+    prompts: int = Field(description="Number of distinct captured prompts.")
     length: float = Field(description="Kolmogorov-Smirnov distance of the lengths in characters, 0 to 1.")
     length_p: float
     vocabulary: float | None = Field(None, description="Area under the ROC curve; None with too few prompts.")
     vocabulary_p: float | None = None
-    words: list[str] = Field([], description="Those that speak most for a captured prompt.")
+    words: list[str] = Field([], description="The words that distinguish captured prompts most.")
 
 
 def drift_of(asked: Sequence[str], known: Sequence[str]) -> Drift | None:
-    """Captured prompts against training rows; None without any of the one. Each text counts once, however often it was asked."""
+    """Compares captured prompts with training rows; None if either is empty. Each distinct text counts once."""
     from scipy.stats import ks_2samp
 
     asked, known = list(dict.fromkeys(asked)), list(dict.fromkeys(known))
@@ -37,6 +37,7 @@ def drift_of(asked: Sequence[str], known: Sequence[str]) -> Drift | None:
         return None
     length = ks_2samp([len(text) for text in asked], [len(text) for text in known])
     found = Drift(prompts=len(asked), length=float(length.statistic), length_p=float(length.pvalue))
+    # Each fold needs at least two texts of either kind.
     if min(len(asked), len(known)) < 2 * FOLDS:
         return found
     return found.model_copy(update=_vocabulary(asked, known))

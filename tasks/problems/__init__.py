@@ -1,4 +1,4 @@
-"""What a model can learn. A further problem is a folder like these, and its class in the line below."""
+"""The problems a model can learn. To add one, create a folder like these and add its class to the union below."""
 
 from typing import Annotated
 

@@ -1,8 +1,8 @@
-"""What a problem must do: rows to examples before training, answers to verdicts after it. Nothing else knows one by name.
+"""What a problem must do: turn rows into examples before training, and answers into verdicts after it.
 
-A problem is one object: the section of the recipe, and what is done by it. Rows are checked in worker processes, so that
-it can be pickled. Every recipe is read with all problems, so a problem's module imports what takes time (SQL parsers,
-numpy) where it is used.
+A problem is one object: the section of the recipe, with the methods that use it. No other code knows a problem by name.
+It must be picklable, because rows are checked in worker processes. Every recipe is read with all problems, so a problem's
+module imports slow libraries (SQL parsers, numpy) only where it uses them.
 """
 
 from abc import abstractmethod
@@ -25,18 +25,18 @@ Progress = Callable[[int], None]
 
 @dataclass
 class Judged:
-    """A verdict on every row in order, and what a person wants to see of each wrong answer."""
+    """A verdict on every row, in order, and the wrong answers for a person to read."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     wrong: list[WrongAnswer] = field(default_factory=list)
     estimates: dict[str, Estimate] = field(default_factory=dict)
-    """Scores that are no share of rows, such as F1."""
+    """Scores that are not shares of rows, such as F1."""
     details: dict[str, Any] = field(default_factory=dict)
-    """What else was found, as JSON holds it: tables, a confusion matrix."""
+    """Further results, as JSON values: tables, a confusion matrix."""
 
 
 class Limit(NamedTuple):
-    """A limit of the gate that is for one problem alone: the gate's field, what was measured, its limit, and its name."""
+    """A limit of the gate for one problem only: field of the gate, measured value, limit, and name for messages."""
 
     field: str
     measured: float
@@ -48,38 +48,38 @@ class Problem(Section):
     """What the model learns. Subclasses add the fields of the recipe's section, among them `kind`."""
 
     metrics: ClassVar[tuple[str, ...]]
-    """Scores that the gate may look at; the first is the default."""
+    """Scores that the gate can compare; the first is the default."""
     estimates: ClassVar[tuple[str, ...]] = ()
-    """Scores that are no shares of rows, on which gate.scores may set conditions."""
+    """Scores that are not shares of rows; gate.scores can set conditions on them."""
     splits: ClassVar[tuple[str, ...]] = ("question", "column")
-    """What dataset.split_by may be, beside auto."""
+    """Permitted values of dataset.split_by, besides auto."""
     generates: ClassVar[bool] = True
-    """Whether the model answers a chat in its own words, or puts labels on a text."""
+    """True if the model generates text, False if it assigns labels."""
     language: ClassVar[str] = ""
-    """Of answers that are code: sql."""
+    """Language of answers that are code: sql."""
     apart: ClassVar[str]
-    """What `Example.shares` names, in the plural: what training and test never have in common."""
+    """What `Example.shares` names, in the plural: training and test never have one of these in common."""
     base: ClassVar[str] = "base model"
-    """What the tuned model is compared with: the base model, or what stands for it where that cannot answer."""
+    """What the tuned model is compared with: the base model, or a baseline if the base model cannot answer."""
     example: ClassVar[str]
-    """Arguments of `finetune endpoint call` that anybody can try."""
+    """Example arguments for `finetune endpoint call`."""
     caution: ClassVar[str]
-    """For the model card: what the model is not to be trusted with, in a sentence."""
+    """For the model card: what not to trust the model with, in a sentence."""
 
     @property
     @abstractmethod
     def intended_use(self) -> str:
-        """For the model card: what the model is given and what it answers, in a sentence."""
+        """For the model card: the model's input and output, in a sentence."""
 
     # Rows.
 
     @abstractmethod
     def columns(self) -> Texts[str]:
-        """Names of the fields that an example has."""
+        """Names of the fields of an example."""
 
     @abstractmethod
     def read_row(self, row: Mapping[str, object], special_tokens: Texts[str] = ()) -> Example:
-        """The example that a row holds. Raises BadRow with all reasons why it holds none."""
+        """The example that a row holds. Raises BadRow, with all reasons, if it holds none."""
 
     @abstractmethod
     def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
@@ -87,19 +87,19 @@ class Problem(Section):
 
     @abstractmethod
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
-        """What the model reads, and what it should say to it."""
+        """The prompt that the model reads, and the completion that it should write."""
 
     @property
     def input_columns(self) -> tuple[str, ...]:
-        """Columns of the texts that the model reads and dataset.steps may change; none where the texts are inside messages."""
+        """Columns with text that the model reads and dataset.steps may change; empty if the texts are inside messages."""
         return ()
 
     def shortened(self, example: Example) -> Iterator[Example]:
-        """Shorter and shorter forms of an example that is too long; none where it cannot be cut."""
+        """Ever shorter forms of an example that is too long; empty if it cannot be shortened."""
         return iter(())
 
     def task(self, train: Path) -> Mapping[str, Any]:
-        """What the training program reads beside the rows (task.json); `train`: the Parquet file of its rows.
+        """Content of task.json, which the training program reads with the rows. `train`: the Parquet file of the rows.
 
         Raises:
             DatasetError: nothing can be learnt from these rows.
@@ -110,29 +110,29 @@ class Problem(Section):
 
     @property
     def form(self) -> Form:
-        """How an endpoint is asked."""
+        """The request format for endpoints."""
         return CHAT
 
     @property
     def answer_settings(self) -> dict[str, Any]:
-        """How answers are asked for, where that is not the usual way: they are kept by it."""
+        """Settings of the questions that differ from their defaults. They are part of the key of stored answers."""
         return {}
 
     @property
     def shows_training_rows(self) -> bool:
-        """Whether a question shows training rows, so that answers depend on them too."""
+        """Whether prompts contain training rows, so that answers depend on them too."""
         return False
 
     @property
     def growth(self) -> tuple[int, int]:
-        """How many rows' texts and how many answers one request holds at most."""
+        """The largest number of rows whose text is in one request, and of answers in it."""
         return 1, 1
 
     def check(self, rows: Sequence[TestRow]) -> None:
-        """Before anything is spent: is there all that judging needs? Raises EnvironmentProblem."""
+        """Checks, before any cost, that everything needed for judging is there. Raises EnvironmentProblem."""
 
     def asked(self, rows: Sequence[TestRow], dataset: Path) -> Sequence[TestRow]:
-        """The rows as an endpoint is asked them. `dataset`: the prepared folder."""
+        """The rows with the prompts that the endpoint gets. `dataset`: the prepared folder."""
         return rows
 
     def asked_again(self, rows: Sequence[TestRow], answers: Mapping[str, str], round_: int) -> Sequence[TestRow]:
@@ -140,7 +140,7 @@ class Problem(Section):
         return ()
 
     def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> Mapping[str, str] | None:
-        """By row id, what the tuned model is compared with says; None: the base model is asked, behind an endpoint."""
+        """Answers of the baseline by row id; None: the base model is asked, behind an endpoint."""
         return None
 
     # Verdicts.
@@ -149,33 +149,33 @@ class Problem(Section):
     def judge_answers(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Judges every row by the raw answer to its id; one without an answer is wrong. `dataset`: the prepared folder.
+        """Judges the answers, given by row id. A row without an answer is wrong. `dataset`: the prepared folder.
 
         Raises:
-            EnvironmentProblem: this machine lacks what judging needs.
-            TryLater: something that judging asks cannot be reached.
+            EnvironmentProblem: this machine lacks something that judging needs.
+            TryLater: a service that judging uses cannot be reached.
         """
 
     @abstractmethod
     def judge_settings(self) -> dict[str, str | int | bool]:
-        """What the verdicts depend on beside rows and answers."""
+        """What the verdicts depend on besides rows and answers."""
 
     def statistic(self, name: str, verdicts: Sequence[Verdict], details: Mapping[str, Any]) -> Statistic:
-        """How one of `estimates` follows from verdicts and details: the mean of what the rows add to it."""
+        """Computes one of `estimates` from verdicts and details. Default: the mean of the rows' values."""
         return mean_of([verdict.values[name] for verdict in verdicts])
 
     def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[Limit]:
-        """Shares that the gate limits for this problem alone. `metrics`: what the tuned model scored."""
+        """Limits of the gate for this problem only. `metrics`: the tuned model's scores."""
         return iter(())
 
     def details_page(self, details: Mapping[str, Any]) -> list[str]:
-        """The details of its scores as lines of Markdown."""
+        """The details of the scores, as lines of Markdown."""
         return []
 
     # The recipe.
 
     def mistakes(self, metric: str, gate: GateSection) -> Iterator[str]:
-        """What of the section cannot be, with its path in the recipe. `metric`: what the gate looks at."""
+        """Mistakes in the section, each with its path in the recipe. `metric`: the score that the gate compares."""
         if metric not in self.metrics:
             yield f"evaluation.metric: {metric!r} is not one of {', '.join(self.metrics)}"
         for name in gate.scores:

@@ -1,4 +1,4 @@
-"""What a row becomes: an example, or the reasons why it cannot be one."""
+"""A row becomes an example, or the reasons why it cannot."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ Message = dict[str, str]
 MAX_CHARACTERS = 200_000
 """Longest text of one field. A schema of a thousand tables fits; a book in the wrong column does not."""
 
-# What chat templates put around turns. A row that holds one could forge a turn; the tokenizer's own tokens are added.
+# Markers that chat templates put around turns: a row that contains one could forge a turn. The tokenizer's are added.
 _TURN_MARKERS = re.compile(r"<\|[^|<>\s]{1,40}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</s>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Reason(NamedTuple):
-    """Why a row is unusable: a kind that can be counted, and what was seen in this row."""
+    """Why a row is unusable: a kind that can be counted, and the detail of this row."""
 
     kind: str
     detail: str = ""
@@ -36,42 +36,42 @@ class BadRow(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row as the model sees it, and what tells it apart from others."""
+    """One row as the model sees it, and what distinguishes it from others."""
 
     id: str
     """Digest of the content: the same row has the same id in every file and format."""
     prompt: list[Message]
     completion: list[Message]
     fields: dict[str, str]
-    """What scoring needs beside the answer of the model."""
+    """What scoring needs besides the model's answer."""
     asked: str
-    """Normalised input. Two rows that ask the same must not give different answers, nor be in two splits."""
+    """Normalised input. Rows that ask the same must not have different answers or be in different splits."""
     answered: str
     """Normalised output."""
     shares: tuple[str, ...]
-    """Names, one at least, that rows have in common; rows that share one go to the same split."""
+    """Names of what the row shares with others, at least one. Rows that share a name go to the same split."""
     tables: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Of a schema, what `shares` names, with its columns: tables of one name in two databases need not be the same."""
+    """The tables of `shares` with their columns: tables of one name in two databases can differ."""
     question: str = ""
-    """Normalised question without its schema; empty where `asked` is all that is asked."""
+    """Normalised question without its schema; empty if `asked` is the whole question."""
     template: str = ""
-    """Of a query, what is left without its values and aliases."""
+    """The query without its values and aliases."""
 
 
 def digest(*texts: str) -> str:
-    """128 bits of SHA-256 in hex. JSON keeps ("ab", "c") and ("a", "bc") apart."""
+    """128 bits of SHA-256 in hex. The texts are joined as JSON, so ("ab", "c") and ("a", "bc") differ."""
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:32]
 
 
 def normalise(text: str) -> str:
-    """Case, white space and Unicode spelling folded."""
+    """The text without differences of case, white space and Unicode form."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def read_texts(
     row: Mapping[str, object], columns: Mapping[str, str], special_tokens: Collection[str] = ()
 ) -> tuple[dict[str, str], list[Reason]]:
-    """The sound texts of a row by field name, without the white space around them, and what is wrong with the others."""
+    """The valid texts of a row by field name, stripped, and the reasons against the others."""
     texts: dict[str, str] = {}
     reasons: list[Reason] = []
     for field, column in columns.items():

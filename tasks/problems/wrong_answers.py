@@ -1,4 +1,4 @@
-"""The wrong answers for a person to read: what was asked, what differs and, of code, what both answers return."""
+"""Wrong answers for a person to read: the question, the differences and, for code, what both answers return."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from finetune_flows.tasks.base.values import Frozen
 
 
 class Difference(TypedDict):
-    """One way in which an answer differs from the right one. `gold` and `prediction`: the parts, empty where one has none."""
+    """One difference between an answer and the right one. `gold` and `prediction`: the parts, empty if one has none."""
 
     kind: str
     gold: str
@@ -20,7 +20,7 @@ class Difference(TypedDict):
 
 
 class Telling(TypedDict):
-    """What the right answer and the given one return on a database that tells them apart, as lines, differing ones first."""
+    """Rows that the right query and the answer return on a database where they differ, as lines, differing rows first."""
 
     database: int
     gold: list[str]
@@ -31,7 +31,7 @@ class Telling(TypedDict):
 
 
 class WrongAnswer(Frozen):
-    """One line of wrong_answers.jsonl. The fields after `kind` are those of problems that have them."""
+    """One line of wrong_answers.jsonl. Only some problems fill the fields after `kind`."""
 
     id: str
     question: str
@@ -39,7 +39,7 @@ class WrongAnswer(Frozen):
     answer: str
     prediction: str
     kind: str
-    language: str = Field("", description="Of code: sql.")
+    language: str = Field("", description="sql if the answer is SQL, else empty.")
     context: str = ""
     error: str | None = None
     differences: Sequence[Difference] = Field(default_factory=list)
@@ -47,7 +47,7 @@ class WrongAnswer(Frozen):
 
 
 def wrong_answers_page(wrong: Sequence[WrongAnswer], judged: int, most: int | None = None) -> str:
-    """Markdown of the first `most` of them (default: all), of `judged` answers in all."""
+    """Markdown of the first `most` wrong answers (default: all). `judged`: the number of judged answers."""
     shown = wrong[:most]
     lines = [f"# Wrong answers: {len(wrong):,} of {judged:,}", ""]
     if not wrong:
@@ -55,7 +55,7 @@ def wrong_answers_page(wrong: Sequence[WrongAnswer], judged: int, most: int | No
     counts = Counter(answer.kind for answer in wrong).most_common()
     lines += [*table(["what is wrong", "answers"], [(plain(kind), str(count)) for kind, count in counts]), ""]
     if len(shown) < len(wrong):
-        lines += [f"The first {len(shown)} of them; wrong_answers.md, beside the scores, has all.", ""]
+        lines += [f"This page shows the first {len(shown)}. wrong_answers.md, next to the scores, has all.", ""]
     for number, answer in enumerate(shown, start=1):
         lines += _section(number, answer)
     return "\n".join(lines)
@@ -70,7 +70,7 @@ def _section(number: int, answer: WrongAnswer) -> Iterator[str]:
     if answer.differences:
         yield from ("What differs", "", *(f"- {_words(difference)}" for difference in answer.differences), "")
     if answer.error:
-        yield from (f"It does not run: {code(answer.error)}", "")
+        yield from (f"The answer does not run: {code(answer.error)}", "")
     if answer.telling:
         yield from _returned(answer.telling)
 
@@ -81,16 +81,20 @@ def _words(difference: Difference) -> str:
         return f"{difference['kind']}: {prediction} should be {gold}"
     if not gold and not prediction:
         return difference["kind"]
-    return f"{difference['kind']}: {gold} is missing" if gold else f"{difference['kind']}: {prediction} is too much"
+    return (
+        f"{difference['kind']}: {gold} is missing"
+        if gold
+        else f"{difference['kind']}: {prediction} should not be there"
+    )
 
 
 def _returned(telling: Telling) -> Iterator[str]:
-    yield from (f"Returned on made-up database {telling['database']}, rows of only one of both first", "")
+    yield from (f"Rows on generated database {telling['database']}, those that only one of the two returns first", "")
     head = [f"right query: {_count(telling['gold_rows'])}", f"answer: {_count(telling['prediction_rows'])}"]
     sides = ([code(row) for row in telling[side]] for side in ("gold", "prediction"))
     yield from table(head, zip_longest(*sides, fillvalue=""))
     if telling["error"]:
-        yield from ("", f"The answer fails on it: {code(telling['error'])}")
+        yield from ("", f"The answer fails on this database: {code(telling['error'])}")
     yield ""
 
 

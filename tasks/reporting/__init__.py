@@ -1,1 +1,1 @@
-"""What a person reads of a finished run: one HTML page, and the card of the model. Files in, text out."""
+"""Reports for people: an HTML page and a model card for each run, and cards for the Prefect UI. Files in, text out."""

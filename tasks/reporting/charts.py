@@ -1,4 +1,4 @@
-"""The report's pictures: SVG by matplotlib, drawn without a display and without numbers drawn at random."""
+"""Pictures of the report: SVG by matplotlib, without a display, and the same bytes for the same data."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 BASE, TUNED, QUIET = "#8a94a6", "#1f6feb", "#57606a"
 _STYLE: Any = {
-    "svg.fonttype": "none",  # letters stay letters: small, sharp, and found by a search
-    "svg.hashsalt": "finetune-flows",
+    "svg.fonttype": "none",  # text stays text: small, sharp, and searchable
+    "svg.hashsalt": "finetune-flows",  # matplotlib's ids are random without it
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
@@ -27,7 +27,7 @@ _STYLE: Any = {
 
 
 class Picture:
-    """An SVG being drawn: `axes` while the block lasts, `svg` afterwards."""
+    """An SVG picture: draw on `axes` inside the block, read `svg` after it."""
 
     def __init__(self, axes: "Axes") -> None:
         self.axes = axes
@@ -36,11 +36,13 @@ class Picture:
 
 @contextmanager
 def picture(width: float, height: float) -> Iterator[Picture]:
-    """Inches. matplotlib is imported here: nothing else of a flow needs it."""
+    """A picture of `width` by `height` inches."""
+    # Imported here: nothing else in a flow needs matplotlib.
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE):
+        # A Figure of its own, not pyplot: it needs no display and is freed without being closed.
         figure = Figure(figsize=(width, height), layout="constrained")
         drawn = Picture(figure.add_subplot())
         yield drawn
@@ -69,7 +71,7 @@ def score_intervals(base: Mapping[str, Proportion], tuned: Mapping[str, Proporti
 
 
 def loss_curve(training: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]]) -> str:
-    """Loss by step: each logged step, and every validation."""
+    """Loss by step: every logged training loss and every validation loss."""
     with picture(8.6, 2.8) as drawn:
         axes = drawn.axes
         steps, losses = [entry["step"] for entry in training], [entry["loss"] for entry in training]
@@ -84,7 +86,7 @@ def loss_curve(training: Sequence[Mapping[str, float]], validation: Sequence[Map
 
 
 def latency_histogram(latencies: Mapping[str, Sequence[float]]) -> str:
-    """How many answers took how long, by model, in seconds."""
+    """Histogram of the seconds from request to answer, by model."""
     longest = max((max(seconds) for seconds in latencies.values() if seconds), default=1.0)
     with picture(8.6, 2.4) as drawn:
         bins = [longest * step / 40 for step in range(41)]
@@ -96,7 +98,7 @@ def latency_histogram(latencies: Mapping[str, Sequence[float]]) -> str:
 
 
 def length_histogram(lengths: Sequence[int], limit: int) -> str:
-    """How many rows have how many tokens, and the recipe's limit."""
+    """Histogram of tokens per row, with the recipe's limit."""
     with picture(8.6, 2.2) as drawn:
         drawn.axes.hist(lengths, bins=40, color=TUNED, alpha=0.7)
         drawn.axes.axvline(limit, color=QUIET, linestyle="--")
@@ -108,7 +110,7 @@ def length_histogram(lengths: Sequence[int], limit: int) -> str:
 
 
 def kind_bars(base: Mapping[str, int], tuned: Mapping[str, int], base_name: str, most: int = 12) -> str:
-    """Verdicts by kind: the `most` frequent of either model, those of the tuned model first; `right` is left out."""
+    """Verdicts by kind, without `right`: the `most` frequent of either model, sorted by the tuned model's."""
     often = sorted({*tuned, *base} - {"right"}, key=lambda name: -max(base.get(name, 0), tuned.get(name, 0)))[:most]
     names = sorted(often, key=lambda name: (-tuned.get(name, 0), -base.get(name, 0), name))
     with picture(8.6, 0.8 + 0.36 * max(len(names), 1)) as drawn:

@@ -1,25 +1,24 @@
 """The audit as Markdown, for the artifact in the Prefect UI and for the terminal."""
 
-from collections.abc import Sequence
-
+from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.dataset.audit import DatasetAudit, Lengths
 
 
 def dataset_card(audit: DatasetAudit) -> str:
-    """A page that says what was read, what was left out and why, how the rows were split, and how long they are."""
-    parts = ["# Data set", _rows(audit), "## Left out", _left_out(audit), "## Train and test", _leakage(audit)]
+    """Rows read, rows left out and why, the splits, and lengths in tokens."""
+    parts = ["# Data set", _rows(audit), "## Left out", _left_out(audit), "## Training and test", _leakage(audit)]
     if audit.steps:
         steps = [(name.replace("_", " "), f"{count:,}") for name, count in audit.steps.items()]
-        parts += ["## Steps", _table(("step", "rows that it changed"), steps)]
+        parts += ["## Preprocessing", "\n".join(table(("step", "rows changed"), steps))]
     if audit.lengths:
         parts += ["## Length in tokens", _lengths(audit.lengths)]
     sources = "\n".join(f"- {name}: `{digest}`" for name, digest in audit.sources.items())
-    return "\n\n".join([*parts, "## Sources", sources, f"Seed of the draw and the split: {audit.seed}."]) + "\n"
+    return "\n\n".join([*parts, "## Sources", sources, f"Seed of the sample and the split: {audit.seed}."]) + "\n"
 
 
 def _rows(audit: DatasetAudit) -> str:
     counts = [("read", audit.rows), ("usable", audit.usable), *audit.splits.items()]
-    return _table(("rows", "number"), [(name, f"{count:,}") for name, count in counts])
+    return "\n".join(table(("rows", "number"), [(name, f"{count:,}") for name, count in counts]))
 
 
 def _left_out(audit: DatasetAudit) -> str:
@@ -27,23 +26,23 @@ def _left_out(audit: DatasetAudit) -> str:
         (f"quarantined ({audit.quarantined_share:.2%})", audit.quarantined),
         *((f"... {reason}", count) for reason, count in audit.reasons.items()),
         ("exact duplicates", audit.exact_duplicates),
-        ("duplicates but for case and white space", audit.normalised_duplicates),
+        ("duplicates apart from case and white space", audit.normalised_duplicates),
         ("near duplicates", audit.near_duplicates),
-        ("in training, but asked in the test", audit.leakage.dropped_from_train),
-        ("not drawn (max_rows)", audit.not_drawn),
+        ("the same question as a test row", audit.leakage.dropped_from_train),
+        ("not in the sample (max_rows)", audit.not_drawn),
     ]
     rows = [(name, f"{count:,}") for name, count in counts if count]
-    return _table(("reason", "rows"), rows) if rows else "Nothing."
+    return "\n".join(table(("reason", "rows"), rows)) if rows else "Nothing."
 
 
 def _leakage(audit: DatasetAudit) -> str:
     leakage = audit.leakage
-    lines = [f"- {leakage.groups:,} groups, the largest of {leakage.largest_group:,} rows."]
-    lines.append(f"- Questions with their schema that are in two splits: {leakage.shared_questions:,}.")
+    lines = [f"- {leakage.groups:,} groups; the largest has {leakage.largest_group:,} rows."]
+    lines.append(f"- Inputs that occur in two splits: {leakage.shared_questions:,}.")
     if leakage.shared_groups:
-        lines.append(f"- The test was given; {leakage.shared_groups:,} groups of tables occur in training too.")
+        lines.append(f"- The test rows were given; {leakage.shared_groups:,} of their groups also occur in training.")
     else:
-        lines.append(f"- Groups that training and test share: 0. Kept apart: {leakage.kept_apart}.")
+        lines.append(f"- Groups shared by training and test: 0. Kept apart: {leakage.kept_apart}.")
     lines.append(f"- Split by: {leakage.split_by} (dataset.split_by).")
     seen = {
         "a table name": leakage.seen_tables,
@@ -51,7 +50,7 @@ def _leakage(audit: DatasetAudit) -> str:
         "the question": leakage.seen_questions,
     }
     lines += [
-        f"- Test rows of which {what} occurs in training: {count:,} of {audit.splits['test']:,}."
+        f"- Test rows with {what} that also occurs in training: {count:,} of {audit.splits['test']:,}."
         for what, count in seen.items()
         if count is not None
     ]
@@ -60,10 +59,5 @@ def _leakage(audit: DatasetAudit) -> str:
 
 def _lengths(lengths: Lengths) -> str:
     values = [lengths.median, lengths.p90, lengths.p99, lengths.longest, lengths.limit]
-    table = _table(("median", "90 %", "99 %", "longest", "limit"), [tuple(f"{value:,}" for value in values)])
-    return f"{table}\n\n{lengths.shortened:,} rows have a shortened schema."
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    quantiles = table(("median", "90 %", "99 %", "longest", "limit"), [[f"{value:,}" for value in values]])
+    return "\n".join([*quantiles, "", f"{lengths.shortened:,} rows have a shortened schema."])

@@ -1,4 +1,4 @@
-"""What an evaluation found, in Markdown."""
+"""The results of an evaluation, in Markdown."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ from finetune_flows.tasks.reporting.words import estimated, gain, percent, resam
 
 
 def evaluation_report(problem: Problem, metric: str, evaluation: Evaluation) -> str:
-    """Markdown: every metric of each model with its 95 % interval, what is wrong with the answers, then the slices."""
+    """Every metric of each model with its 95 % interval, the errors in the answers, and scores by part of the rows."""
     base, tuned, champion = evaluation.base, evaluation.tuned, evaluation.champion
     models = [base, tuned, champion] if champion else [base, tuned]
     lines = ["# Evaluation", "", *_side_by_side(models, metric), ""]
@@ -19,7 +19,7 @@ def evaluation_report(problem: Problem, metric: str, evaluation: Evaluation) -> 
     if champion:
         lines += _gain(metric, "the champion", evaluation.champion_comparisons[metric])
     if tuned.not_evaluable:
-        lines += [f"Of {tuned.n} rows {tuned.not_evaluable} cannot be judged by execution.", ""]
+        lines += [f"{tuned.not_evaluable} of {tuned.n} rows cannot be judged by execution.", ""]
     lines += problem.details_page(tuned.details)
     lines += ["## Verdicts", "", *_counts("verdict", models, [each.kinds for each in models]), ""]
     lines += [
@@ -35,18 +35,18 @@ def evaluation_report(problem: Problem, metric: str, evaluation: Evaluation) -> 
 
 
 def endpoint_report(endpoint: str, scores: Scores) -> str:
-    """Markdown: every score of one endpoint."""
+    """Every score of one endpoint."""
     rows = [(name, percent(score)) for name, score in scores.metrics.items()]
     return "\n".join([f"# {plain(endpoint)}", "", *table(["metric", "score"], rows)])
 
 
 def _gain(metric: str, whom: str, comparison: Comparison) -> list[str]:
-    lines = [f"Gain in {metric} beside {plain(whom)}: {gain(comparison)}.", ""]
+    lines = [f"Gain in {metric} against {plain(whom)}: {gain(comparison)}.", ""]
     return [*lines, f"By resampling: {resampled(comparison)}.", ""] if comparison.bootstrap else lines
 
 
 def _side_by_side(models: Sequence[Scores], metric: str) -> list[str]:
-    """A column for each model; the rows are those of the tuned model, the second."""
+    """A table with a column for each model. Its rows are the scores of the tuned model, the second one."""
     rows = [
         [f"**{name}**" if name == metric else name, *(percent(scores.metrics.get(name)) for scores in models)]
         for name in models[1].metrics

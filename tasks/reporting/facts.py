@@ -1,4 +1,4 @@
-"""Everything that the report of one run says, read from the run's artefacts."""
+"""The facts for the reports of one run, read from its artefacts."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class RunFacts:
-    """One finished run. Times are UTC; `seconds` are wall-clock, of the run as a whole."""
+    """One finished run. Times are UTC; `seconds` is the wall-clock time of the whole run."""
 
     recipe: Recipe
     run: str
@@ -46,30 +46,30 @@ class RunFacts:
 
     @property
     def artefacts(self) -> tuple[Reference, ...]:
-        """What the run made or found, in the order it was made."""
+        """The artefacts that the run made or reused, in order of creation."""
         return self.base_model, self.dataset, self.base_evaluation, self.model, self.evaluation
 
     def audit(self) -> DatasetAudit:
-        """What was found in the rows."""
+        """The audit of the rows."""
         return DatasetAudit.model_validate_json((self.dataset.path / "audit.json").read_text(encoding="utf-8"))
 
     def training(self) -> dict[str, Any]:
-        """training.json: everything that the training program measured."""
+        """Everything that the training program measured (training.json)."""
         measured: dict[str, Any] = json.loads((self.model.path / "training.json").read_text(encoding="utf-8"))
         return measured
 
     def wrong_answers(self, most: int) -> list[dict[str, Any]]:
-        """The first `most` wrong answers of the tuned model; what they hold depends on the problem."""
+        """The first `most` wrong answers of the tuned model. Their fields depend on the problem."""
         with (self.evaluation.path / "wrong_answers.jsonl").open(encoding="utf-8") as lines:
             return [json.loads(line) for line, _ in zip(lines, range(most), strict=False)]
 
     def latencies(self) -> dict[str, list[float]]:
-        """Seconds from request to answer, by model; only of models that were asked."""
+        """Seconds from request to answer, by model, for models that were asked by an endpoint."""
         evaluations = {self.base_evaluation.uri: self.base, self.evaluation.uri: self.tuned}
         return {scores.who: _latencies(Path(uri)) for uri, scores in evaluations.items() if scores.latency}
 
     def token_lengths(self) -> list[int]:
-        """Tokens of prompt and answer together, of every row that is used."""
+        """Tokens of prompt and answer together, for every used row."""
         found: list[int] = []
         for split in SPLITS:
             path = self.dataset.path / f"{split}.parquet"

@@ -1,4 +1,4 @@
-"""The model card of one run, in the format of the Hugging Face hub: what was made of what, how well it does, what it is not for."""
+"""The model card of one run, in the format of the Hugging Face hub: origin, scores, intended use and limits."""
 
 from importlib import resources
 from pathlib import PurePath
@@ -14,7 +14,7 @@ from finetune_flows.tasks.reporting.page import versions_of
 
 
 def model_card(facts: RunFacts) -> str:
-    """Markdown below a YAML head, as `ModelCard.load` reads it. The head names no licence: that is the user's to choose."""
+    """Markdown below a YAML head, as `ModelCard.load` reads it. The head sets no licence: the user must choose one."""
     recipe = facts.recipe
     card = ModelCard.from_template(
         _head(facts),
@@ -38,7 +38,7 @@ def model_card(facts: RunFacts) -> str:
 
 
 def _head(facts: RunFacts) -> ModelCardData:
-    """A folder or a package has no page on the hub, so only what has a revision there is linked."""
+    """The YAML head. It links base model and data set only if they have a revision, that is, a page on the hub."""
     recipe = facts.recipe
     task = "text-generation" if recipe.problem.generates else "text-classification"  # the hub's names
     return ModelCardData(
@@ -53,7 +53,7 @@ def _head(facts: RunFacts) -> ModelCardData:
 
 
 def _results(facts: RunFacts, task: str) -> list[EvalResult]:
-    """Every score with its 95 % interval and n, for the test rows of this data set."""
+    """Every score on the test rows, with its 95 % interval and n."""
     scores: dict[str, Proportion | Estimate] = {**facts.tuned.metrics, **facts.tuned.estimates}
     source = facts.recipe.dataset.source
     return [
@@ -73,7 +73,7 @@ def _results(facts: RunFacts, task: str) -> list[EvalResult]:
 
 
 def _scores(facts: RunFacts) -> list[str]:
-    """A column for each model that was asked."""
+    """A table with a column for each evaluated model."""
     models = [facts.base, facts.tuned, *([facts.champion] if facts.champion else [])]
     kinds = ([each.metrics for each in models], [each.estimates for each in models])
     rows = [
@@ -81,11 +81,11 @@ def _scores(facts: RunFacts) -> list[str]:
         for scores in kinds
         for name, tuned in scores[1].items()
     ]
-    return table(["metric", "n", facts.base.who, "this model", "champion before"][: 2 + len(models)], rows)
+    return table(["metric", "n", facts.base.who, "this model", "previous champion"][: 2 + len(models)], rows)
 
 
 def _settings(training: dict[str, Any]) -> list[str]:
-    """As the recipe says, then what was left to the program to choose."""
+    """A table of the recipe's settings, and then of the values that the training program chose."""
     rows = [(name, code(str(value))) for name, value in training["settings"].items()]
     rows += [
         (f"{name}, as chosen", f"{code(str(choice['value']))} ({plain(str(choice['because']))})")

@@ -1,16 +1,16 @@
-"""The table of a look, as markdown."""
+"""The results of one look at endpoints, as Markdown."""
 
 from finetune_flows.tasks.base.markdown import code, plain, table
 from finetune_flows.tasks.monitoring.window import Window
 
 _HEAD = ("endpoint", "since (UTC)", "requests", "errors", "p50", "p95", "p99", "tokens/s", "waiting", "use")
-_PROMPTS = ("endpoint", "different prompts", "length (KS distance)", "words (area under ROC)", "telling words")
+_PROMPTS = ("endpoint", "distinct prompts", "length (KS distance)", "words (area under ROC)", "distinctive words")
 
 
 def monitoring_card(recipe: str, windows: list[Window], broken: dict[str, list[str]]) -> str:
-    """Every endpoint of the recipe, and the limits that it breaks. `broken`: sentences by endpoint."""
+    """Every endpoint of the recipe, and its broken limits. `broken`: sentences by endpoint."""
     if not windows:
-        return f"# {recipe}: no endpoint runs\n"
+        return f"# {recipe}: no endpoint is running\n"
     lines = [f"# {recipe}: {'a limit is broken' if broken else 'within its limits'}", ""]
     lines += [
         f"- {code(endpoint)}: {plain(sentence)}" for endpoint, sentences in broken.items() for sentence in sentences
@@ -19,7 +19,7 @@ def monitoring_card(recipe: str, windows: list[Window], broken: dict[str, list[s
 
 
 def _prompts(windows: list[Window]) -> list[str]:
-    """Nothing where no prompts are captured."""
+    """A table of the drift of prompts; nothing if no prompts are captured."""
     seen = [(window.endpoint, window.drift) for window in windows if window.drift]
     rows = [
         (

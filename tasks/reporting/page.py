@@ -1,4 +1,4 @@
-"""The report of one run: a single HTML file that needs no network and no script, and prints well."""
+"""The report of one run: one HTML file that needs no network and no script, and prints well."""
 
 import functools
 from importlib.metadata import version
@@ -21,7 +21,7 @@ _FORMAT = HtmlFormatter(nowrap=True, style="default")
 
 
 def report_page(facts: RunFacts) -> str:
-    """HTML. What data and model wrote is escaped: it can be read, and does nothing."""
+    """HTML. Text from data and model is escaped, so it cannot inject anything."""
     metric = facts.recipe.metric
     return (
         _environment()
@@ -46,24 +46,24 @@ def report_page(facts: RunFacts) -> str:
 
 
 def cost_of(facts: RunFacts) -> list[tuple[str, str, float]]:
-    """What was done, on what, for how many hours. Money is not known here: hours times your price are the cost."""
+    """Step, machine and hours. The price of the machines is unknown here, so no money."""
     trains, serves = facts.recipe.platform.trains_on, facts.recipe.platform.serves_on
     seconds = [
         ("training job", trains, sum(facts.training()["seconds"].values())),
         (f"answers of the {facts.base.who}", serves, _busy_seconds(facts.base)),
         ("answers of the tuned model", serves, _busy_seconds(facts.tuned)),
-        ("this run, from start to end", "the flow", facts.seconds),
+        ("whole run", "the flow's machine", facts.seconds),
     ]
     return [(what, where, spent / 3600) for what, where, spent in seconds]
 
 
 def _busy_seconds(scores: Scores) -> float:
-    """The time in which at least one answer was awaited."""
+    """The time with at least one open request."""
     return (scores.n - scores.errors) / scores.requests_per_second if scores.requests_per_second else 0.0
 
 
 def versions_of(facts: RunFacts) -> dict[str, str]:
-    """Of what trained, of what judged, and of what ran the flow."""
+    """Versions of the libraries that trained the model and ran the flow."""
     trained = {name: str(number) for name, number in facts.training()["versions"].items() if number}
     return trained | {"prefect": version("prefect"), "pydantic": version("pydantic")} | dict(facts.versions)
 
@@ -77,7 +77,7 @@ def _pictures(facts: RunFacts) -> dict[str, Markup]:
         "lengths": charts.length_histogram(facts.token_lengths(), facts.recipe.dataset.max_tokens),
         "kinds": charts.kind_bars(facts.base.kinds, facts.tuned.kinds, facts.base.who),
     }
-    return {name: Markup(svg) for name, svg in drawn.items()}  # ours: every text in them is escaped by matplotlib
+    return {name: Markup(svg) for name, svg in drawn.items()}  # safe: matplotlib escapes every text in them
 
 
 @functools.cache
@@ -85,7 +85,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("finetune_flows.tasks.reporting"),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a missing fact fails the report instead of leaving a gap in it
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -118,7 +118,7 @@ def _points(comparison: Comparison) -> str:
 
 
 def _sql(text: str) -> Markup:
-    """Highlighted; pygments escapes what it reads."""
+    """Highlighted SQL. pygments escapes it."""
     return Markup(highlight(text, SqlLexer(), _FORMAT))
 
 

@@ -14,7 +14,7 @@ _WIDTH = 60
 
 
 def training_card(training: Mapping[str, Any], model: Reference) -> str:
-    """The loss curve, and what a person wants first of training.json."""
+    """The loss curve and the main figures of training.json."""
     facts = {name: value for name, value in training.items() if isinstance(value, str | int | float)}
     rows = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
     rows += [(f"{name}: {choice['value']}", choice["because"]) for name, choice in training["choices"].items()]
@@ -36,7 +36,7 @@ def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[
 
 
 def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
-    """One sign for each value (for the mean of neighbours, where there are more than `width`): the higher, the larger."""
+    """A bar for each value or, if there are more than `width` values, for the mean of neighbouring ones."""
     size = max(1, -(-len(values) // width))
     parts = [values[start : start + size] for start in range(0, len(values), size)]
     means = [sum(part) / len(part) for part in parts]
@@ -45,41 +45,40 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
 
 
 def deployment_card(recipe: Recipe, endpoint: Endpoint, model: Reference) -> str:
-    """Where the candidate serves, until when, and how to call it."""
+    """Address of the candidate, its expiry, and how to call it."""
     rows = [
         ("address", f"`{endpoint.url}`"),
         ("engine", recipe.serving.engine),
         ("model", f"`{model.uri}`, sha256 `{model.digest[:16]}`"),
-        ("stops by itself", f"{endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC"),
+        ("expires", f"{endpoint.labels.expires_at:%Y-%m-%d %H:%M} UTC"),
     ]
-    facts = "\n".join(table(["", ""], rows))
     form, call = recipe.problem.form, f"finetune endpoint call {endpoint.name} {recipe.problem.example}"
     facts = "\n".join(table(["", ""], rows))
     return f"""# Endpoint {endpoint.name}
 
 {facts}
 
-With the prompt that the model was trained on:
+Call it with the prompt that the model was trained on:
 
 ```bash
 {call}
 ```
 
-Or by {form.protocol}:
+Or send a request in {form.protocol}:
 
 ```bash
 curl {endpoint.url}{form.route} -H 'Content-Type: application/json' -d '{json.dumps(form.sample(endpoint.name))}'
 ```
 
-The gate may still refuse it: then this endpoint is deleted.
+If the gate refuses the model, this endpoint is deleted.
 """
 
 
 def cost_card(cost: Sequence[tuple[str, str, float]], page: str | None) -> str:
-    """Hours by step, and where the report is."""
+    """Hours of each step, and where the report is."""
     rows = [(what, on, f"{hours:.3f}") for what, on, hours in cost]
-    note = "Hours times the price of the machine are the cost. What was found made took its hours in an earlier run."
-    report = [f"Report: `{page}`, on the machine that ran it."] if page else []
+    note = "The cost is the hours times the price of the machine. Reused results took their hours in an earlier run."
+    report = [f"Report: `{page}`, on the machine that ran the flow."] if page else []
     return "\n".join(["# Cost", "", *table(["what", "on", "hours"], rows), "", note, "", *report])
 
 

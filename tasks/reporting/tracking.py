@@ -1,4 +1,4 @@
-"""One finished run, written into MLflow: what it was made with, how well it does, and its report."""
+"""Writing one finished run into MLflow: its settings, scores and report."""
 
 import os
 import re
@@ -18,8 +18,8 @@ Point = tuple[str, float, int]
 """Name, value and training step (0 for what has none) of a metric."""
 _FILES = ("report.html", "model_card.md", "recipe.yaml", "evaluation.json")
 _PARAMETERS_AT_ONCE, _POINTS_AT_ONCE, _LONGEST = 100, 1000, 6000  # MLflow's limits; the last in characters
-# Nothing is told to MLflow's makers, and a server that is gone does not hold the run up for minutes.
-_MANNERS = {
+# Send no usage statistics, and give up soon on a server that is down: MLflow would retry for minutes.
+_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -27,13 +27,13 @@ _MANNERS = {
 
 
 def track(facts: RunFacts, folder: Path) -> str:
-    """Writes the run, whose files lie in `folder`, into the experiment with the recipe's name. Returns where the store is.
+    """Writes the run, with its files in `folder`, into the experiment named like the recipe. Returns the store's address.
 
     Raises:
         EnvironmentProblem: MLflow is not installed.
         mlflow.exceptions.MlflowException: the store cannot be reached, or refuses.
     """
-    for name, value in _MANNERS.items():
+    for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     try:
         from mlflow import MlflowClient
@@ -52,7 +52,7 @@ def track(facts: RunFacts, folder: Path) -> str:
 
 
 def store_uri(recipe: Recipe) -> str:
-    """The recipe's server, else a file of this machine."""
+    """The recipe's server, or a file on this machine."""
     return recipe.tracking.uri or f"sqlite:///{home() / 'mlflow' / 'mlflow.db'}"
 
 
@@ -74,7 +74,7 @@ def _write(client: Any, run: str, facts: RunFacts, folder: Path) -> None:
     for start in range(0, len(points), _POINTS_AT_ONCE):
         client.log_batch(run, metrics=points[start : start + _POINTS_AT_ONCE])
     for path in (*(folder / name for name in _FILES), facts.evaluation.path / "scores.json"):
-        if path.exists():  # a report that could not be written is no reason to lose the rest
+        if path.exists():  # a report may be missing because it could not be written
             client.log_artifact(run, str(path))
 
 
@@ -92,7 +92,7 @@ def _flat(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, st
 
 
 def metrics(facts: RunFacts) -> list[Point]:
-    """Scores and gains, each with its interval, and the losses by step."""
+    """Scores and gains with their intervals, and losses by step."""
     points = [*_scores("tuned", facts.tuned), *_scores("base", facts.base), *_gains("gain", facts.comparisons)]
     if facts.champion:
         points += [*_scores("champion", facts.champion), *_gains("gain_over_champion", facts.champion_comparisons)]
@@ -127,7 +127,7 @@ def _losses(stage: str, entries: Sequence[Mapping[str, float]]) -> Iterator[Poin
 
 
 def tags(facts: RunFacts) -> dict[str, str]:
-    """What it was made from, by digest, and what the gate said."""
+    """The digests of the run's artefacts, and the gate's decision with its reasons."""
     digests = {
         "base_model": facts.base_model,
         "dataset": facts.dataset,
@@ -144,7 +144,7 @@ def tags(facts: RunFacts) -> dict[str, str]:
 
 
 def _permitted(name: str) -> str:
-    """Metric names of MLflow have letters, digits, and few other signs."""
+    """The name with the characters that MLflow refuses replaced."""
     return re.sub(r"[^\w.\- :/]", "_", name)
 
 

@@ -1,4 +1,4 @@
-"""The result of a search: a table for the UI, and a page with pictures by Optuna."""
+"""The result of a search: a card for the Prefect UI, and a page with pictures by Optuna."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tuning_card(tuned: Tuned) -> str:
-    """Markdown: the best trial, then all of them, the best first."""
+    """The best trial, then all trials, the best first, as Markdown."""
     names = list(tuned.trials[0].settings) if tuned.trials else []
     lines = [
         f"# {tuned.recipe}: {verdict(tuned)}",
@@ -37,27 +37,28 @@ def tuning_card(tuned: Tuned) -> str:
     if tuned.best_recipe:
         lines += [
             "",
-            f"Next: `finetune run {tuned.best_recipe}`. The validation rows chose it: its score on them flatters it.",
+            f"Next: `finetune run {tuned.best_recipe}`. These settings were chosen on the validation rows, so their score "
+            "there is too good. The run measures them on the test rows.",
         ]
     return "\n".join([*lines, ""])
 
 
 def verdict(tuned: Tuned) -> str:
-    """A sentence: which is the best, and how good."""
+    """The score of the best trial, in words."""
     if tuned.best is None:
-        return "no training came to its end"
+        return "no training finished"
     interval = f" (95 %: {tuned.interval.low:.3f} to {tuned.interval.high:.3f})" if tuned.interval else ""
     return f"{tuned.metric} {short(tuned.best.value)}{interval} in trial {tuned.best.number} of {len(tuned.trials)}"
 
 
 def ranked(tuned: Tuned) -> list[TrialFacts]:
-    """The completed ones first, the best of them at the top."""
+    """All trials: first the completed ones, from best to worst."""
     sign = -1 if tuned.higher_is_better else 1
     return sorted(tuned.trials, key=lambda t: (t.ending != "completed", t.value is None, sign * (t.value or 0)))
 
 
 def tuning_page(tuned: Tuned, folder: Path) -> str:
-    """HTML that needs no network and no script. `folder`: of the search, where its study is."""
+    """HTML that needs no network and no script. `folder`: the folder of the search, with its study."""
     environment = Environment(
         loader=PackageLoader("finetune_flows.tasks.reporting"),
         autoescape=True,
@@ -72,7 +73,7 @@ def tuning_page(tuned: Tuned, folder: Path) -> str:
 
 
 def _pictures(folder: Path, metric: str) -> dict[str, Markup]:
-    """How the best score came about, which settings go with good ones, and how much each matters."""
+    """The best score over time, scores by settings, and the importance of each setting."""
     import optuna
     from optuna.visualization import matplotlib as plots
 
@@ -91,11 +92,12 @@ def _svg(plot: Any, study: Any, metric: str) -> Markup:
 
     import matplotlib
 
+    # Optuna draws with pyplot, which needs a backend without a display and keeps every figure until it is closed.
     matplotlib.use("svg")
     from matplotlib import pyplot
 
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.fonttype": "none"}):
-        warnings.simplefilter("ignore")  # the plots are marked as experimental
+        warnings.simplefilter("ignore")  # Optuna warns that these plots are experimental
         axes: Axes = plot(study, target_name=metric)
         axes.set_title("")
         figure = axes.figure

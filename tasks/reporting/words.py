@@ -1,4 +1,4 @@
-"""Scores in words: how they are written in tables, cards and on the command line."""
+"""How scores are written in tables, cards and on the command line."""
 
 from finetune_flows.tasks.base.statistics import Comparison, Estimate, Proportion
 
@@ -11,7 +11,7 @@ def percent(score: Proportion | None) -> str:
 
 
 def with_interval(score: Proportion) -> str:
-    """`62.5 % (48.4 to 74.8)`, for a table that has a column for n."""
+    """`62.5 % (48.4 to 74.8)`, for a table with a column for n."""
     return f"{score.value * 100:.1f} % ({score.low * 100:.1f} to {score.high * 100:.1f})"
 
 

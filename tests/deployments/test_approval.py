@@ -23,7 +23,7 @@ def question(server: PrefectServer, run: str) -> str:
 def test_what_a_person_rejects_does_not_serve_and_the_reason_is_kept(server: PrefectServer, waiting: str) -> None:
     registry = Registry(server.folder / "home" / "registry")
     asked = question(server, waiting)
-    assert "The gate says: **passed**" in asked
+    assert "Decision of the gate: **passed**" in asked
     assert "| tuned | " in asked
     assert answer(server, waiting, decision="perhaps", reason="who knows") == "REJECT"
     assert answer(server, waiting, decision="reject", reason="") == "REJECT"

@@ -49,4 +49,4 @@ def test_a_card_that_cannot_be_drawn_or_stored_is_a_warning(tmp_path: Path, capl
     finally:
         logger.removeHandler(caplog.handler)
     for key in ("dataset-card", "training-report", "Not_A_Key"):
-        assert f"the artifact {key} could not be written" in caplog.text
+        assert f"the artifact {key} could not be created" in caplog.text

@@ -81,5 +81,5 @@ def test_a_foreign_endpoint_is_scored_with_its_key_which_is_kept_nowhere(
 
 
 def test_a_key_is_for_foreign_urls_only(home: Path, recipe: Recipe) -> None:
-    with pytest.raises(EndpointFailed, match="a server that is not ours"):
+    with pytest.raises(EndpointFailed, match="apply only to a server's URL"):
         evaluate(recipe, "demo-1a2b3c4d", key_variable="THEIR_KEY")

@@ -138,7 +138,7 @@ def test_a_breach_is_seen_told_to_prefect_and_starts_retrain(
         os.kill(server.pid, signal.SIGCONT)
     slow = monitor(watched)
     [sentence] = slow.broken[endpoint.name]
-    assert "requests took more than" in sentence
+    assert "requests took longer than" in sentence
 
     assert set(ask(endpoint, {"model": "x"})) <= {400, 422}
     failing = monitor(watched)

@@ -39,4 +39,4 @@ def test_prompts_unlike_the_training_rows_break_the_limits(home: Path, content: 
     assert window.drift is not None
     assert window.drift.prompts == len(OTHERS)
     [sentences] = seen.broken.values()
-    assert any("told from the training rows by their words" in sentence for sentence in sentences)
+    assert any("differ from the training rows in their words" in sentence for sentence in sentences)

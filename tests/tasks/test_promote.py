@@ -103,7 +103,7 @@ def test_a_candidate_is_found_by_the_first_letters_of_its_digest(recipe: Recipe)
         Registry().record("r", entry(recipe, model))
     assert candidate("r", "abc", anyway=False).model.digest == "abc"
     assert candidate("r", None, anyway=False).model.digest == "xyz"
-    with pytest.raises(RegistryError, match="no candidate q of r was judged"):
+    with pytest.raises(RegistryError, match="r has no candidate q"):
         candidate("r", "q", anyway=False)
 
 

@@ -1,4 +1,4 @@
-"""Answers rated by a language model: an opinion, on a scale from 0 (useless) to 1 (as good as the reference, or better)."""
+"""Ratings of answers by a language model: an opinion, from 0 (useless) to 1 (as good as the reference, or better)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ from finetune_flows.tasks.sections.stages import EvaluationSection
 JUDGE_VERSION = 1
 _RATING = re.compile(r'"rating"\s*:\s*"?(10|[1-9])(?!\d)')
 _MOST_UNREADABLE = 0.1
-_LONGEST_REPLY = 256  # tokens: some judges think aloud first
+_LONGEST_REPLY = 256  # tokens: some judges reason before they give the rating
 
 
 def rate(judge: Judge, rows: Sequence[TestRow], answers: Mapping[str, str]) -> tuple[dict[str, float], int]:
-    """The rating of each row's answer by its id, from 0 to 1, and how many replies held none.
+    """The rating of each row's answer (0 to 1, by row id), and the number of replies without a rating.
 
-    A row without an answer is not sent and rated 0, and so is an answer whose reply holds no rating. Replies are kept: one
-    that was interrupted asks only what is missing.
+    A row without an answer is rated 0 without asking; an answer whose reply has no rating is rated 0 too. Replies are
+    stored, so an interrupted rating continues with the missing ones.
 
     Raises:
         TryLater: some answers were not rated; the next try sends only those.
-        EndpointFailed: the judge answers nothing.
-        EnvironmentProblem: its key is not set here, or more than one reply in ten holds no rating.
+        EndpointFailed: the judge answers no request.
+        EnvironmentProblem: its key is not set on this machine, or more than one reply in ten has no rating.
     """
     asked = [_question(judge, row, answers[row.id]) for row in rows if answers.get(row.id, "").strip()]
     section = EvaluationSection(concurrency=judge.concurrency, max_new_tokens=_LONGEST_REPLY)
@@ -40,9 +40,10 @@ def rate(judge: Judge, rows: Sequence[TestRow], answers: Mapping[str, str]) -> t
     found = {reply.id: _RATING.search(reply.text) for reply in replies}
     unreadable = [reply.text for reply in replies if found[reply.id] is None]
     if len(unreadable) > _MOST_UNREADABLE * len(asked):
-        words = f'{len(unreadable)} of {len(asked)} replies of the judge hold no {{"rating": 1 to 10}}'
-        raise EnvironmentProblem(f"{words}, such as {unreadable[0][:200]!r}. Change problem.judge")
-    rated = {id_: (int(match[1]) - 1) / 9 for id_, match in found.items() if match}
+        words = f'{len(unreadable)} of {len(asked)} replies of the judge contain no {{"rating": 1 to 10}}'
+        example = f"for example {unreadable[0][:200]!r}"
+        raise EnvironmentProblem(f"{words}, {example}. Choose another model or instruction in problem.judge")
+    rated = {id_: (int(match[1]) - 1) / 9 for id_, match in found.items() if match}  # 1 to 10 becomes 0 to 1
     return {row.id: rated.get(row.id, 0.0) for row in rows}, len(unreadable)
 
 
@@ -54,7 +55,7 @@ def _question(judge: Judge, row: TestRow, answer: str) -> TestRow:
 
 
 def _kept(judge: Judge, asked: Sequence[TestRow]) -> Path:
-    """Replies are kept by all that they depend on."""
+    """File of the stored replies, named by everything they depend on."""
     settings = {"model": judge.model, "url": judge.url, "prompts": [row.prompt for row in asked]}
     path = home() / "predictions" / f"judge-{step_key('judge', JUDGE_VERSION, settings)[:24]}" / "predictions.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Chat: a conversation in, the next answer out. What instruction tuning is done for, where nothing more is known."""
+"""Chat: a conversation in, the next answer out. The problem of instruction tuning."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,26 +24,26 @@ class Chat(Problem):
     estimates: ClassVar = ("rouge_l", "chrf", RATING)
     apart: ClassVar = "first questions"
     example: ClassVar = '"What can you do?"'
-    caution: ClassVar = "What it says may be false or harmful; nothing here has measured either."
+    caution: ClassVar = "Its answers may be false or harmful. Neither was measured."
 
     kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")
     system: str | None = Field(None, description="System message for conversations that have none.")
-    judge: Judge | None = Field(None, description="A language model that rates the answers, besides.")
+    judge: Judge | None = Field(None, description="Have a language model rate the answers, in addition.")
 
     @property
     def intended_use(self) -> str:
-        """The next answer."""
-        return "It is given a conversation of the kind that it was trained on, and writes the next answer."
+        """Conversation in, next answer out."""
+        return "It reads a conversation like those it was trained on, and writes the next answer."
 
     def columns(self) -> Collection[str]:
-        """All messages but the last as JSON, and the last, which is the answer."""
+        """All messages except the last, as JSON, and the last one, the answer."""
         return ("conversation", "answer")
 
     def read_row(self, row: Mapping[str, object], special_tokens: Collection[str] = ()) -> Example:
-        """The example that a row holds: the last answer is learnt, the turns before it are read.
+        """The example that a row holds: the last answer is the completion, the turns before it are the prompt.
 
         Raises:
-            BadRow: it is no conversation, or a message is blank, too long or holds tokens of the chat template.
+            BadRow: it is not a conversation, or a message is blank, too long or contains tokens of the chat template.
         """
         found = conversation_of(row, self.system)
         names = {f"message {place}": f"message {place}" for place in range(len(found))}
@@ -55,6 +55,7 @@ class Chat(Problem):
             {"role": message["role"], "content": texts[name]} for name, message in zip(names, found, strict=True)
         ]
         fields = {"conversation": json.dumps(messages[:-1], ensure_ascii=False), "answer": messages[-1]["content"]}
+        # Conversations that start with the same question must be in the same split.
         first = next(message["content"] for message in messages if message["role"] == "user")
         prompt, completion = self.messages(fields)
         asked = "\n".join(normalise(message["content"]) for message in prompt)
@@ -73,7 +74,7 @@ class Chat(Problem):
     def judge_answers(
         self, rows: Sequence[TestRow], answers: Mapping[str, str], dataset: Path, on_progress: Progress | None = None
     ) -> Judged:
-        """Compares the answers with the ones in the rows, see verdicts.py, and has them rated where there is a judge.
+        """Compares the answers with those in the rows (see verdicts.py), and has them rated if there is a judge.
 
         Raises:
             TryLater, EndpointFailed, EnvironmentProblem: as `rate` does.
@@ -88,7 +89,7 @@ class Chat(Problem):
         return judged
 
     def judge_settings(self) -> dict[str, str | int | bool]:
-        """The libraries that compare, and who rates."""
+        """Versions of the libraries that compare, and the settings of the judge."""
         settings: dict[str, str | int | bool] = {
             "sacrebleu": version("sacrebleu"),
             "rouge-score": version("rouge-score"),
@@ -97,7 +98,7 @@ class Chat(Problem):
         return settings | (judge.model_dump(include={"url", "model", "instruction"}) if judge else {})
 
     def mistakes(self, metric: str, gate: GateSection) -> Iterator[str]:
-        """Those of all problems, and a condition on ratings without a judge."""
+        """The mistakes of all problems, and a condition on ratings without a judge."""
         yield from super().mistakes(metric, gate)
         if RATING in gate.scores and self.judge is None:
-            yield f"gate.scores.{RATING}: needs problem.judge, who rates"
+            yield f"gate.scores.{RATING}: needs problem.judge, the model that rates"

@@ -1,4 +1,4 @@
-"""Conversations in the forms that people have them, as messages of OpenAI's chat API.
+"""Conversations in the usual formats, as messages of OpenAI's chat API.
 
 messages           {"messages": [{"role": "user", "content": "..."}, ...]}, OpenAI's
 sharegpt           {"conversations": [{"from": "human", "value": "..."}, ...]}
@@ -23,10 +23,10 @@ _KEYS: dict[Form, tuple[str, ...]] = {
 
 
 def conversation_of(row: Mapping[str, object], system: str | None) -> list[Message]:
-    """The messages of a row: maybe a system message (`system` where the row has none), then user and assistant in turn.
+    """The messages of a row: optionally a system message (default: `system`), then user and assistant in turn.
 
     Raises:
-        BadRow: the row has none of the forms, a message is no message, or the turns are in no such order.
+        BadRow: the row has none of the formats, a message is malformed, or the turns are out of order.
     """
     form = next((form for form, keys in _KEYS.items() if all(key in row for key in keys)), None)
     if form is None:

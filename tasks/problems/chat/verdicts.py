@@ -1,7 +1,7 @@
-"""Free answers against the one in the row: exact match, ROUGE-L and chrF.
+"""Comparison of free answers with the reference answer of the row: exact match, ROUGE-L and chrF.
 
-Overlap with one reference is a weak measure of free text: a good answer in other words scores low. It tells whether a model
-took on the form and content of its training answers, not whether it is right.
+Overlap with one reference is a weak measure of free text: a good answer in other words scores low. It shows whether a
+model has learnt the form and content of its training answers, not whether it is right.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ def judge_overlap(
 
 
 def add_ratings(judged: Judged, ratings: Mapping[str, float], unreadable: int) -> None:
-    """A judge's ratings, from 0 to 1, of every row by its id, and their mean; `unreadable`: how many of his replies were."""
+    """Adds a judge's ratings (0 to 1, by row id) and their mean. `unreadable`: number of replies without a rating."""
     judged.verdicts = [
         verdict.model_copy(update={"values": verdict.values | {RATING: ratings[verdict.id]}})
         for verdict in judged.verdicts

@@ -1,4 +1,4 @@
-"""How a classifier is asked: Hugging Face's text-classification form, which SageMaker's containers and our server speak."""
+"""Requests to a classifier, in Hugging Face's text-classification format, as SageMaker's containers and our server use it."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MULTI_LABEL_THRESHOLD = 0.5
 
 
 class Labelled(Frozen):
-    """What was said of one text; the text of an answer is this as JSON."""
+    """Scores and chosen labels of one text. An answer's text is this as JSON."""
 
     scores: dict[str, float]
     chosen: list[str]
@@ -21,7 +21,7 @@ class Labelled(Frozen):
 
 @dataclass(frozen=True)
 class LabelForm:
-    """`{"inputs": text}` to /invocations; a list of `{"label", "score"}` comes back."""
+    """Posts `{"inputs": text}` to /invocations and reads a list of `{"label", "score"}`."""
 
     multi_label: bool
     name: ClassVar = "a list of labels and scores"
@@ -29,15 +29,15 @@ class LabelForm:
     route: ClassVar = "/invocations"
 
     def sample(self, model: str) -> dict[str, Any]:
-        """A text."""
+        """An example of a request."""
         return {"inputs": "..."}
 
     def body(self, row: TestRow, section: EvaluationSection) -> dict[str, Any]:
-        """The text, and the wish for the scores of all labels."""
+        """The text, and a request for the scores of all labels."""
         return {"inputs": row.prompt[-1]["content"], "parameters": {"top_k": ALL_LABELS}}
 
     def read(self, body: Any) -> Reply:
-        """Our server says which labels its thresholds choose; of others the most probable, or those from 0.5."""
+        """Scores and labels of a reply. Our server marks the chosen labels; for other servers, `choose` decides."""
         items = body[0] if isinstance(body[0], list) else body
         scores = {str(item["label"]): float(item["score"]) for item in items}
         if "chosen" in items[0]:
@@ -48,12 +48,12 @@ class LabelForm:
 
 
 def choose(scores: dict[str, float], multi_label: bool) -> list[str]:
-    """The labels that scores stand for, without thresholds of their own."""
+    """The most probable label or, with multi_label, those from 0.5 on: for servers that send no choice."""
     if multi_label:
         return [label for label, score in scores.items() if score >= MULTI_LABEL_THRESHOLD]
     return [max(scores, key=lambda label: scores[label])]
 
 
 def read_labelled(text: str) -> Labelled:
-    """An answer's text; nothing is chosen where there is none."""
+    """Parses the text of an answer. From an empty text nothing is chosen."""
     return Labelled.model_validate(json.loads(text)) if text else Labelled(scores={}, chosen=[])

@@ -1,4 +1,4 @@
-"""What a transformer must beat: TF-IDF of words and word pairs, and logistic regression, by scikit-learn."""
+"""The baseline that a transformer must beat: logistic regression on TF-IDF of words and word pairs, by scikit-learn."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ SEED = 0
 
 
 def linear_answers(train: Path, rows: Sequence[TestRow], multi_label: bool) -> Mapping[str, str]:
-    """By row id, the labels that a linear model gives, in the form of an endpoint's answer.
+    """The labels of a linear model by row id, in the form of an endpoint's answer.
 
-    It learns from the same training rows, without any choice by validation: scikit-learn's defaults (C = 1, sublinear
-    term frequency) with words and pairs of words. The rows are held in memory.
+    The model is trained on the same training rows, all in memory. Nothing is tuned: C = 1, sublinear term frequency, words
+    and pairs of words.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline

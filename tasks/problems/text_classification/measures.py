@@ -1,7 +1,7 @@
-"""Figures of a classifier over a set of rows, each with a 95 % interval.
+"""Scores of a classifier over a set of rows, each with a 95 % interval.
 
-Shares of rows (accuracy, and precision and recall of one label) have Wilson's interval. F1 and all averages are no
-shares of rows: theirs is a bootstrap over rows.
+Shares of rows (accuracy, and precision and recall of one label) have Wilson's interval. F1 and all averages are not
+shares of rows; their interval is a bootstrap over rows.
 """
 
 from collections.abc import Sequence
@@ -28,19 +28,19 @@ class Counts:
     misses: NDArray[np.float64]
 
     def precision(self) -> NDArray[np.float64]:
-        """TP / (TP + FP); 0 where the label was never given."""
+        """TP / (TP + FP); 0 if the label was never chosen."""
         return _ratio(self.hits, self.hits + self.false_alarms)
 
     def recall(self) -> NDArray[np.float64]:
-        """TP / (TP + FN); 0 where no row has the label."""
+        """TP / (TP + FN); 0 if no row has the label."""
         return _ratio(self.hits, self.hits + self.misses)
 
     def f1(self) -> NDArray[np.float64]:
-        """2 TP / (2 TP + FP + FN); 0 where the label neither was given nor should have been."""
+        """2 TP / (2 TP + FP + FN); 0 if the label was never chosen and no row has it."""
         return _ratio(2 * self.hits, 2 * self.hits + self.false_alarms + self.misses)
 
     def averaged(self, average: str) -> NDArray[np.float64]:
-        """Precision, recall and F1 by one of AVERAGES, as scikit-learn has them: [3, ...]."""
+        """Precision, recall and F1 by one of AVERAGES, defined as in scikit-learn: [3, ...]."""
         if average == "micro":
             summed = Counts(*(each.sum(axis=-1, keepdims=True) for each in (self.hits, self.false_alarms, self.misses)))
             return np.stack([summed.precision()[..., 0], summed.recall()[..., 0], summed.f1()[..., 0]])
@@ -58,7 +58,7 @@ def label_matrix(labels: Sequence[str], several: Several) -> Matrix:
 
 
 def count(right: Matrix, chosen: Matrix, weights: NDArray[Any] | None = None) -> Counts:
-    """From [rows, labels] of what is right and what was chosen; `weights` [draws, rows] says how often a row was drawn."""
+    """Counts from right and chosen labels, both [rows, labels]. `weights` [draws, rows]: how often a row was drawn."""
     parts = (right & chosen, ~right & chosen, right & ~chosen)
     if weights is None:
         return Counts(*(part.sum(axis=0).astype(float) for part in parts))
@@ -79,7 +79,7 @@ def averages(right: Matrix, chosen: Matrix) -> dict[str, Estimate]:
 
 
 def averaged(name: str, labels: Sequence[str], right: Several, chosen: Several) -> Statistic:
-    """How one of `averages` follows from how often each row was drawn."""
+    """One of `averages` as a function of how often each row was drawn."""
     average, _, part = name.partition("_")
     matrices = label_matrix(labels, right), label_matrix(labels, chosen)
     return lambda weights: np.asarray(count(*matrices, weights).averaged(average)[PARTS.index(part)])
@@ -102,7 +102,7 @@ def by_label(labels: list[str], right: Matrix, chosen: Matrix) -> dict[str, dict
 
 
 def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int) -> dict[str, Any]:
-    """Expected calibration error: the mean distance of confidence and accuracy over equal steps, weighted by rows.
+    """Expected calibration error: mean distance between confidence and accuracy over equal bins, weighted by rows.
 
     Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
     """
@@ -124,6 +124,6 @@ def calibration(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins:
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """part / whole; 0 where there is nothing."""
+    """part / whole; 0 where whole is 0."""
     ratio: NDArray[np.float64] = np.divide(part, whole, out=np.zeros_like(part, dtype=float), where=whole > 0)
     return ratio

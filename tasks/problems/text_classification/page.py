@@ -1,4 +1,4 @@
-"""What was found of a classifier beside its scores, in Markdown: each label, what is taken for what, how sure it may be."""
+"""Further results of a classifier, in Markdown: scores by label, the confusion matrix, calibration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +7,15 @@ from finetune_flows.tasks.base.markdown import plain, table
 
 
 def details_page(details: Mapping[str, Any]) -> list[str]:
-    """Lines of the page."""
+    """Scores by label, the confusion matrix if there is one, and calibration, as lines."""
     lines = ["## By label", "", *_labels(details["by_label"]), ""]
     if "confusion" in details:
-        lines += ["## What was taken for what", "", *_confusion(details["labels"], details["confusion"]), ""]
+        lines += ["## Confusion matrix", "", *_confusion(details["labels"], details["confusion"]), ""]
     majority = details["majority"]
     return [
         *lines,
-        f"Expected calibration error: {details['calibration']['ece']:.3f}. Always saying "
-        f"{plain(majority['label'])} would be right in {majority['accuracy']['value']:.1%} of the rows.",
+        f"Expected calibration error: {details['calibration']['ece']:.3f}. Always choosing "
+        f"{plain(majority['label'])} would be right for {majority['accuracy']['value']:.1%} of the rows.",
         "",
     ]
 
@@ -34,4 +34,4 @@ def _interval(figure: dict[str, float]) -> str:
 
 def _confusion(labels: list[str], rows: list[list[int]]) -> list[str]:
     names = [plain(label) for label in labels]
-    return table(["right \\ said", *names], [[name, *map(str, row)] for name, row in zip(names, rows, strict=True)])
+    return table(["right \\ chosen", *names], [[name, *map(str, row)] for name, row in zip(names, rows, strict=True)])

@@ -25,7 +25,7 @@ class ClassificationJudging(Section):
     model_config = ConfigDict(title="Label judging")
 
     calibration_bins: int = Field(
-        10, ge=2, le=100, description="Equal steps of confidence in which the expected calibration error is taken."
+        10, ge=2, le=100, description="Number of equal confidence bins for the expected calibration error."
     )
 
 
@@ -41,34 +41,34 @@ class TextClassification(Problem):
     apart: ClassVar = "texts"
     base: ClassVar = "linear baseline"
     example: ClassVar = '"It was better than I had hoped."'
-    caution: ClassVar = (
-        "It knows no other labels and always chooses one, also for a text that has nothing to do with any."
-    )
+    caution: ClassVar = "It knows only its own labels and always chooses one, even for a text that fits none of them."
 
     kind: Literal["text-classification"] = Field(
         "text-classification", description="A text in, one label or several out."
     )
-    text: str = Field("text", description="Column that holds the text.")
+    text: str = Field("text", description="Column with the text.")
     label: str = Field(
-        "label", description="Column that holds the label: text, whole number or true/false; of multi_label a list."
+        "label", description="Column with the label: text, integer or true/false. With multi_label: a list of them."
     )
-    multi_label: bool = Field(False, description="A text may have several labels, or none.")
+    multi_label: bool = Field(False, description="Let a text have several labels, or none.")
     separator: str = Field(
-        ",", min_length=1, description="Of multi_label, between labels where the column holds text instead of a list."
+        ",",
+        min_length=1,
+        description="With multi_label: separator of the labels, if the column holds text, not a list.",
     )
     labels: tuple[str, ...] = Field(
-        (), description="All labels; rows with others are quarantined. Default: those that the rows have."
+        (), description="Quarantine rows with other labels than these. Default: accept the labels that the rows have."
     )
     label_names: dict[str, str] = Field(
-        {}, description="What the labels of the rows are called in the model, such as {0: negative, 1: positive}."
+        {}, description="Rename labels of the rows, for example {0: negative, 1: positive}."
     )
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: in the loss, rare labels count for more, by the inverse of their frequency."
+        "none", description="balanced: weight each label in the loss by the inverse of its frequency."
     )
     thresholds: Literal["none", "best_f1"] = Field(
         "none",
-        description="none: the most probable label, of multi_label those from 0.5. best_f1: of two labels, and of each of "
-        "multi_label, the threshold with the highest F1 on the validation rows.",
+        description="none: choose the most probable label; with multi_label, every label from 0.5. best_f1: use the "
+        "threshold with the highest F1 on the validation rows, for two labels or for each label of multi_label.",
     )
     judging: ClassificationJudging = Field(
         default_factory=ClassificationJudging, description="How the answers are judged."
@@ -76,8 +76,8 @@ class TextClassification(Problem):
 
     @property
     def intended_use(self) -> str:
-        """Labels on a text."""
-        return "It is given a text and puts on it one of the labels that it was trained with."
+        """Text in, labels out."""
+        return "It reads a text and assigns one or more of the labels that it was trained with."
 
     def columns(self) -> Collection[str]:
         """The text, and its labels as a JSON list."""
@@ -87,7 +87,7 @@ class TextClassification(Problem):
         """The example that a row holds.
 
         Raises:
-            BadRow: text or label are missing, blank or of a wrong type; the label is none of the permitted ones.
+            BadRow: text or label are missing, blank or of a wrong type, or the label is not permitted.
         """
         texts, reasons = read_texts(row, {"text": self.text}, special_tokens)
         try:
@@ -99,7 +99,7 @@ class TextClassification(Problem):
         fields = {"text": texts["text"], "labels": json.dumps(labels, ensure_ascii=False)}
         prompt, completion = self.messages(fields)
         asked = normalise(fields["text"])
-        # Each text is a group of its own: what training and test must not share is the text.
+        # Each text is its own group: training and test must not share a text.
         return Example(
             digest(*fields.values()), prompt, completion, fields, asked, fields["labels"], (digest(asked)[:16],)
         )
@@ -124,7 +124,7 @@ class TextClassification(Problem):
         """The labels, which are those of all rows unless the recipe names them.
 
         Raises:
-            DatasetError: there is only one label to learn, or one that no training row has.
+            DatasetError: there is only one label to learn, or a label that no training row has.
         """
         settings = self.model_dump(include={"multi_label", "class_weights", "thresholds"})
         return {"head": "classifier", "labels": labels_to_learn(train, self.labels, self.multi_label), **settings}
@@ -135,7 +135,7 @@ class TextClassification(Problem):
         return LabelForm(self.multi_label)
 
     def base_answers(self, rows: Sequence[TestRow], dataset: Path) -> Mapping[str, str]:
-        """What a linear model says, which learnt from the same training rows."""
+        """The answers of a linear model that is trained on the same training rows."""
         from finetune_flows.tasks.problems.text_classification.baseline import linear_answers
 
         return linear_answers(dataset / "train.parquet", rows, self.multi_label)
@@ -153,7 +153,7 @@ class TextClassification(Problem):
         return judged
 
     def judge_settings(self) -> dict[str, str | int | bool]:
-        """Steps of the calibration, and who computes."""
+        """Bins of the calibration, and the version of scikit-learn."""
         return {**self.judging.model_dump(), "scikit-learn": version("scikit-learn")}
 
     def statistic(self, name: str, verdicts: Sequence[Verdict], details: Mapping[str, Any]) -> Statistic:
@@ -165,7 +165,7 @@ class TextClassification(Problem):
         return averaged(name, details["labels"], right, chosen)
 
     def details_page(self, details: Mapping[str, Any]) -> list[str]:
-        """Each label, what is taken for what, and how sure it may be."""
+        """Scores by label, the confusion matrix, and calibration."""
         return details_page(details)
 
     @property

@@ -1,4 +1,4 @@
-"""Text classification, rows to labels."""
+"""Text classification: the labels of rows, and the labels to learn."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -11,13 +11,13 @@ from finetune_flows.tasks.problems.example import BadRow, Reason
 
 @dataclass(frozen=True)
 class LabelColumn:
-    """The column of a row that holds its label; its labels, where there is a separator."""
+    """The column with the label of a row, or with several labels if there is a separator."""
 
     name: str
     separator: str | None = None
 
     def read(self, row: Mapping[str, object], permitted: Collection[str], names: Mapping[str, str]) -> list[str]:
-        """The labels of a row, sorted, called by `names`. None is permitted: all are. Raises BadRow."""
+        """The labels of a row, sorted, renamed by `names`. If `permitted` is empty, all are permitted. Raises BadRow."""
         if self.name not in row:
             raise BadRow([Reason("missing column", f"{self.name}; the row has {', '.join(map(str, row))}"[:200])])
         labels = [names.get(each, each) for each in self._texts(row[self.name])]
@@ -36,7 +36,9 @@ class LabelColumn:
     def _text(self, value: object) -> str:
         if value is None or (isinstance(value, str) and not value.strip()):
             raise BadRow([Reason("empty", self.name)])
-        if isinstance(value, float) and value.is_integer():  # what CSV and pandas make of a column of numbers with gaps
+        if (
+            isinstance(value, float) and value.is_integer()
+        ):  # CSV and pandas turn a column of integers with gaps into floats
             value = int(value)
         if not isinstance(value, str | int):
             raise BadRow([Reason("not a label", f"{self.name} is {type(value).__name__}")])
@@ -44,22 +46,28 @@ class LabelColumn:
 
 
 def labels_to_learn(train: Path, named: Sequence[str], multi_label: bool) -> list[str]:
-    """The labels that the recipe names, or those of all rows. `train`: train.parquet, the other splits in its folder.
+    """The labels that the recipe names, or those of all rows. `train`: train.parquet, with the other splits next to it.
 
     Raises:
-        DatasetError: there is only one label to learn, or one that no training row has.
+        DatasetError: there is only one label to learn, or a label that no training row has.
     """
     found = {split: _labels_in(train.with_name(f"{split}.parquet")) for split in ("train", "validation", "test")}
     labels = list(named) or sorted(set().union(*found.values()))
     if missing := [label for label in labels if label not in found["train"]]:
-        raise DatasetError(f"no training row has the label {', '.join(missing)}: give more rows, or leave it out")
-    if len(labels) < (1 if multi_label else 2):
-        raise DatasetError(f"the rows have {len(labels)} labels ({', '.join(labels)}): nothing is to be told apart")
+        raise DatasetError(
+            f"no training row has the label {', '.join(missing)}: add rows with it, or remove it from the labels"
+        )
+    least = 1 if multi_label else 2
+    if len(labels) < least:
+        found_labels = ", ".join(labels) or "none"
+        raise DatasetError(
+            f"labels to learn: {found_labels}. The classifier needs {least} at least: add rows with others"
+        )
     return labels
 
 
 def _labels_in(path: Path) -> set[str]:
-    import pyarrow.parquet as pq  # rows are read without it, in worker processes that start faster then
+    import pyarrow.parquet as pq  # imported here, so that the worker processes that check rows start faster
 
     found: set[str] = set()
     with pq.ParquetFile(path) as file:

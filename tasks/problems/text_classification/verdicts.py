@@ -1,4 +1,4 @@
-"""Labels against labels: a verdict on every row, and the figures over all of them."""
+"""Comparison of chosen with right labels: a verdict on every row, and scores over all rows."""
 
 import json
 from collections import Counter
@@ -25,14 +25,14 @@ from finetune_flows.tasks.problems.wrong_answers import WrongAnswer
 
 @dataclass(frozen=True)
 class LabelJudge:
-    """Judges by the labels that the model was trained with."""
+    """Judges answers by the labels that the model was trained with."""
 
     labels: list[str]
     multi_label: bool = False
     calibration_bins: int = 10
 
     def judge(self, rows: Sequence[TestRow], answers: Mapping[str, str]) -> Judged:
-        """`accuracy` of a row: exactly its labels were chosen. `answers`: JSON of Labelled by row id; none counts as wrong."""
+        """A row is right if exactly its labels were chosen. `answers`: Labelled as JSON, by row id; a missing one is wrong."""
         gold = [json.loads(row.fields["labels"]) for row in rows]
         said = [read_labelled(answers.get(row.id, "")) for row in rows]
         verdicts = [_verdict(row, right, answer) for row, right, answer in zip(rows, gold, said, strict=True)]
@@ -53,13 +53,13 @@ class LabelJudge:
             "majority": {"label": _words(list(most)), "accuracy": Proportion.of(rows, len(gold)).model_dump()},
         }
         if not self.multi_label:
-            # Rows: what is right; columns: what was chosen, an answer without a label of ours left out.
+            # Rows: right label; columns: chosen label. An answer with an unknown label is left out.
             found["confusion"] = (right.T.astype(int) @ chosen.astype(int)).tolist()
         return found
 
     def _calibration(self, said: list[Labelled], right: Matrix) -> dict[str, Any]:
         scores = np.array([[answer.scores.get(label, 0.0) for label in self.labels] for answer in said])
-        if self.multi_label:  # every label of every row is one statement
+        if self.multi_label:  # each label of each row is a prediction of its own
             return calibration(scores.ravel(), right.ravel(), self.calibration_bins)
         top = scores.argmax(axis=1)
         places = np.arange(len(said))

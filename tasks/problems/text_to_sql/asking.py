@@ -1,4 +1,4 @@
-"""What makes SQL answers better without training: a grammar, examples before the question, and a second try with the error."""
+"""Better SQL answers without training: a grammar, examples in the prompt, and a second try with the error message."""
 
 import heapq
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ Fields = Mapping[str, str]
 
 
 class GrammarForm(ChatForm):
-    """A chat in which the model can write nothing but a query of the row's schema."""
+    """A chat in which the model can write only a query on the row's schema."""
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
 
     def body(self, row: TestRow, section: EvaluationSection) -> dict[str, Any]:
-        """The messages and, where the schema can be read, its grammar in the field that vLLM has for it."""
+        """The messages and, if the schema can be parsed, its grammar, in vLLM's field for structured outputs."""
         grammar = sql_grammar(row.fields["context"], self.dialect)
         held = {"structured_outputs": {"grammar": grammar}} if grammar else {}
         return {**super().body(row, section), **held}
@@ -33,7 +33,8 @@ class GrammarForm(ChatForm):
 def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[TestRow]:
     """The rows, each with the `count` training rows of the most similar schema and question in its system message.
 
-    Similar: cosine of word counts, names cut at underscores. The training rows are read in batches, and only the best are kept.
+    Similarity: cosine of word counts, with names split at underscores. Training rows are read in batches; only the best are
+    held in memory.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -46,6 +47,7 @@ def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[Test
             fields = batch.column("fields").to_pylist()
             similar = (asked @ words.transform(map(_words, fields)).T).toarray()
             for kept, scores in zip(best, similar, strict=True):
+                # Ties go to the earlier row, so that the same data set always gives the same prompts.
                 candidates = ((float(scores[n]), -at - n, fields[n]) for n in scores.argsort()[-count:])
                 kept[:] = heapq.nlargest(count, [*kept, *candidates], key=lambda each: each[:2])
             at += len(fields)
@@ -53,7 +55,8 @@ def with_examples(rows: Sequence[TestRow], train: Path, count: int) -> list[Test
 
 
 def to_repair(rows: Sequence[TestRow], answers: Mapping[str, str], dialect: str) -> list[TestRow]:
-    """The rows whose answer does not run on their schema, with the answer and the database's words as further messages."""
+    """The rows with an answer that does not run on their schema, with answer and error appended to the prompt."""
+    # One generated database is enough to see whether a query runs.
     pairs = [
         SqlPair(row.fields["context"], "", extract_sql(answers[row.id], dialect), dialect, databases=1) for row in rows
     ]

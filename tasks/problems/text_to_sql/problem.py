@@ -26,46 +26,45 @@ class TextToSql(Problem):
     apart: ClassVar = "tables"
     example: ClassVar = '"How many ships are there?" --context "CREATE TABLE ships (name TEXT, tons INTEGER)"'
     caution: ClassVar = (
-        "Its query may be wrong and still run, and it may change data: give it a connection that can only read, "
-        "with a time limit."
+        "Its query may run and still be wrong, and it may change data: use a read-only connection with a time limit."
     )
 
     kind: Literal["text-to-sql"] = Field("text-to-sql", description="Question and schema in, SQL out.")
-    question: str = Field("question", description="Column that holds the question.")
-    context: str = Field("context", description="Column that holds the schema, as CREATE TABLE statements.")
-    answer: str = Field("answer", description="Column that holds the right SQL.")
+    question: str = Field("question", description="Column with the question.")
+    context: str = Field("context", description="Column with the schema, as CREATE TABLE statements.")
+    answer: str = Field("answer", description="Column with the right SQL query.")
     database: str | None = Field(
-        None, description="Column that names the row's database; only judging.real_databases needs it."
+        None, description="Column with the name of the row's database; only judging.real_databases needs it."
     )
     dialect: Literal["sqlite", "mysql", "postgres", "duckdb"] = Field(
-        "sqlite", description='How the answers are spelt. mysql reads "x" as text, which sql-create-context needs.'
+        "sqlite", description='SQL dialect of the answers. mysql reads "x" as text; sql-create-context needs that.'
     )
     instruction: str = Field(
         "You are a text-to-SQL translator. Answer the question with one SQL query for this schema, and nothing else.\n"
         "SCHEMA:\n{context}",
-        description="System message; {context} stands for the schema.",
+        description="System message. {context} is replaced by the schema.",
     )
     judging: SqlJudging = Field(default_factory=SqlJudging, description="How the answers are judged.")
     answering: SqlAnswering = Field(
-        default_factory=SqlAnswering, description="How base and tuned model are asked in the evaluation."
+        default_factory=SqlAnswering, description="How the evaluation asks the base model and the tuned model."
     )
 
     @model_validator(mode="after")
     def _names_the_schema(self) -> Self:
         if "{context}" not in self.instruction:
-            raise ValueError("instruction must contain {context}, where the schema goes")
+            raise ValueError("instruction must contain {context}, which is replaced by the schema")
         return self
 
     @property
     def intended_use(self) -> str:
-        """A query for a question."""
+        """Schema and question in, query out."""
         return (
-            "It is given a database schema and a question, in the prompt that it was trained on, and answers with "
-            f"one {self.dialect} query."
+            "It reads a database schema and a question, in the prompt that it was trained on, and answers with one "
+            f"{self.dialect} query."
         )
 
     def columns(self) -> dict[str, str]:
-        """Question, context, answer, and the database where the rows name one, each with the column that holds it."""
+        """The fields question, context, answer and, if the rows name one, database, each with its column."""
         found = {"question": self.question, "context": self.context, "answer": self.answer}
         return found if self.database is None else {**found, "database": self.database}
 
@@ -95,14 +94,14 @@ class TextToSql(Problem):
 
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
         """Prompt (the schema in the system message, the question as the user's) and completion (the answer)."""
-        # Not str.format: a schema or an instruction may hold braces.
+        # Not str.format: a schema or an instruction may contain braces.
         system = self.instruction.replace("{context}", fields["context"])
         prompt = [{"role": "system", "content": system}, {"role": "user", "content": fields["question"]}]
         return prompt, [{"role": "assistant", "content": fields["answer"]}]
 
     @property
     def input_columns(self) -> tuple[str, ...]:
-        """The question; schema and SQL must stay what they are."""
+        """The question. Schema and SQL must not be changed."""
         return (self.question,)
 
     def shortened(self, example: Example) -> Iterator[Example]:
@@ -116,7 +115,7 @@ class TextToSql(Problem):
 
     @property
     def form(self) -> Form:
-        """A chat, held to the schema's grammar where the recipe wants it."""
+        """A chat, restricted to the schema's grammar if `answering.grammar` is set."""
         if not self.answering.grammar:
             return CHAT
         from finetune_flows.tasks.problems.text_to_sql.asking import GrammarForm
@@ -125,28 +124,28 @@ class TextToSql(Problem):
 
     @property
     def answer_settings(self) -> dict[str, Any]:
-        """The levers that are on."""
+        """The settings of `answering` that are switched on."""
         return self.answering.model_dump(exclude_defaults=True)
 
     @property
     def shows_training_rows(self) -> bool:
-        """As examples."""
+        """True if prompts contain examples."""
         return self.answering.examples > 0
 
     @property
     def growth(self) -> tuple[int, int]:
-        """Examples are as long as rows; a repair shows the answer and an error, which is shorter than a long answer."""
+        """Each example adds a row. Each repair adds the answer and an error, which is shorter than the longest answer."""
         return 1 + self.answering.examples, 1 + 2 * self.answering.repairs
 
     def check(self, rows: Sequence[TestRow]) -> None:
-        """Opens the real databases, where the recipe names some."""
+        """Opens the real databases, if the recipe names some."""
         if self.judging.real_databases:
             from finetune_flows.tasks.problems.text_to_sql.real import check_real_databases
 
             check_real_databases(self.judging.real_databases, rows)
 
     def asked(self, rows: Sequence[TestRow], dataset: Path) -> Sequence[TestRow]:
-        """With examples from the training rows, where the recipe wants some."""
+        """The rows with `answering.examples` training rows in their prompts."""
         if not self.answering.examples:
             return rows
         from finetune_flows.tasks.problems.text_to_sql.asking import with_examples
@@ -154,7 +153,7 @@ class TextToSql(Problem):
         return with_examples(rows, dataset / "train.parquet", self.answering.examples)
 
     def asked_again(self, rows: Sequence[TestRow], answers: Mapping[str, str], round_: int) -> Sequence[TestRow]:
-        """Those whose query does not run, as often as the recipe wants it."""
+        """The rows with a query that does not run, for `answering.repairs` rounds."""
         if round_ > self.answering.repairs:
             return ()
         from finetune_flows.tasks.problems.text_to_sql.asking import to_repair
@@ -170,7 +169,7 @@ class TextToSql(Problem):
         return judge(rows, answers, self.dialect, self.judging, seen_tables(dataset / "train.parquet"), on_progress)
 
     def judge_settings(self) -> dict[str, str | int | bool]:
-        """Databases, rules and versions."""
+        """Number of databases, rules of comparison, and versions of the libraries."""
         import sqlite3
 
         from finetune_flows.tasks.sql.engines import engine_here
@@ -180,18 +179,18 @@ class TextToSql(Problem):
         return {**self.judging.model_dump(exclude={"real_databases"}), **versions}
 
     def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[Limit]:
-        """The share of queries that do not run."""
+        """The limit on the share of queries that do not run."""
         if gate.max_invalid_sql is not None:
             invalid = 1 - metrics["valid_sql"].value
             yield Limit("max_invalid_sql", invalid, gate.max_invalid_sql, "the share of invalid SQL")
 
     def mistakes(self, metric: str, gate: GateSection) -> Iterator[str]:
-        """Those of all problems, and real databases without what they need."""
+        """The mistakes of all problems, and settings of real databases that lack something."""
         yield from super().mistakes(metric, gate)
         real = self.judging.real_databases
         if metric == "execution_real" and real is None:
             yield "evaluation.metric: execution_real needs problem.judging.real_databases"
         if real and "{database}" in real.source and self.database is None:
             yield (
-                "problem.judging.real_databases.source holds {database}, but problem.database names no column for it"
+                "problem.judging.real_databases.source contains {database}, but problem.database names no column for it"
             )

@@ -1,4 +1,4 @@
-"""Text-to-SQL, answers judged on databases that people have, where the recipe names them."""
+"""Judging text-to-SQL answers on the user's own databases, if the recipe names them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from finetune_flows.tasks.sql.workers import SqlWorkers
 
 
 def check_real_databases(section: RealDatabases, rows: Sequence[TestRow]) -> None:
-    """Before anything is spent: opens every database of the rows and looks at what its role may do.
+    """Opens every database of the rows, before any cost, and checks the permissions of its role.
 
-    Raises EnvironmentProblem, naming each that is not there or whose role may do more than read.
+    Raises EnvironmentProblem with the name of each database that is missing or lets its role do more than read.
     """
     check_databases(_database(section, name) for name in dict.fromkeys(map(_name, rows)))
 
@@ -25,9 +25,9 @@ def check_real_databases(section: RealDatabases, rows: Sequence[TestRow]) -> Non
 def real_outcomes(
     section: RealDatabases | None, rows: Sequence[TestRow], pairs: Sequence[SqlPair]
 ) -> Iterator[Iterator[SqlOutcome | None]]:
-    """The outcome of each pair on its row's database, in order; None where the recipe names no databases.
+    """The outcome of each pair on its row's database, in order; None for each if the recipe names no databases.
 
-    The iterator raises TryLater when a database that was there no longer is.
+    The iterator raises TryLater if a database can no longer be reached.
     """
     if section is None:
         yield repeat(None, len(pairs))
@@ -53,5 +53,5 @@ def _name(row: TestRow) -> str | None:
 
 def _reached(outcome: SqlOutcome) -> SqlOutcome:
     if outcome.obstacle == "no_database":
-        raise TryLater(f"{outcome.detail}. The answers are kept; run again when it can be reached")
+        raise TryLater(f"{outcome.detail}. The answers are stored; run again when the database can be reached")
     return outcome

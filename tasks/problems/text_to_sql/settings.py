@@ -1,4 +1,4 @@
-"""How text-to-SQL is asked and judged: the sections below its own in a recipe."""
+"""Settings of how text-to-SQL is asked and judged: sections inside the problem's own section of a recipe."""
 
 from pydantic import ConfigDict, Field
 
@@ -11,40 +11,42 @@ class SqlJudging(Section):
 
     model_config = ConfigDict(title="SQL judging")
 
-    databases: int = Field(5, ge=1, le=50, description="Databases made up for each row, on which both queries are run.")
+    databases: int = Field(
+        5, ge=1, le=50, description="Generate this many databases for each row and run both queries."
+    )
     real_databases: RealDatabases | None = Field(
         None, title="Real databases", description="Databases of your own, for the score execution_real."
     )
     permute_columns: bool = Field(
-        False, description="Accept the columns in another order, as Spider's test-suite evaluation does."
+        False, description="Accept columns in any order, as Spider's test-suite evaluation does."
     )
     keep_distinct: bool = Field(
         True,
-        description="Off: DISTINCT is taken out of both queries, as Spider's test-suite evaluation does by default.",
+        description="Keep DISTINCT in both queries. false: remove it, as Spider's test-suite evaluation does by default.",
     )
     as_sets: bool = Field(
-        False, description="Let neither duplicate rows nor their order count, as BIRD's execution accuracy does."
+        False, description="Ignore duplicate rows and the order of rows, as BIRD's execution accuracy does."
     )
 
 
 class SqlAnswering(Section):
-    """Levers that need no training. docs/evaluation.md says what they were measured to give."""
+    """Settings that improve answers without training. docs/evaluation.md has their measured effect."""
 
     model_config = ConfigDict(title="SQL answering")
 
     grammar: bool = Field(
         False,
-        description="The server lets the model write nothing but a query of the row's schema. Needs our server or vLLM.",
+        description="Restrict the model's output to queries on the row's schema. Needs our server or vLLM.",
     )
     repairs: int = Field(
         0,
         ge=0,
         le=5,
-        description="An answer that does not run on the schema is asked for again, at most so many times.",
+        description="Ask again, with the error, for an answer that does not run on the schema: at most this many times.",
     )
     examples: int = Field(
         0,
         ge=0,
         le=16,
-        description="Training rows of similar schema and question that stand before the row's own schema.",
+        description="Show this many training rows with a similar schema and question before the row's own schema.",
     )

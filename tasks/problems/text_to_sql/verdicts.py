@@ -1,18 +1,17 @@
-"""Text-to-SQL, answers to scores.
+"""Verdicts on text-to-SQL answers.
 
-exact_match            the answer, as the model gave it, is the gold query letter for letter (spaces around it aside)
-exact_match_extracted  the SQL taken out of the answer is
-ast_match              that SQL is the gold query but for its spelling (`sql/normalise.py` says what that is)
-valid_sql              that SQL runs on the schema; the rate of invalid SQL is what is left to 1
-execution              it gives the rows of the gold query, on every database made up for it
-execution_as_given     the same, and the answer is nothing but that SQL
-execution_caseless     the same as execution, blind to the case of ASCII letters in text
-execution_real         it gives the rows of the gold query on the row's real database, where the recipe names one
+exact_match            the answer equals the gold query, apart from surrounding spaces
+exact_match_extracted  the SQL extracted from the answer equals the gold query
+ast_match              the extracted SQL equals the gold query after normalisation (see `sql/normalise.py`)
+valid_sql              the extracted SQL runs on the schema; the share of invalid SQL is 1 minus this score
+execution              it returns the rows of the gold query on every generated database
+execution_as_given     the same, and the answer contains nothing but the SQL
+execution_caseless     the same as execution, ignoring the case of ASCII letters in text
+execution_real         it returns the rows of the gold query on the row's real database, if the recipe names one
 
-A chat model that was not tuned wraps its SQL in words and code fences. That costs it `exact_match` and
-`execution_as_given` only, so that it does not look worse than it is. Rows whose gold query tells nothing (it does not
-run, finds nothing on any database, or its answer is an accident of row order) are not evaluable: `execution` is None
-there, and they are counted apart.
+A chat model that was not tuned wraps its SQL in words and code fences. Only `exact_match` and `execution_as_given` count
+that against it. A row is not evaluable if its gold query does not run, returns nothing on every database, or returns rows
+that depend on storage order: its `execution` is None, and such rows are counted separately.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,7 +46,7 @@ _FAILURES = {
     "needs more than": "over a limit",
     "killed": "over a limit",
 }
-"""By words of SQLite or the sandbox; whatever else it says, the query "does not run"."""
+"""Kinds by words in the error of SQLite or the sandbox. For any other error the kind is "does not run"."""
 
 
 def judge(
@@ -58,9 +57,9 @@ def judge(
     seen: SeenTables | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Judged:
-    """Judges every row. `answers`: raw text by row id; a row without one is wrong.
+    """Judges every row. `answers`: raw text by row id; a row without an answer is wrong.
 
-    `seen`: the tables of the training rows. `on_progress` is told how many rows are judged.
+    `seen`: the tables of the training rows. `on_progress` gets the number of judged rows.
 
     Raises:
         EnvironmentProblem: no worker process can be started.
@@ -141,7 +140,7 @@ def _slices(row: TestRow, outcome: SqlOutcome, seen: SeenTables | None) -> dict[
 
 
 def kind_of(sql: str, outcome: SqlOutcome) -> str:
-    """Right, why it cannot be told, or the most telling thing that is wrong."""
+    """Right, why the row is not evaluable, or the most informative error."""
     if outcome.obstacle:
         return f"not evaluable: {outcome.obstacle.replace('_', ' ')}"
     if outcome.execution:

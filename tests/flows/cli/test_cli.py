@@ -48,7 +48,7 @@ def test_bad_recipes_are_told_in_words_with_exit_code_2(home: Path) -> None:
 def test_an_endpoint_that_is_not_there_is_told_in_words(home: Path) -> None:
     result = finetune("endpoint", "call", "demo-1", "Hello")
     assert result.returncode == 1
-    assert "no endpoint demo-1 runs" in result.stderr
+    assert "no endpoint named demo-1 is running" in result.stderr
     assert "Traceback" not in result.stderr
 
 

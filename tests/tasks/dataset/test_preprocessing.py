@@ -76,7 +76,7 @@ def test_a_missing_text_is_left_out_filled_or_ends_the_run(tmp_path: Path) -> No
     rows: list[dict[str, Any]] = [*labelled_rows(40), {"text": None, "label": "positive"}]
     assert build(tmp_path, rows).reasons == {"empty": 1}
     assert build(tmp_path, rows, missing="fill", fill_with="nothing said").steps == {"missing filled": 1}
-    with pytest.raises(DatasetError, match=r"a row has no text, and dataset\.missing is fail"):
+    with pytest.raises(DatasetError, match=r"has no text in a row, and dataset\.missing is fail"):
         build(tmp_path, rows, missing="fail")
 
 

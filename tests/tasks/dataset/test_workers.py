@@ -92,9 +92,9 @@ def test_the_card_tells_what_was_left_out(tmp_path: Path, tokenizer_folder: Path
         "| ... answer does not parse | 1 |",
         "| ... empty | 1 |",
         "| exact duplicates | 3 |",
-        "- Groups that training and test share: 0. Kept apart: tables.",
+        "- Groups shared by training and test: 0. Kept apart: tables.",
         f"- rows.jsonl: `{audit.sources['rows.jsonl']}`",
-        "Seed of the draw and the split: 42.",
+        "Seed of the sample and the split: 42.",
     ):
         assert line in card.splitlines()
     assert "not drawn" not in card

@@ -3,7 +3,7 @@
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.endpoints.connect import Http
 from finetune_flows.tasks.evaluate import score_endpoint
-from finetune_flows.tasks.evaluation.files import read_evaluation, read_scores, read_verdicts, read_wrong_answers
+from finetune_flows.tasks.evaluation.files import Evaluations, read_scores, read_verdicts, read_wrong_answers
 from finetune_flows.tasks.recipe import Recipe, TextToSql
 from finetune_flows.tasks.reporting.evaluation_card import evaluation_report
 
@@ -27,7 +27,7 @@ def test_what_a_scored_endpoint_leaves_behind(recipe: Recipe, dataset: Reference
 
 def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, dataset: Reference, url: str) -> None:
     evaluation = score_endpoint.fn(recipe, Http(url), "model", dataset)
-    measured = read_evaluation(evaluation, evaluation)
+    measured = Evaluations(base=evaluation, candidate=evaluation).read()
     assert measured.comparisons["execution"].n == measured.tuned.n
     assert measured.comparisons["execution"].difference == 0
     page = evaluation_report(TextToSql(), "execution", measured)
@@ -40,7 +40,8 @@ def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, da
     ):
         assert words in page
     assert "champion" not in page
-    beside = evaluation_report(TextToSql(), "execution", read_evaluation(evaluation, evaluation, evaluation))
+    three = Evaluations(base=evaluation, candidate=evaluation, champion=evaluation)
+    beside = evaluation_report(TextToSql(), "execution", three.read())
     assert "| metric | endpoint | tuned model | champion |" in beside
-    assert "Gain in execution beside the champion: +0.0 points" in beside
+    assert "Gain in execution against the champion: +0.0 points" in beside
     assert "execution by tables" not in page, "a division of one part divides nothing"

@@ -53,14 +53,14 @@ def beside_champion(gate: GateSection, champion_only: int, tuned_only: int, both
     ("gate", "base_only", "tuned_only", "outcome", "words"),
     [
         (GateSection(), 0, 20, "passed", "+50.0 points"),
-        (GateSection(), 4, 6, "cannot tell", "rows would tell"),
+        (GateSection(), 4, 6, "cannot tell", "would do"),
         (GateSection(), 20, 0, "refused", "-50.0 points"),
-        (GateSection(min_gain=0.4), 0, 20, "cannot tell", "more than +40.0 wanted"),
-        (GateSection(min_gain=0.2), 0, 20, "passed", "more than +20.0 wanted"),
-        (GateSection(min_gain=0.8), 0, 20, "refused", "surely not so"),
-        (GateSection(min_score=0.9), 0, 20, "refused", "90.0% wanted"),
-        (GateSection(min_score=0.7), 0, 20, "cannot tell", "70.0% wanted"),
-        (GateSection(min_score=0.6), 0, 20, "passed", "60.0% wanted"),
+        (GateSection(min_gain=0.4), 0, 20, "cannot tell", "a gain above 40.0 points required"),
+        (GateSection(min_gain=0.2), 0, 20, "passed", "a gain above 20.0 points required"),
+        (GateSection(min_gain=0.8), 0, 20, "refused", "not enough"),
+        (GateSection(min_score=0.9), 0, 20, "refused", "90.0% required"),
+        (GateSection(min_score=0.7), 0, 20, "cannot tell", "70.0% required"),
+        (GateSection(min_score=0.6), 0, 20, "passed", "60.0% required"),
         (GateSection(min_gain=-0.2), 1, 0, "passed", "-4.8 points"),
         (GateSection(min_gain=-1), 20, 0, "passed", "-50.0 points"),
         (GateSection(confidence=0.7), 4, 8, "passed", "+12.5 points"),
@@ -79,7 +79,7 @@ def test_what_stands_for_the_base_is_called_by_its_name() -> None:
     base, tuned = (measured(rights) for rights in models(0, 20, 10, 10))
     baseline = base._replace(scores=base.scores.model_copy(update={"who": "linear baseline"}))
     reason = decide(SQL, GateSection(), METRIC, tuned, baseline).reasons[0]
-    assert "+50.0 points beside the linear baseline on the same 40 rows" in reason
+    assert "+50.0 points against the linear baseline on the same 40 rows" in reason
 
 
 def test_where_no_row_can_be_judged_nothing_passes() -> None:
@@ -92,7 +92,7 @@ def test_the_rows_that_would_tell_do_tell() -> None:
     """The same shares on as many rows as the gate asked for."""
     unsure = judge(GateSection(), 10, 16, 37, 37)
     assert unsure.outcome == "cannot tell"
-    needed = int(unsure.reasons[0].split("about ")[1].split(" rows")[0].replace(",", ""))
+    needed = int(unsure.reasons[0].split("about ")[1].split(" would")[0].replace(",", ""))
     share = needed / 100
     assert judge(GateSection(), *(round(part * share) for part in (10, 16, 37, 37))).outcome == "passed"
 
@@ -133,12 +133,12 @@ def test_a_gain_in_a_few_schemas_only_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("gate", "outcome", "words"),
     [
-        ({"max_latency_seconds": 0.2}, "passed", "0.10 s, is within 0.20 s"),
-        ({"max_latency_seconds": 0.05}, "refused", "0.10 s, is above 0.05 s"),
-        ({"max_error_rate": 0.5}, "passed", "50.0%, is within 50.0%"),
-        ({"max_error_rate": 0.01}, "refused", "the error rate, 50.0%"),
-        ({"max_invalid_sql": 0.3}, "passed", "25.0%, is within 30.0%"),
-        ({"max_invalid_sql": 0.2}, "refused", "invalid SQL, 25.0%"),
+        ({"max_latency_seconds": 0.2}, "passed", "0.10 s is within the limit of 0.20 s"),
+        ({"max_latency_seconds": 0.05}, "refused", "0.10 s is above the limit of 0.05 s"),
+        ({"max_error_rate": 0.5}, "passed", "50.0% is within the limit of 50.0%"),
+        ({"max_error_rate": 0.01}, "refused", "the error rate of 50.0%"),
+        ({"max_invalid_sql": 0.3}, "passed", "25.0% is within the limit of 30.0%"),
+        ({"max_invalid_sql": 0.2}, "refused", "invalid SQL of 25.0%"),
     ],
 )
 def test_limits_hold_for_what_was_measured(gate: dict[str, float], outcome: str, words: str) -> None:

@@ -70,7 +70,7 @@ def test_rollback_goes_back_through_the_champions_and_stops_at_the_first(registr
         registry.promote("r", entry(name), "it passed")
     assert registry.roll_back("r", "users complain").model.digest == "two"
     assert registry.roll_back("r", "still").model.digest == champion(registry) == "one"
-    with pytest.raises(RegistryError, match="no champion before"):
+    with pytest.raises(RegistryError, match="no previous champion"):
         registry.roll_back("r", "again")
     assert champion(registry) == "one"
     switches = [(each.action, each.model, each.reason) for each in registry.read("r").switches]

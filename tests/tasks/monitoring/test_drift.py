@@ -53,8 +53,11 @@ def test_another_subject_is_seen_in_words_and_lengths_and_the_words_are_told() -
     assert found.length == pytest.approx(1)
     assert {"parcel", "late"} & set(found.words)
     by_length, by_words = broken(found)
-    assert "200 prompts are 1.00 from those of the training rows (Kolmogorov-Smirnov); the limit is 0.3" in by_length
-    assert "area of 1.00 under the ROC curve; the limit is 0.8. Telling words: " in by_words
+    assert (
+        "200 prompts differ from the training rows in length by 1.00 (Kolmogorov-Smirnov distance); the limit is 0.3"
+        in by_length
+    )
+    assert "in their words, by 1.00 (area under the ROC curve); the limit is 0.8. Distinctive words: " in by_words
 
 
 def test_a_few_prompts_conclude_nothing() -> None:
@@ -120,7 +123,7 @@ def test_the_card_has_a_line_for_prompts_only_where_they_are_captured() -> None:
     moment = datetime(2026, 11, 27, tzinfo=UTC)
     plain = Window(endpoint="one", since=moment, until=moment)
     captured = Window(endpoint="two", since=moment, until=moment, drift=drift_of(OTHERS, QUESTIONS))
-    assert "telling words" not in monitoring_card("r", [plain], {})
+    assert "distinctive words" not in monitoring_card("r", [plain], {})
     card = monitoring_card("r", [plain, captured], {})
     assert "| two | 200 | 1.00 | 1.00 | `" in card
     assert "| one | 200" not in card

@@ -131,7 +131,7 @@ def test_the_table_says_which_limit_is_broken_and_leaves_empty_what_nobody_measu
     seen = [window(requests=100, p95=1.5, use={"gpu_memory": 50.0}), window(endpoint="f", problem="it is gone")]
     card = monitoring_card("demo", seen, {each.endpoint: breaches(each, LIMITS) for each in seen})
     assert "# demo: a limit is broken" in card
-    assert "`e`: 1 of 20 requests took more than 1.5 s" in card
+    assert "`e`: 1 in 20 requests took longer than 1.5 s" in card
     assert "| e | 11-23 12:00 | 100 | 0 |  | 1.5 s |  |  |  | gpu memory 50 % |" in card
     rows = [line for line in card.splitlines() if line.startswith("|")]
     assert {row.count("|") for row in rows} == {11}
@@ -140,9 +140,9 @@ def test_the_table_says_which_limit_is_broken_and_leaves_empty_what_nobody_measu
 @pytest.mark.parametrize(
     ("seen", "words"),
     [
-        (window(requests=100, p95=1.5), ["1 of 20 requests took more than 1.5 s"]),
+        (window(requests=100, p95=1.5), ["1 in 20 requests took longer than 1.5 s"]),
         (window(requests=100, errors=11, p95=0.5), ["11.0 % of 100 requests failed"]),
-        (window(requests=100, errors=50, p95=3), ["took more than", "failed"]),
+        (window(requests=100, errors=50, p95=3), ["took longer than", "failed"]),
         (window(requests=100, errors=10, p95=1), []),
         (window(requests=9, errors=9, p95=100), []),
         (window(problem="it does not answer"), ["does not answer"]),

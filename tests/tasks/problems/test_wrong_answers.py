@@ -148,9 +148,9 @@ def test_what_the_page_says_of_real_verdicts() -> None:
     page = wrong_answers_page(judged.wrong, judged=5)
     assert page.startswith("# Wrong answers: 4 of 5\n")
     assert "wrong literal: `country = 'chile'` should be `country = 'peru'`" in page
-    assert "It does not run: `no such column: nam`" in page
+    assert "The answer does not run: `no such column: nam`" in page
     assert kinds(page) <= HARMLESS
     short = wrong_answers_page(judged.wrong, judged=5, most=1)
-    assert "The first 1 of them" in short
+    assert "This page shows the first 1." in short
     assert "## 2" not in short
     assert wrong_answers_page([], judged=5).endswith("None.\n")

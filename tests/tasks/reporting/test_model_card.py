@@ -56,20 +56,20 @@ def test_a_person_reads_use_limits_scores_and_settings(facts: RunFacts, tmp_path
     html = RENDER(card.text)
     for words in (
         "one sqlite query",
-        "a connection that can only read",
+        "a read-only connection",
         "None is set",
         "<td>0.125 (0.035 to 0.360)</td>\n<td>0.750 (0.505 to 0.898)</td>",
         "train 40, validation 4, test 16",
         "<td>method</td>\n<td><code>qlora</code></td>",
         facts.dataset.digest,
         "max_steps: 40",
-        "The gate let it serve.",
+        "The gate passed it.",
         "<li>the score of 75.0%",
     ):
         assert words in html, words
     assert html.count("<table>") == 2
     assert "<p>|" not in html, "each table is one"
-    assert "did not let it serve" in model_card(replace(facts, promoted=False))
+    assert "The gate did not pass it" in model_card(replace(facts, promoted=False))
 
 
 def test_labels_that_somebody_wrote_are_text(facts: RunFacts, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 def test_decision_scores_and_their_uncertainty_stand_before_everything_else(facts: RunFacts) -> None:
     text = Page(report_page(facts)).text
-    first = text[: text.index("What is wrong with the answers")]
+    first = text[: text.index("Errors in the answers")]
     for words in (
         "Promoted",
         facts.reasons[0],
@@ -74,8 +74,8 @@ def test_every_part_of_the_run_is_told(facts: RunFacts) -> None:
     assert page.count("<svg") == 5
     for words in (
         "20 steps over 40 rows",
-        "70 read, 60 used",
-        "in quarantine 7",
+        "70 rows read, 60 usable",
+        "quarantined 7",
         "torch 2.13.0",
         "right query returns 1 row",
     ):
@@ -132,16 +132,16 @@ def test_the_champion_stands_beside_both_where_it_was_judged(facts: RunFacts, tm
     beside = {"execution": compare("execution", verdicts, tuned)}
     champion = champion.model_copy(update={"who": "champion"})
     text = Page(report_page(replace(facts, champion=champion, champion_comparisons=beside))).text
-    assert "execution, champion 50.0 % tuned model beside it: +25.0 points" in text
+    assert "execution, champion 50.0 % tuned model against it: +25.0 points" in text
     row = text[text.index("execution 16 12.5 %") :][:200]
     assert "50.0 % (28.0 to 72.0) +25.0 points" in row
-    assert "tuned model beside it" not in Page(report_page(facts)).text
+    assert "tuned model against it" not in Page(report_page(facts)).text
 
 
 def test_the_cost_is_hours_on_a_machine(facts: RunFacts) -> None:
     costs = {what: hours for what, _, hours in cost_of(facts)}
     assert costs["training job"] == 1.0
-    assert costs["this run, from start to end"] == pytest.approx(4000 / 3600)
+    assert costs["whole run"] == pytest.approx(4000 / 3600)
     assert 0 < costs["answers of the tuned model"] < 0.01
 
 

@@ -101,7 +101,7 @@ def test_verdicts_say_what_was_taken_for_what() -> None:
     page = "\n".join(details_page(judged.details))
     assert "| bad | 1 | 0.500 (" in page
     assert "| good | 1 | 0 |" in page
-    assert "right in 66.7% of the rows" in page
+    assert "right for 66.7% of the rows" in page
     assert judged.wrong[0].answer == "bad 0.600, good 0.400"
     assert judged.estimates["macro_recall"].value == pytest.approx(0.5)
 
