@@ -24,7 +24,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from benchmarks.serving_workload import served
 from finetune_flows.tasks.base.statistics import Comparison
-from finetune_flows.training.compilation import compile_classifier
+from finetune_flows.training.compilation import Validation, compile_classifier
 
 WAYS = ("none", "onnx", "onnx-int8")
 AT_ONCE = 16
@@ -68,10 +68,8 @@ def compile_folder(folder: Path, way: str) -> None:
     row = [{"input_ids": [1, 2, 3]}]
     logits = torch.zeros(1, model.config.num_labels)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    print(
-        compile_classifier(model, tokenizer, folder, way, row, logits, nothing, lambda _: nothing, 1.0)["because"],
-        flush=True,
-    )
+    validation = Validation(row, logits, nothing, lambda _: nothing)
+    print(compile_classifier(model, tokenizer, folder, way, validation, 1.0)["because"], flush=True)
 
 
 def measure(url: str, texts: list[str]) -> tuple[list[str], list[float], float]:

@@ -15,7 +15,7 @@ from finetune_flows.training.checks import PROBES, check_files
 from finetune_flows.training.classifier_data import load_plain_tokenizer, text_of
 from finetune_flows.training.classifier_trainer import f1
 from finetune_flows.training.clock import Clock
-from finetune_flows.training.compilation import GRAPH, compile_classifier, graph_logits
+from finetune_flows.training.compilation import GRAPH, Validation, compile_classifier, graph_logits
 from finetune_flows.training.finish import clear, keep_adapter
 from finetune_flows.training.job import Job
 from finetune_flows.training.merge import Source, merge
@@ -160,10 +160,9 @@ def _compile(job: Job, model: PreTrainedModel, rows: Sequence[Any], thresholds: 
     def predict(logits: torch.Tensor) -> NDArray[np.bool_]:
         return chosen(job, _probabilities(job, logits).numpy(), thresholds)
 
-    found = compile_classifier(
-        model, job.tokenizer, job.folders.merged, job.settings.compile, rows, logits_of(job, model, rows), right, predict,
-        job.settings.compile_max_loss,
-    )  # fmt: skip
+    validation = Validation(rows, logits_of(job, model, rows), right, predict)
+    way, most = job.settings.compile, job.settings.compile_max_loss
+    found = compile_classifier(model, job.tokenizer, job.folders.merged, way, validation, most)
     print(f"compiled {found['way']}: {found['because']}", flush=True)
     return {"compiled": found}
 

@@ -8,6 +8,7 @@ import inspect
 import io
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,31 @@ Predict = Callable[[torch.Tensor], NDArray[np.bool_]]
 """Turns logits [rows, labels] into the given labels [rows, labels]."""
 
 
+@dataclass(frozen=True)
+class Validation:
+    """The rows on which a graph is compared with its model: n of them, for a model of k labels."""
+
+    rows: Sequence[Any]
+    """Tokenised."""
+    logits: torch.Tensor
+    """Of the model itself, [n, k]."""
+    right: NDArray[np.bool_]
+    """The right labels, [n, k]."""
+    predict: Predict
+
+
 def compile_classifier(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, way: str, rows: Sequence[Any],
-    before: torch.Tensor, right: NDArray[np.bool_], predict: Predict, max_loss: float,
-) -> dict[str, Any]:  # fmt: skip
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    way: str,
+    validation: Validation,
+    max_loss: float,
+) -> dict[str, Any]:
     """Write GRAPH into `folder`, unless the export fails or the graph is too inaccurate. Returns which, and the counts.
 
     Args:
         way: `onnx`, or `onnx-int8` with weights and activations of linear layers in 8 bits (dynamic quantisation).
-        rows: Tokenised validation rows.
-        before: Logits of the model itself for these rows, [rows, labels].
-        right: The right labels of these rows, [rows, labels].
         max_loss: The largest permitted loss of accuracy, as a share of rows.
     """
     path = folder / GRAPH
@@ -40,17 +55,18 @@ def compile_classifier(
         _export(model, tokenizer, path)
         if way == "onnx-int8":
             _quantise(path)
-        after = graph_logits(path, tokenizer, [row["input_ids"] for row in rows])
+        after = graph_logits(path, tokenizer, [row["input_ids"] for row in validation.rows])
     except Exception as error:  # usually an operator that ONNX lacks; the model itself is good, so training succeeds
         path.unlink(missing_ok=True)
         return {"way": "none", "because": f"it could not be exported: {type(error).__name__}: {str(error)[:300]}"}
-    found = _compare(predict(before), predict(after), right) | {
+    predict, before = validation.predict, validation.logits
+    found = _compare(predict(before), predict(after), validation.right) | {
         "largest_difference": float((before - after).abs().max()),
         "bytes": path.stat().st_size,
     }
-    if found["only_before"] - found["only_after"] > max_loss * len(rows):
+    if found["only_before"] - found["only_after"] > max_loss * len(validation.rows):
         path.unlink()
-        lost = (found["only_before"] - found["only_after"]) / len(rows)
+        lost = (found["only_before"] - found["only_after"]) / len(validation.rows)
         because = f"it loses {lost:.1%} of the validation rows; training.compile_max_loss permits {max_loss:.1%}"
         return {"way": "none", "because": because, **found}
     return {"way": way, "because": "the settings say so", **found}

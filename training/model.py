@@ -44,19 +44,19 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedT
 def load_base(
     folder: Path,
     dtype: str,
+    *,
     four_bit: bool = False,
     sharded: bool = False,
     attention: str = "sdpa",
-    device_map: dict[str, Any] | None = None,
-    trust_remote_code: bool = False,
     task: Task | None = None,
+    **options: Any,
 ) -> PreTrainedModel:
     """The model of `folder`, with weights in `dtype`, or in 4-bit NF4 (double quantisation) that compute in `dtype`.
 
     A classifier gets the task's head. The head is random when the folder has none, and it is never quantised.
+    `options` are those of `from_pretrained`.
     """
     classifier = task is not None and task.is_classifier
-    options: dict[str, Any] = {}
     if four_bit:
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -74,8 +74,6 @@ def load_base(
         folder,
         dtype=getattr(torch, dtype),
         attn_implementation=attention,
-        device_map=device_map,
-        trust_remote_code=trust_remote_code,
         **options,
     )
     if four_bit:

@@ -56,20 +56,18 @@ class JobMethods(Trainer):
         progress: ProgressLines,
         stop: StopRequest,
         identity: dict[str, Any],
+        settings: TrainingSettings,
         group_lengths: bool,
-        keep_best: bool,
-        best_by: str,
-        patience: int,
         **rest: Any,
     ) -> None:
-        early = [StopEarly(best_by, patience)] if patience else []
+        early = [StopEarly(settings.best_by, settings.patience)] if settings.patience else []
         super().__init__(*args, callbacks=[progress, StopAfterStep(stop), *early], **rest)
         self.remove_callback(PrinterCallback)
         self.progress = progress
         self.identity = identity
         self.group_lengths = group_lengths
-        self.keep_best = keep_best
-        self.best_by = best_by
+        self.keep_best = settings.keep == "best"
+        self.best_by = settings.best_by
 
     @property
     def folder(self) -> Path:
@@ -123,10 +121,8 @@ def job_options(job: Job, stop: StopRequest) -> dict[str, Any]:
         "progress": ProgressLines(),
         "stop": stop,
         "identity": job.identity,
+        "settings": job.settings,
         "group_lengths": job.choices.batching.value == "length_grouping",
-        "keep_best": job.settings.keep == "best",
-        "best_by": job.settings.best_by,
-        "patience": job.settings.patience,
     }
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset import index
@@ -57,16 +58,23 @@ def build_dataset(
                 _add(db, part, batch, rows + 1, section)
                 rows += len(batch)
                 report("read", rows)
-        try:
+        with _losers_written(file, db):
             apart = _sort_out(db, section, problem.apart, rows, quarantine)
-        finally:
-            write_losers(file, db)
         report("split", rows)
         _write_splits(db, problem, out, report)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
         audit = make_audit(db, section, digests, rows, apart, changed)
     _write_papers(section, problem, out, audit)
     return audit
+
+
+@contextmanager
+def _losers_written(file: TextIO, db: sqlite3.Connection) -> Iterator[None]:
+    """Even when the rows cannot be used: their reader wants to know why."""
+    try:
+        yield
+    finally:
+        write_losers(file, db)
 
 
 def _add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int, section: DatasetSection) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from finetune_flows.training.choices import Device, choose
 from finetune_flows.training.classifier_finish import best_threshold
 from finetune_flows.training.classifier_trainer import class_weights, positive_weights
-from finetune_flows.training.compilation import GRAPH, compile_classifier, graph_logits
+from finetune_flows.training.compilation import GRAPH, Validation, compile_classifier, graph_logits
 from finetune_flows.training.contract import Folders
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.run import run
@@ -164,7 +164,9 @@ def test_a_graph_that_loses_too_much_is_left_out(encoder: Path, tmp_path: Path) 
         return right if logits is before else ~right
 
     before = torch.zeros(8, 2)
-    found = compile_classifier(model, tokenizer, tmp_path, "onnx", rows, before, right, predict, max_loss=0.5)
+    found = compile_classifier(
+        model, tokenizer, tmp_path, "onnx", Validation(rows, before, right, predict), max_loss=0.5
+    )
     assert (found["way"], found["only_before"]) == ("none", 8)
     assert "loses 100.0%" in found["because"]
     assert "training.compile_max_loss permits 50.0%" in found["because"]
@@ -177,16 +179,8 @@ def test_a_model_that_cannot_be_exported_is_served_as_it_is(encoder: Path, tmp_p
             raise NotImplementedError("no graph of this")
 
     tokenizer = AutoTokenizer.from_pretrained(encoder)
-    found = compile_classifier(
-        Odd(),
-        tokenizer,
-        tmp_path,
-        "onnx",
-        [],
-        torch.zeros(0, 2),
-        np.zeros((0, 2), bool),
-        lambda _: np.zeros((0, 2), bool),
-        0,
-    )
+    nothing = np.zeros((0, 2), bool)
+    validation = Validation([], torch.zeros(0, 2), nothing, lambda _: nothing)
+    found = compile_classifier(Odd(), tokenizer, tmp_path, "onnx", validation, 0)
     assert found["way"] == "none"
     assert "could not be exported" in found["because"]

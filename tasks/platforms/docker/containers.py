@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +20,36 @@ _THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # what make
 _GIB = 2**30
 
 
-def create(
-    client: docker.DockerClient,
-    section: DockerPlatform,
-    image: str,
-    command: Sequence[str],
-    name: str,
-    folder: Path,
-    grace: int,
-    **options: Any,
-) -> Container:
-    """A container that is not started yet. `folder` holds the file `deadline`; `grace` is in seconds after SIGTERM.
+@dataclass(frozen=True)
+class Program:
+    """What a container runs, under a deadline that can be moved while it runs."""
+
+    image: str
+    command: Sequence[str]
+    name: str
+    folder: Path
+    """Holds the file `deadline`."""
+    grace: int
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+def create(client: docker.DockerClient, section: DockerPlatform, program: Program, **options: Any) -> Container:
+    """A container that is not started yet. `options` are those of docker-py.
 
     It runs as the calling user, so that what it writes belongs to them; without capabilities, on a read-only root with
     /tmp in memory, and under limits of memory and processes.
     """
     memory = _memory(client, section)
-    own = client.images.get(image).attrs["Config"].get("Entrypoint") or []
+    own = client.images.get(program.image).attrs["Config"].get("Entrypoint") or []
     # Copied, because this program may itself be in a container, and the engine mounts by the machine's own paths.
-    shutil.copyfile(DEADLINE_PROGRAM, folder / "deadline.py")
+    shutil.copyfile(DEADLINE_PROGRAM, program.folder / "deadline.py")
     threads = {name: os.environ[name] for name in _THREADS if name in os.environ}
     created: Container = client.containers.create(
-        image,
-        entrypoint=["python3", "/opt/deadline/deadline.py", "/opt/deadline/deadline", str(grace), *own],
-        command=list(command),
-        name=name,
-        mounts=[bind(folder, "/opt/deadline"), *options.pop("mounts", [])],
+        program.image,
+        entrypoint=["python3", "/opt/deadline/deadline.py", "/opt/deadline/deadline", str(program.grace), *own],
+        command=list(program.command),
+        name=program.name,
+        mounts=[bind(program.folder, "/opt/deadline"), *options.pop("mounts", [])],
         environment={"HOME": "/tmp", "USER": "finetune", "HF_HUB_OFFLINE": "1"}
         | threads
         | options.pop("environment", {}),

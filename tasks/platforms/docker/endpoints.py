@@ -11,7 +11,7 @@ from finetune_flows.tasks.base.files import locked, write_json
 from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
 from finetune_flows.tasks.platforms.docker import serving
-from finetune_flows.tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
+from finetune_flows.tasks.platforms.docker.containers import Program, bind, create, labels_of, write_deadline
 from finetune_flows.tasks.platforms.docker.engine import engine_errors
 from finetune_flows.tasks.platforms.docker.images import find_image
 from finetune_flows.tasks.platforms.docker.place import Place, remove, start
@@ -40,21 +40,18 @@ class DockerEndpoints(Place):
             return self._healthy(endpoint, container, plan.health, spec.startup_seconds)
 
     def _start_endpoint(self, spec: EndpointSpec, plan: serving.Plan, image: str) -> Container:
+        folder = self.folder("endpoints", spec.name)
         container = create(
             self.client,
             self.section,
-            image,
-            plan.command,
-            self.container_name(spec.name),
-            self.folder("endpoints", spec.name),
-            _GRACE,
+            Program(image, plan.command, self.container_name(spec.name), folder, _GRACE),
             mounts=[bind(with_weights(spec.model, self.root / "fetched"), engines.MODEL)],
             environment=plan.environment,
             ports={_PORT: ("127.0.0.1", None)},
             labels=labels_of(self.root, "endpoint", spec.name, spec.labels)
             | {"finetune.model_digest": spec.model_digest},
         )
-        write_deadline(self.folder("endpoints", spec.name), spec.labels.expires_at.timestamp())
+        write_deadline(folder, spec.labels.expires_at.timestamp())
         start(container)
         return container
 

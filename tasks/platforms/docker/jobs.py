@@ -12,7 +12,7 @@ from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import locked, write_json
 from finetune_flows.tasks.platforms.contract import JobState, ReadLine, TrainingJob
-from finetune_flows.tasks.platforms.docker.containers import bind, create, labels_of, write_deadline
+from finetune_flows.tasks.platforms.docker.containers import Program, bind, create, labels_of, write_deadline
 from finetune_flows.tasks.platforms.docker.engine import engine_errors
 from finetune_flows.tasks.platforms.docker.images import find_image
 from finetune_flows.tasks.platforms.docker.place import Place, remove, start
@@ -159,11 +159,7 @@ class DockerJobs(Place):
         return create(
             self.client,
             self.section,
-            self._training_image(),
-            command,
-            name,
-            folder,
-            _GRACE,
+            Program(self._training_image(), command, name, folder, _GRACE),
             network_mode="none",  # as SageMaker's network isolation: model and rows are there already
             **options,
         )
