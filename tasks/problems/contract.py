@@ -168,6 +168,10 @@ class Problem(Section):
         """Shares that the gate limits for this problem alone. `metrics`: what the tuned model scored."""
         return iter(())
 
+    def how_judged(self, rows: Mapping[str, Mapping[str, int]]) -> str:
+        """What a reader must know before the scores, in a sentence or two. `rows`: how many, by division and part."""
+        return ""
+
     def details_page(self, details: Mapping[str, Any]) -> list[str]:
         """The details of its scores as lines of Markdown."""
         return []
