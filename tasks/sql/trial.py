@@ -7,10 +7,10 @@ from sqlglot import exp
 
 from finetune_flows.tasks.sql.compare import Row, Rules, cuts, plain_rows, same_rows, says_nothing
 from finetune_flows.tasks.sql.databases import Database, storage_orders
+from finetune_flows.tasks.sql.distinguishing_rows import Telling, telling
 from finetune_flows.tasks.sql.engines.contract import NotTranslatable, QueryFailed, Session
 from finetune_flows.tasks.sql.query import Query, is_ordered
 from finetune_flows.tasks.sql.row_order import witness
-from finetune_flows.tasks.sql.telling import Telling, telling
 
 MOST_TRIES = 4
 PREDICTED_ORDERS = 2

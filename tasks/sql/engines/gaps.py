@@ -16,7 +16,7 @@ from finetune_flows.tasks.sql.column_types import NUMBERS
 from finetune_flows.tasks.sql.engines.grouping_gaps import grouping_gaps
 from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.schema import Schema
-from finetune_flows.tasks.sql.spelling import PARTS, STARTS
+from finetune_flows.tasks.sql.sqlite_spelling import PARTS, STARTS
 
 Gaps = Iterator[exp.Expr | str]
 

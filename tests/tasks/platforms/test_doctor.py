@@ -20,7 +20,7 @@ def test_each_dialect_has_its_engine_named() -> None:
 
 def test_a_missing_engine_is_no_fault_and_comes_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("finetune_flows.tasks.sql.engines.servers.os.access", lambda *_: False)
+    monkeypatch.setattr("finetune_flows.tasks.sql.engines.private_server.os.access", lambda *_: False)
     found = sql_judge()
     assert "mysql: by translation to SQLite" in found.found
     assert "for mysql: pip install 'finetune-flows[databases]' and apt install mariadb-server" in found.advice
