@@ -59,6 +59,14 @@ class Scores(Frozen):
     model_digest: str
 
     @property
+    def rows_by_part(self) -> dict[str, dict[str, int]]:
+        """How many rows are in each part, those too that a metric leaves out where another does not."""
+        return {
+            division: {part: max((score.n for score in metrics.values()), default=0) for part, metrics in parts.items()}
+            for division, parts in self.slices.items()
+        }
+
+    @property
     def error_rate(self) -> float:
         """Share of the requests that failed, including those that succeeded on retry."""
         requests = self.failed_requests + self.n - self.errors

@@ -21,6 +21,7 @@ def examine(python: str = sys.executable) -> list[Finding]:
         _prefect(),
         _training(python),
         _accelerator(python),
+        _sql_engines(),
         *_docker(),
         *_aws(),
         _memory(),
@@ -62,6 +63,16 @@ def _accelerator(python: str) -> Finding:
     result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     found = result.stdout.strip() or "torch cannot be imported"
     return Finding(what="GPU", found=found, ok=result.returncode == 0, advice="" if found else result.stderr[-200:])
+
+
+def _sql_engines() -> Finding:
+    """Doing without an engine is no problem: SQL of its dialect is judged by translation to SQLite, as far as it can be."""
+    from finetune_flows.tasks.sql.engines import INSTALL, engine_here
+
+    here = {dialect: engine_here(dialect) for dialect in ("sqlite", *INSTALL)}
+    found = "; ".join(f"{dialect}: {engine or 'by translation to SQLite'}" for dialect, engine in here.items())
+    advice = [f"for {dialect}: {INSTALL[dialect]}" for dialect, engine in here.items() if engine is None]
+    return Finding(what="SQL judge", found=found, ok=True, advice="; ".join(advice))
 
 
 def _docker() -> list[Finding]:

@@ -168,6 +168,10 @@ class Problem(Section):
         """Limits of the gate for this problem only. `metrics`: the tuned model's scores."""
         return iter(())
 
+    def how_judged(self, rows: Mapping[str, Mapping[str, int]]) -> str:
+        """What a reader must know before the scores, in a sentence or two. `rows`: how many, by division and part."""
+        return ""
+
     def details_page(self, details: Mapping[str, Any]) -> list[str]:
         """The details of the scores, as lines of Markdown."""
         return []

@@ -14,7 +14,10 @@ def evaluation_report(problem: Problem, metric: str, evaluation: Evaluation) -> 
     """Every metric of each model with its 95 % interval, the errors in the answers, and scores by part of the rows."""
     base, tuned, champion = evaluation.base, evaluation.tuned, evaluation.champion
     models = [base, tuned, champion] if champion else [base, tuned]
-    lines = ["# Evaluation", "", *_side_by_side(models, metric), ""]
+    lines = ["# Evaluation", ""]
+    if judged := problem.how_judged(tuned.rows_by_part):
+        lines += [plain(judged), ""]
+    lines += [*_side_by_side(models, metric), ""]
     lines += _gain(metric, f"the {base.who}", evaluation.comparisons[metric])
     if champion:
         lines += _gain(metric, "the champion", evaluation.champion_comparisons[metric])

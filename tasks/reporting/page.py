@@ -29,6 +29,7 @@ def report_page(facts: RunFacts) -> str:
         .render(
             facts=facts,
             metric=metric,
+            how_judged=facts.recipe.problem.how_judged(facts.tuned.rows_by_part),
             base=facts.base.metrics[metric],
             tuned=facts.tuned.metrics[metric],
             comparison=facts.comparisons[metric],

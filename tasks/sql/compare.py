@@ -88,7 +88,10 @@ def _alike(gold: Sequence[Row], rows: Sequence[Row]) -> bool:
 def _apart(rows: Sequence[Row]) -> tuple[list[str], list[float]]:
     """Rows in an order that their fractions decide last: all that must be equal, and the fractions."""
     parted = sorted(
-        (repr([None if isinstance(value, float) else value for value in row]), [v for v in row if isinstance(v, float)])
+        (
+            repr([float if isinstance(value, float) else value for value in row]),
+            [v for v in row if isinstance(v, float)],
+        )
         for row in rows
     )
     return [exact for exact, _ in parted], [number for _, numbers in parted for number in numbers]

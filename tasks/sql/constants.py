@@ -1,4 +1,4 @@
-"""The values of constant expressions: literals, and dates reckoned from them or from now."""
+"""The values of constant expressions: literals, patterns of LIKE and its kin, dates reckoned from literals or from now."""
 
 import calendar
 import datetime
@@ -192,3 +192,27 @@ def number(text: str) -> int | float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+# What LIKE and its kin look for.
+PATTERNS = exp.Like | exp.ILike | exp.SimilarTo | exp.RegexpLike | exp.RegexpILike | exp.Glob | exp.StartsWith
+_BACKSLASH_ESCAPES = {"postgres", "mysql"}
+_CASELESS_LIKE = {"sqlite", "mysql"}
+
+
+def pattern_of(node: exp.Expr, dialect: str) -> tuple[str, tuple[Any, ...]] | None:
+    """The operator (like, regexp) and its values, as `facts.Condition` has them; None where the pattern is no literal."""
+    if not isinstance(node.expression, exp.Literal) or not node.expression.is_string:
+        return None
+    pattern = str(node.expression.this)
+    caseless = isinstance(node, exp.ILike | exp.RegexpILike)
+    if isinstance(node, exp.RegexpLike | exp.RegexpILike):
+        return "regexp", (pattern, caseless or dialect == "mysql")
+    if isinstance(node, exp.Glob):
+        return "like", (pattern.replace("*", "%").replace("?", "_"), "", False)
+    if isinstance(node, exp.StartsWith):
+        return "like", (pattern + "%", "", False)
+    escape = "\\" if dialect in _BACKSLASH_ESCAPES else ""
+    if isinstance(node.parent, exp.Escape):
+        escape = node.parent.expression.name
+    return "like", (pattern, escape, caseless or dialect in _CASELESS_LIKE)

@@ -72,10 +72,10 @@ def storage_orders(database: Database, count: int) -> list[Database]:
     return orders
 
 
-def fill(connection: sqlite3.Connection, database: Database) -> None:
-    """Create the tables in an empty SQLite database."""
+def fill(connection: sqlite3.Connection, database: Database, collation: str = "BINARY") -> None:
+    """Create the tables in an empty SQLite database. `collation`: how texts compare."""
     for table in database:
-        columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in table.columns)
+        columns = ", ".join(f"{_quoted(name)} {kind} COLLATE {collation}" for name, kind in table.columns)
         connection.execute(f"CREATE TABLE {_quoted(table.name)} ({columns})")
         places = ", ".join("?" * len(table.columns))
         rows = (tuple(map(_in_sqlite, row)) for row in table.rows)

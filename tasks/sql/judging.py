@@ -11,6 +11,8 @@ from sqlglot import exp
 from finetune_flows.tasks.sql.compare import OURS, Rules
 from finetune_flows.tasks.sql.databases import Database, make_database
 from finetune_flows.tasks.sql.difference import differences
+from finetune_flows.tasks.sql.difference_kinds import Difference
+from finetune_flows.tasks.sql.distinguishing_rows import Telling
 from finetune_flows.tasks.sql.engines import open_session
 from finetune_flows.tasks.sql.engines.contract import (
     EngineMissing,
@@ -25,9 +27,7 @@ from finetune_flows.tasks.sql.query_facts import query_facts
 from finetune_flows.tasks.sql.query_features import Features, query_features
 from finetune_flows.tasks.sql.schema import Schema, read_schema
 from finetune_flows.tasks.sql.statements import UnreadableSchema
-from finetune_flows.tasks.sql.telling import Telling
 from finetune_flows.tasks.sql.trial import MOST_TRIES, Trial
-from finetune_flows.tasks.sql.wording import Difference
 
 Obstacle = Literal[
     "schema_unreadable", "gold_fails", "gold_empty", "gold_arbitrary", "killed", "no_database", "no_engine"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from finetune_flows.tasks.sql.difference_kinds import Difference, DifferenceKind, change, listed, text_of, unmatched
 from finetune_flows.tasks.sql.normalise import operands
-from finetune_flows.tasks.sql.wording import Difference, DifferenceKind, change, listed, text_of, unmatched
 
 
 @dataclass(frozen=True)

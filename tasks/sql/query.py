@@ -10,7 +10,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.tokenizer_core import Token, TokenType
 
-from finetune_flows.tasks.sql.spelling import SandboxSQLite
+from finetune_flows.tasks.sql.sqlite_spelling import SandboxSQLite
 
 MOST_CHARACTERS = 20_000
 

@@ -8,12 +8,18 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
+from finetune_flows.tasks.sql.column_functions import followed
 from finetune_flows.tasks.sql.column_types import DATES, NUMBERS
-from finetune_flows.tasks.sql.computed_facts import read_computations
-from finetune_flows.tasks.sql.constants import NotConstant, as_moment, constant, interval_of, shifted
-from finetune_flows.tasks.sql.facts import Condition, QueryFacts
-from finetune_flows.tasks.sql.functions import followed
-from finetune_flows.tasks.sql.patterns import PATTERNS, pattern_of
+from finetune_flows.tasks.sql.constants import (
+    PATTERNS,
+    NotConstant,
+    as_moment,
+    constant,
+    interval_of,
+    pattern_of,
+    shifted,
+)
+from finetune_flows.tasks.sql.facts import Condition, QueryFacts, read_computations
 from finetune_flows.tasks.sql.query import lower_case, scopes_of
 from finetune_flows.tasks.sql.schema import Column, Schema
 

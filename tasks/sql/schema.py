@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -29,7 +30,7 @@ class TableColumn:
 
 @dataclass
 class Schema:
-    """Tables by lower-case name, each with its columns by lower-case name.
+    """What a context defines; it never changes once it is read. Tables by lower-case name, each with its columns by lower-case name.
 
     foreign_keys: as (child, parent). keys: columns that are unique together. composite_foreign_keys: as (children, parents),
     column by column. checks: table and condition of each CHECK. enums: members of the types that CREATE TYPE defines.
@@ -87,6 +88,7 @@ class Schema:
                 yield table, name
 
 
+@lru_cache(maxsize=64)  # rows about one schema come in a row
 def read_schema(context: str, dialect: str) -> Schema:
     """Read the statements that define tables. A table defined twice gets the columns of both, names are blind to case.
 

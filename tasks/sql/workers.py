@@ -18,7 +18,7 @@ from typing import Self
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import PACKAGE
 from finetune_flows.tasks.base.programs import program
-from finetune_flows.tasks.sql.engines.started import Servers
+from finetune_flows.tasks.sql.engines.server_pool import Servers
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
 from finetune_flows.tasks.sql.real.judging import RealPair
 

@@ -178,6 +178,12 @@ class TextToSql(Problem):
         versions["engine"] = engine_here(self.dialect) or "none"
         return {**self.judging.model_dump(exclude={"real_databases"}), **versions}
 
+    def how_judged(self, rows: Mapping[str, Mapping[str, int]]) -> str:
+        """Which engine ran the queries, and whether it was the dialect's own."""
+        from finetune_flows.tasks.problems.text_to_sql.page import how_judged
+
+        return how_judged(rows.get("engine", {}))
+
     def limits(self, gate: GateSection, metrics: Mapping[str, Proportion]) -> Iterator[Limit]:
         """The limit on the share of queries that do not run."""
         if gate.max_invalid_sql is not None:

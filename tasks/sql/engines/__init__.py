@@ -7,6 +7,14 @@ from finetune_flows.tasks.sql.engines.sqlite import SqliteSession
 from finetune_flows.tasks.sql.engines.translated import TranslatedSession
 from finetune_flows.tasks.sql.schema import Schema
 
+_EXTRA = "pip install 'finetune-flows[databases]'"
+INSTALL = {
+    "duckdb": _EXTRA,
+    "postgres": _EXTRA,
+    "mysql": f"{_EXTRA} and apt install mariadb-server, or brew install mariadb",
+}
+"""What brings a dialect's engine. SQLite is part of Python."""
+
 
 def open_session(schema: Schema, server: str | EngineMissing | None) -> tuple[Session, str | None]:
     """A session in the dialect's own engine; where it is missing or refuses the schema, in SQLite, and why.
@@ -37,7 +45,7 @@ def _duckdb_session(schema: Schema) -> Session:
     try:
         from finetune_flows.tasks.sql.engines.duckdb import DuckdbSession
     except ImportError:
-        raise EngineMissing("DuckDB is not installed: pip install 'finetune-flows[databases]'") from None
+        raise EngineMissing(f"DuckDB is not installed: {INSTALL['duckdb']}") from None
     return DuckdbSession(schema)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pymysql
 
 from finetune_flows.tasks.sql.engines.contract import EngineMissing, Limits
-from finetune_flows.tasks.sql.engines.servers import PrivateFolder, reachable, version_of
+from finetune_flows.tasks.sql.engines.private_server import PrivateFolder, reachable, version_of
 
 SETTINGS = {
     "skip-networking": "1", "skip-innodb": "1", "default-storage-engine": "MyISAM", "enforce-storage-engine": "MyISAM",

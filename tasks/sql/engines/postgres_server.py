@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from finetune_flows.tasks.sql.engines.contract import EngineMissing, Limits
-from finetune_flows.tasks.sql.engines.servers import PrivateFolder, reachable, version_of
+from finetune_flows.tasks.sql.engines.private_server import PrivateFolder, reachable, version_of
 
 OWNER = "judge"
 SETTINGS = {

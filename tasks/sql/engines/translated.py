@@ -6,12 +6,14 @@ pair counts as not evaluable. A query that names a table or column that is not t
 
 import re
 import sqlite3
+from functools import cache
 
 from sqlglot import exp
 
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.databases import Database, fill
 from finetune_flows.tasks.sql.engines.contract import NotTranslatable, QueryFailed, refused
+from finetune_flows.tasks.sql.engines.gaps import gap
 from finetune_flows.tasks.sql.engines.sqlite import SqliteSession
 from finetune_flows.tasks.sql.query import Query, to_sqlite
 from finetune_flows.tasks.sql.schema import Schema
@@ -27,11 +29,15 @@ class TranslatedSession(SqliteSession):
 
     def __init__(self, schema: Schema) -> None:
         self.engine = f"{SqliteSession.engine}, translated from {schema.dialect}"
+        self._gap = cache(lambda query: gap(query, schema))  # each query runs on several databases
         super().__init__(schema)
 
     def define(self, connection: sqlite3.Connection, database: Database) -> None:
         """Tables, the rows that the schema itself brings, and views. Raises SchemaRefused."""
-        fill(connection, database)
+        mysql = self._schema.dialect == "mysql"
+        if not mysql:
+            connection.execute("PRAGMA case_sensitive_like = ON")
+        fill(connection, database, "NOCASE" if mysql else "BINARY")
         for statement in self._schema.statements:
             if statement.kind not in ("view", "rows"):
                 continue
@@ -45,10 +51,10 @@ class TranslatedSession(SqliteSession):
         """Raises QueryFailed, or NotTranslatable."""
         if query.dialect == "sqlite":
             return super().run(query)
-        if query.tree is not None and (gap := _gap(query.tree)):
-            raise NotTranslatable(f"SQLite has no equal of {gap}")
+        if query.tree is not None and (found := self._gap(query)):
+            raise NotTranslatable(f"SQLite may read it otherwise: {found}")
         try:
-            return super().run(query.in_sqlite)
+            return super().run(_without_schema_names(query).in_sqlite)
         except NotTranslatable:
             raise
         except QueryFailed as problem:
@@ -57,19 +63,15 @@ class TranslatedSession(SqliteSession):
             raise NotTranslatable(f"not in SQLite's words: {problem}") from None
 
 
-def _gap(tree: exp.Expr) -> str | None:
-    """The first construct that SQLite would run with another meaning."""
-    for node in tree.walk():
-        if _means_something_else(node):
-            return node.sql()[:80]
-    return None
-
-
-def _means_something_else(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Cast):
-        return node.to.this in exp.DataType.NUMERIC_TYPES and not isinstance(node.this, exp.Literal | exp.Column)
-    if isinstance(node, exp.Fetch):
-        return bool(node.args.get("limit_options"))
-    if isinstance(node, exp.DateDiff):
-        return node.text("unit").upper() not in ("", "DAY")
-    return isinstance(node, exp.Bracket | exp.ToChar | exp.TimeToStr | exp.Greatest | exp.Least)
+def _without_schema_names(query: Query) -> Query:
+    """public.orders is orders: here is one schema only."""
+    if query.tree is None or not any(table.db for table in query.tree.find_all(exp.Table)):
+        return query
+    tree = query.tree.copy()
+    for table in tree.find_all(exp.Table):
+        table.set("db", None)
+        table.set("catalog", None)
+    for column in tree.find_all(exp.Column):
+        column.set("db", None)
+        column.set("catalog", None)
+    return Query.of(tree, query.dialect)

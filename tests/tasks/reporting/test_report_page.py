@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from finetune_flows.tasks.base.statistics import Estimate
+from finetune_flows.tasks.base.statistics import Estimate, Proportion
 from finetune_flows.tasks.evaluation.scores import compare
 from finetune_flows.tasks.recipe import SageMakerPlatform
 from finetune_flows.tasks.report import save_report
@@ -181,3 +181,14 @@ def test_pictures_are_svg_with_the_figures_in_them() -> None:
 def test_quantiles_of_latencies() -> None:
     assert quantiles([]) == {}
     assert quantiles([float(n) for n in range(1, 102)]) == {"p50": 51.0, "p95": 96.0, "p99": 100.0}
+
+
+def test_the_page_says_at_the_top_that_rows_were_judged_by_translation(facts: RunFacts) -> None:
+    parts = {"PostgreSQL 18.1": {"execution": Proportion.among([True] * 12)}}
+    parts["SQLite 3.45.1, translated from postgres"] = {"execution": Proportion.among([False] * 4)}
+    tuned = facts.tuned.model_copy(update={"slices": {"engine": parts}})
+    text = Page(report_page(replace(facts, tuned=tuned))).text
+    first = text[: text.index("gain on the same rows")]
+    assert "4 of 16 rows were judged by translation to SQLite" in first
+    assert "finetune doctor" in first
+    assert "PostgreSQL 18.1 (12 rows)" in first

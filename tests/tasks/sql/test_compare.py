@@ -67,3 +67,9 @@ def test_a_result_of_nothing_says_nothing() -> None:
     assert says_nothing([])
     assert says_nothing([(None, 0)])
     assert not says_nothing([(0, "x")])
+
+
+def test_a_null_is_no_fraction() -> None:
+    """Both were once left out of the exact part of a row, and the comparison broke."""
+    assert not same_rows([(1, None)], [(1, 1.5)])
+    assert not same_rows([(1, None), (2, 1.5)], [(1, 1.5), (2, 1.5)])

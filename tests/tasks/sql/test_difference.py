@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from benchmarks.sql_mutants import mutants
 from finetune_flows.tasks.sql.difference import differences
+from finetune_flows.tasks.sql.difference_kinds import MOST_CHARACTERS, DifferenceKind
 from finetune_flows.tasks.sql.normalise import normal_form
 from finetune_flows.tasks.sql.query import parse_query
 from finetune_flows.tasks.sql.schema import read_schema
-from finetune_flows.tasks.sql.wording import MOST_CHARACTERS, DifferenceKind
 
 STAFF = (
     "CREATE TABLE emp (id INTEGER, name TEXT, age INTEGER); CREATE TABLE dept (no INTEGER, emp_id INTEGER, title TEXT)"

@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.generators.sqlite import SQLiteGenerator
 
-_PARTS = {
+PARTS = {
     "YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M", "SECOND": "%S",
     "DOW": "%w", "DOY": "%j", "EPOCH": "%s",
 }  # fmt: skip
@@ -19,19 +19,19 @@ _STEPS = {
     "YEAR": (1, "years"), "QUARTER": (3, "months"), "MONTH": (1, "months"), "WEEK": (7, "days"), "DAY": (1, "days"),
     "HOUR": (1, "hours"), "MINUTE": (1, "minutes"), "SECOND": (1, "seconds"),
 }  # fmt: skip
-_STARTS = {"YEAR": ", 'start of year'", "MONTH": ", 'start of month'", "DAY": ""}
+STARTS = {"YEAR": ", 'start of year'", "MONTH": ", 'start of month'", "DAY": ""}
 
 Transform = Callable[[Any, Any], str]
 
 
 def _part(unit: str) -> Transform:
     """A function of a date that is one of its numbers."""
-    return lambda self, node: f"CAST(STRFTIME('{_PARTS[unit]}', {self.sql(node, 'this')}) AS INTEGER)"
+    return lambda self, node: f"CAST(STRFTIME('{PARTS[unit]}', {self.sql(node, 'this')}) AS INTEGER)"
 
 
 def _extract(self: SQLiteGenerator, node: exp.Extract) -> str:
     unit = node.name.upper()
-    if unit not in _PARTS:
+    if unit not in PARTS:
         return self.function_fallback_sql(node)
     return _part(unit)(self, exp.Paren(this=node.expression))
 
@@ -67,7 +67,7 @@ def _plus_interval(sign: int, otherwise: str) -> Transform:
 
 def _truncate(self: SQLiteGenerator, node: exp.TimestampTrunc | exp.DateTrunc) -> str:
     unit = node.text("unit").upper()
-    return f"DATE({self.sql(node, 'this')}{_STARTS[unit]})" if unit in _STARTS else self.function_fallback_sql(node)
+    return f"DATE({self.sql(node, 'this')}{STARTS[unit]})" if unit in STARTS else self.function_fallback_sql(node)
 
 
 def _anonymous(self: SQLiteGenerator, node: exp.Anonymous) -> str:

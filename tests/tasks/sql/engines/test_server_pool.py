@@ -46,7 +46,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where servers put their folders: short, for the path of a socket, and open to the user that they run as."""
     with tempfile.TemporaryDirectory(prefix="sql-", dir="/tmp") as path:
         Path(path).chmod(0o777)
-        monkeypatch.setattr("finetune_flows.tasks.sql.engines.servers.MEMORY_FOLDER", Path(path))
+        monkeypatch.setattr("finetune_flows.tasks.sql.engines.private_server.MEMORY_FOLDER", Path(path))
         yield Path(path)
 
 
@@ -97,7 +97,7 @@ def test_one_call_judges_pairs_of_all_dialects() -> None:
 
 
 def test_without_the_programs_the_outcome_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finetune_flows.tasks.sql.engines.servers.reachable", lambda _: False)
+    monkeypatch.setattr("finetune_flows.tasks.sql.engines.private_server.reachable", lambda _: False)
     monkeypatch.setattr("finetune_flows.tasks.sql.engines.postgres_server.reachable", lambda _: False)
     monkeypatch.setattr("finetune_flows.tasks.sql.engines.mysql_server.reachable", lambda _: False)
     with SqlWorkers(1) as pool:

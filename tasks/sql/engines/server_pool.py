@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from finetune_flows.tasks.sql.engines.contract import EngineMissing
-from finetune_flows.tasks.sql.engines.servers import Server
+from finetune_flows.tasks.sql.engines.private_server import Server
 
 
 class Servers:

@@ -1,0 +1,27 @@
+"""What `doctor` says of the engines that judge SQL."""
+
+import sqlite3
+
+import pytest
+
+from finetune_flows.tasks.platforms import doctor
+from finetune_flows.tasks.preflight.findings import Finding
+
+
+def sql_judge() -> Finding:
+    return next(finding for finding in doctor.examine() if finding.what == "SQL judge")
+
+
+def test_each_dialect_has_its_engine_named() -> None:
+    found = sql_judge()
+    assert f"sqlite: SQLite {sqlite3.sqlite_version}; duckdb: DuckDB " in found.found
+    assert found.ok
+
+
+def test_a_missing_engine_is_no_fault_and_comes_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("finetune_flows.tasks.sql.engines.private_server.os.access", lambda *_: False)
+    found = sql_judge()
+    assert "mysql: by translation to SQLite" in found.found
+    assert "for mysql: pip install 'finetune-flows[databases]' and apt install mariadb-server" in found.advice
+    assert found.ok
