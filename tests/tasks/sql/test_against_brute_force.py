@@ -46,7 +46,7 @@ def value(kind: str, known: list[Any], rng: random.Random) -> Any:
         dates = [each for each in known if isinstance(each, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", each)]
         day = date.fromisoformat(rng.choice(dates)) if dates and rng.random() < 0.7 else date(2020, 1, 1)
         return (day + timedelta(rng.choice((0, 0, 1, -1, 400)))).isoformat() if day.year < 9000 else day.isoformat()
-    if kind in ("INTEGER", "REAL", "INT", "FLOAT"):
+    if kind in ("INTEGER", "INT", "REAL", "FLOAT", "DOUBLE"):
         numbers = [each for each in known if isinstance(each, int)]
         return rng.choice(numbers) if numbers and rng.random() < 0.7 else rng.randint(-3, 9)
     texts = [each for each in known if isinstance(each, str) and len(each) <= 20]
