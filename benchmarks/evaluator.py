@@ -2,9 +2,11 @@
 
     python -m benchmarks.evaluator ROWS.jsonl --dialect mysql
     python -m benchmarks.evaluator examples/text-to-sql/rows.jsonl --rows 200
+    python -m benchmarks.evaluator PAIRS.jsonl --only kill_rate
 
-Prints one JSON object with, for each part of the rows (all of them, or where a NAME.provenance.tsv lies beside NAME.jsonl
-the words before the colon in its column `group`):
+Rows have a `context` (or `schema`) and an `answer` (or `gold`). Prints one JSON object with, for each part of the rows (those
+of each dialect, where they name one; the words before the colon in column `group` of NAME.provenance.tsv, where that lies
+next to NAME.jsonl; else all of them):
 
     kill_rate   single wrong changes that are found out, harmless rewrites that are refused
     agreement   with Spider's test-suite rules on the same databases: as we judge, and by rules set like Spider's
@@ -40,7 +42,12 @@ Rows = Sequence[Mapping[str, str]]
 def read_parts(path: Path) -> dict[str, list[dict[str, str]]]:
     """The rows of a file, by part."""
     with path.open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+        rows = [_read(json.loads(line)) for line in lines]
+    if all("dialect" in row for row in rows):
+        return {
+            dialect: list({tuple(row.items()): row for row in rows if row["dialect"] == dialect}.values())
+            for dialect in sorted({row["dialect"] for row in rows})
+        }
     provenance = path.with_name(f"{path.stem}.provenance.tsv")
     if not provenance.exists():
         return {"all": rows}
@@ -50,6 +57,11 @@ def read_parts(path: Path) -> dict[str, list[dict[str, str]]]:
     for name, row in zip(names, rows, strict=True):
         parts.setdefault(name, []).append(row)
     return parts
+
+
+def _read(given: Mapping[str, str]) -> dict[str, str]:
+    row = {"context": given.get("context") or given["schema"], "answer": given.get("answer") or given["gold"]}
+    return row | ({"dialect": given["dialect"]} if "dialect" in given else {})
 
 
 def measure_scoring(rows: Rows, dialect: str, databases: int, seed: int) -> dict[str, Any]:
@@ -89,8 +101,8 @@ def _cpu_seconds() -> float:
 def main() -> None:
     """Reads the rows, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path, help="JSON lines with context and answer")
-    parser.add_argument("--dialect", default="sqlite")
+    parser.add_argument("path", type=Path, help="JSON lines with context and answer, or schema and gold")
+    parser.add_argument("--dialect", default="sqlite", help="of rows that name none")
     parser.add_argument("--rows", type=int, default=0, help="so many rows of each part, drawn by seed; 0: all")
     parser.add_argument("--agreement-rows", type=int, default=100, help="the same, for the agreement")
     parser.add_argument("--databases", type=int, default=5)
@@ -99,18 +111,23 @@ def main() -> None:
     options = parser.parse_args()
     parts = {name: _sample(rows, options.rows, options.seed) for name, rows in read_parts(options.path).items()}
     few = {name: _sample(rows, options.agreement_rows, options.seed) for name, rows in parts.items()}
-    everything = [row for rows in parts.values() for row in rows]
-    settings = {"dialect": options.dialect, "databases": options.databases, "seed": options.seed}
+    dialects = {name: rows[0].get("dialect", options.dialect) for name, rows in parts.items()}
+    settings = {"databases": options.databases, "seed": options.seed}
     measures: dict[str, Callable[[], Any]] = {
-        "kill_rate": lambda: {name: asdict(measure(rows, **settings)) for name, rows in parts.items()},
+        "kill_rate": lambda: {name: asdict(measure(rows, dialects[name], **settings)) for name, rows in parts.items()},
         "agreement": lambda: {
             name: {
-                "ours": asdict(measure_agreement(rows, **settings)),
-                "set like Spider's": asdict(measure_agreement(rows, **settings, rules=LIKE_SPIDER)),
+                "ours": asdict(measure_agreement(rows, dialects[name], **settings)),
+                "set like Spider's": asdict(measure_agreement(rows, dialects[name], **settings, rules=LIKE_SPIDER)),
             }
             for name, rows in few.items()
         },
-        "scoring": lambda: measure_scoring(everything, **settings),
+        "scoring": lambda: {
+            dialect: measure_scoring(
+                [row for name, rows in parts.items() for row in rows if dialects[name] == dialect], dialect, **settings
+            )
+            for dialect in sorted(set(dialects.values()))
+        },
     }
     found = {name: run() for name, run in measures.items() if not options.only or name in options.only}
     print(json.dumps({"settings": settings, **found}, indent=2, ensure_ascii=False))

@@ -5,6 +5,7 @@
 """
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 import sqlglot
@@ -21,13 +22,14 @@ SWAPS: dict[type[exp.Expr], type[exp.Expr]] = {
 MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.EQ: exp.EQ, exp.NEQ: exp.NEQ, exp.GT: exp.LT, exp.LT: exp.GT, exp.GTE: exp.LTE, exp.LTE: exp.GTE,
 }  # fmt: skip
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 CLAUSES = ("where", "group", "having", "order", "limit", "distinct")
 
 
 def mutants(query: str, dialect: str, columns: Sequence[str], rng: random.Random, most: int = 12) -> list[Change]:
     """At most so many different mutants, drawn by `rng`, in the dialect of the query. `columns`: names to swap in."""
     tree = sqlglot.parse_one(query, read=dialect)
-    found = {text: kind for kind, text in _changed(tree, dialect, lambda node: _node_mutants(node, columns))}
+    found = {text: kind for kind, text in changed(tree, dialect, lambda node: _node_mutants(node, columns))}
     found.pop(tree.sql(dialect=dialect), None)
     changes = sorted((kind, text) for text, kind in found.items())
     return rng.sample(changes, min(most, len(changes)))
@@ -36,12 +38,12 @@ def mutants(query: str, dialect: str, columns: Sequence[str], rng: random.Random
 def rewrites(query: str, dialect: str) -> list[Change]:
     """Queries that mean the same: swapped sides, swapped AND, quoted numbers, double negation, COUNT(1), an alias."""
     tree = sqlglot.parse_one(query, read=dialect)
-    found = {text: kind for kind, text in _changed(tree, dialect, _node_rewrites)}
+    found = {text: kind for kind, text in changed(tree, dialect, _node_rewrites)}
     found.pop(tree.sql(dialect=dialect), None)
     return [(kind, text) for text, kind in found.items()]
 
 
-def _changed(
+def changed(
     tree: exp.Expr, dialect: str, changes: Callable[[exp.Expr], Iterator[tuple[str, exp.Expr | None]]]
 ) -> Iterator[Change]:
     """The query once for each change of one of its nodes; None stands for dropping the node."""
@@ -71,13 +73,12 @@ def _node_mutants(node: exp.Expr, columns: Sequence[str]) -> Iterator[tuple[str,
     if isinstance(node, exp.And | exp.Or):
         yield "dropped condition", node.left.copy()
         yield "dropped condition", node.right.copy()
-    if isinstance(node, exp.Ordered):
+    if isinstance(node, exp.Ordered) and not node.find_ancestor(exp.WithinGroup):
         yield "order", exp.Ordered(this=node.this.copy(), desc=not node.args.get("desc"))
-    if isinstance(node, exp.Count) and not isinstance(node.this, exp.Distinct):
-        yield (
-            "distinct",
-            exp.Count(this=exp.Distinct(expressions=[node.this.copy()])) if isinstance(node.this, exp.Column) else None,
-        )
+    if isinstance(node, exp.Count) and isinstance(node.this, exp.Column):
+        yield "distinct", exp.Count(this=exp.Distinct(expressions=[node.this.copy()]))
+    elif isinstance(node, exp.Count) and isinstance(node.parent, exp.Select):
+        yield "column", None
     if node.arg_key in CLAUSES and isinstance(node.parent, exp.Query):
         yield f"no {node.arg_key.upper()}", None
     if isinstance(node, exp.Select) and _may_repeat_rows(node):
@@ -86,8 +87,15 @@ def _node_mutants(node: exp.Expr, columns: Sequence[str]) -> Iterator[tuple[str,
         for name in columns:
             if name.lower() != node.name.lower():
                 yield "column", exp.column(name, table=node.table or None)
-    if isinstance(node, exp.Literal):
+    if isinstance(node, exp.Literal) and _decides(node):
         yield from _constant_mutants(node)
+
+
+def _decides(constant: exp.Literal) -> bool:
+    """Whether a value matters: not below EXISTS. Intervals and dates are changed in `sql_value_mutants`."""
+    if isinstance(constant.parent, exp.Interval | exp.IntervalOp | exp.Neg) or DATE.fullmatch(constant.name):
+        return False
+    return not (isinstance(constant.parent, exp.Select) and isinstance(constant.parent.parent, exp.Exists))
 
 
 def _may_repeat_rows(select: exp.Select) -> bool:
@@ -119,11 +127,17 @@ def _node_rewrites(node: exp.Expr) -> Iterator[tuple[str, exp.Expr | None]]:
         yield "count(1)", exp.Count(this=exp.Literal.number(1))
     if isinstance(node, exp.Literal) and _beside_column(node):
         yield "quoted number", exp.Literal.string(node.this)
-    if isinstance(node, exp.Column) and node.arg_key == "expressions" and isinstance(node.parent, exp.Select):
+    if isinstance(node, exp.Column) and node.arg_key == "expressions" and _is_outermost(node.parent):
         yield "alias", exp.alias_(node.copy(), "answer")
 
 
+def _is_outermost(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Select) and node.parent is None
+
+
 def _beside_column(node: exp.Literal) -> bool:
-    """A number compared with a column: its column's type decides, so quotes change nothing."""
+    """A number compared with a column: its column's type decides, so quotes change nothing. A computed one has none in SQLite."""
+    if node.root().find(exp.CTE, exp.Subquery):
+        return False
     compared = isinstance(node.parent, exp.EQ | exp.GT | exp.GTE | exp.LT | exp.LTE)
     return compared and not node.is_string and isinstance(node.parent.this, exp.Column)  # type: ignore[union-attr]

@@ -3,14 +3,14 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Json, out
+from finetune_flows.flows.cli.common import Json, err, out
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.evaluation.pairs import PairVerdict
@@ -25,7 +25,7 @@ def judge(
         ),
     ],
     dialect: Annotated[
-        str, typer.Option(help="Dialect of rows that name none: sqlite, duckdb, postgres or mysql.")
+        Literal["sqlite", "duckdb", "postgres", "mysql"], typer.Option(help="Dialect of rows that name none.")
     ] = "sqlite",
     databases: Annotated[int, typer.Option(min=1, max=50, help="Databases to make up for each pair.")] = 5,
     password_variable: Annotated[
@@ -38,39 +38,54 @@ def judge(
     A pair is judged in its dialect's own engine, on databases made up from its schema, or on the database in column db.
     With --json, one JSON object a line for each row, in order.
 
-    Exit codes: 0 all rows have a verdict, 2 rows of the file cannot be used.
+    Exit codes: 0 all rows have a verdict, 2 the file or rows of it cannot be used, 130 interrupted.
 
-    Example: finetune judge examples/judge/pairs.jsonl --dialect postgres
+    Example: finetune judge examples/judge/pairs.jsonl
     """
     from finetune_flows.tasks.evaluation.pairs import judge_pairs, read_pairs
 
     verdicts = judge_pairs(read_pairs(file, dialect), databases, password_variable)
-    if as_json:
-        for verdict in verdicts:
-            sys.stdout.write(json.dumps(verdict.model_dump(mode="json"), ensure_ascii=False) + "\n")
-            sys.stdout.flush()
-        return
-    show(list(verdicts))
+    try:
+        if as_json:
+            print_verdicts(verdicts)
+        else:
+            show(list(verdicts))
+    except KeyboardInterrupt:
+        err.print("finetune: interrupted")
+        raise typer.Exit(130) from None
+
+
+def print_verdicts(verdicts: "Iterable[PairVerdict]") -> None:
+    """One JSON object a line, each as soon as it is known."""
+    for verdict in verdicts:
+        sys.stdout.write(json.dumps(verdict.model_dump(mode="json"), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
 
 
 def show(verdicts: "Sequence[PairVerdict]") -> None:
     """A table of the pairs that are not right, then the scores."""
+    listed = [(number, each) for number, each in enumerate(verdicts, 1) if each.verdict != "right"]
+    if listed:
+        table = Table("row", "verdict", "kind", title="Pairs that are not right", title_justify="left")
+        table.add_column("reason", overflow="fold")
+        for number, each in listed:
+            kind = each.kind.removeprefix("not evaluable: ")
+            table.add_row(str(number), each.verdict.replace("_", " "), kind, each.reason)
+        out.print(table)
+    evaluable = [each for each in verdicts if each.verdict != "not_evaluable"]
+    engines = Counter(each.engine for each in evaluable)
+    out.print(f"execution      {_share([each.verdict == 'right' for each in evaluable])}")
+    out.print(f"valid SQL      {_share([each.verdict != 'invalid' for each in evaluable])}")
+    out.print(f"not evaluable  {len(verdicts) - len(evaluable)} of {len(verdicts)}")
+    if evaluable:
+        out.print(f"judged in      {', '.join(f'{name} ({count})' for name, count in engines.most_common())}")
+
+
+def _share(outcomes: Sequence[bool]) -> str:
     from finetune_flows.tasks.base.statistics import Proportion
     from finetune_flows.tasks.reporting.words import with_interval
 
-    listed = [(number, each) for number, each in enumerate(verdicts, 1) if each.verdict != "right"]
-    if listed:
-        table = Table("row", "verdict", "kind", "reason", title="Pairs that are not right", title_justify="left")
-        for number, each in listed:
-            table.add_row(str(number), each.verdict.replace("_", " "), each.kind, each.reason)
-        out.print(table)
-    evaluable = [each for each in verdicts if each.verdict != "not_evaluable"]
-    right = Proportion.among(each.verdict == "right" for each in evaluable)
-    valid = Proportion.among(each.verdict != "invalid" for each in evaluable)
-    engines = Counter(each.engine for each in evaluable)
-    out.print(f"execution      {with_interval(right)}, n = {right.n}")
-    out.print(f"valid SQL      {with_interval(valid)}, n = {valid.n}")
-    out.print(f"not evaluable  {len(verdicts) - len(evaluable)} of {len(verdicts)}")
-    out.print(
-        f"judged in      {', '.join(f'{name} ({count})' for name, count in engines.most_common()) or 'no engine'}"
-    )
+    if not outcomes:
+        return "no pair could be judged"
+    share = Proportion.among(outcomes)
+    return f"{with_interval(share)}, n = {share.n}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import AliasChoices, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -24,6 +24,7 @@ Dialect = Literal["sqlite", "duckdb", "postgres", "mysql"]
 Verdict = Literal["right", "wrong", "invalid", "not_evaluable"]
 
 MOST_PROBLEMS = 20
+MOST_CHARACTERS = 80  # of a row in a reason
 _OTHER_NAMES = {"postgresql": "postgres", "mariadb": "mysql", "sqlite3": "sqlite"}
 _SECONDS, _ROWS = 10.0, 20_000  # of one query on a database that somebody has
 
@@ -35,7 +36,9 @@ class PairRow(Frozen):
     model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=False)
 
     context: str | None = Field(None, validation_alias=AliasChoices("schema", "context"), description="DDL.")
-    db: str | None = Field(None, description="SQLite file, or URL of a database, to judge on instead of made-up rows.")
+    db: str | None = Field(
+        None, description="SQLite or DuckDB file, or URL of a database, to judge on instead of made-up rows."
+    )
     gold: str = Field(min_length=1, validation_alias=AliasChoices("gold", "answer"))
     prediction: str = Field(description="The query, or a model's answer that contains one.")
     dialect: Dialect
@@ -80,9 +83,12 @@ def read_pairs(path: Path, dialect: str) -> list[PairRow]:
         if row.values is None:
             problems.append(f"line {row.line}: {': '.join(filter(None, row.problem or ('cannot be read',)))}")
             continue
+        given = {name: value for name, value in row.values.items() if value is not None}
+        if "prediction" in row.values:
+            given.setdefault("prediction", "")  # a model that gave no answer
+        given.setdefault("dialect", _dialect_of(given.get("db"), dialect))
         try:
-            given = {name: value for name, value in row.values.items() if value is not None}
-            pairs.append(PairRow.model_validate({"dialect": dialect} | given))
+            pairs.append(PairRow.model_validate(given))
         except ValidationError as error:
             problems += [f"line {row.line}: {_words(each)}" for each in error.errors()]
     if problems:
@@ -92,6 +98,11 @@ def read_pairs(path: Path, dialect: str) -> list[PairRow]:
     if not pairs:
         raise DatasetError(f"{path}: holds no rows")
     return pairs
+
+
+def _dialect_of(database: object, otherwise: str) -> str:
+    """What a database speaks, where its URL says so."""
+    return DIALECTS.get(database.partition("://")[0], otherwise) if isinstance(database, str) else otherwise
 
 
 def judge_pairs(
@@ -111,39 +122,68 @@ def judge_pairs(
 
 
 def _to_judge(pair: PairRow, databases: int, password_variable: str | None) -> SqlPair | RealPair:
-    prediction = extract_sql(pair.prediction)
+    prediction = extract_sql(pair.prediction, pair.dialect)
     if pair.db:
-        database = RealDatabase(pair.db, password_variable if "://" in pair.db else None, _SECONDS, _ROWS)
+        is_duckdb = pair.dialect == "duckdb" and "://" not in pair.db
+        source = f"duckdb:///{Path(pair.db).expanduser().absolute()}" if is_duckdb else pair.db
+        database = RealDatabase(source, password_variable if "://" in source else None, _SECONDS, _ROWS)
         return RealPair(pair.gold, prediction, pair.dialect, database)
     return SqlPair(pair.context or "", pair.gold, prediction, pair.dialect, databases)
 
 
 def _verdict(pair: SqlPair | RealPair, outcome: SqlOutcome, databases: int) -> PairVerdict:
+    kind = kind_of(pair.prediction, outcome)
+    verdict, reason = _judged(outcome, kind)
+    if verdict == "right":
+        where = "the database" if isinstance(pair, RealPair) else f"{databases} made-up databases"
+        reason = f"returns the gold's rows on {where}"
     engine = outcome.engine or (pair.database.dialect if isinstance(pair, RealPair) else pair.dialect)
-    where = "that database" if isinstance(pair, RealPair) else f"{databases} made-up databases"
-    verdict, reason = _judged(outcome, where)
+    if isinstance(pair, RealPair) and engine != pair.dialect and verdict != "not_evaluable":
+        reason += f" (both translated from {pair.dialect} to {engine})"
     if outcome.translated and verdict != "not_evaluable":
         reason += f" (translated to SQLite: {outcome.translated})"
     return PairVerdict(
         verdict=verdict,
         reason=reason,
         engine=engine,
-        kind=kind_of(pair.prediction, outcome),
+        kind=kind,
         differences=outcome.differences,
         rows=outcome.telling,
     )
 
 
-def _judged(outcome: SqlOutcome, where: str) -> tuple[Verdict, str]:
+def _judged(outcome: SqlOutcome, kind: str) -> tuple[Verdict, str]:
+    """The verdict and why, except of a right prediction."""
     if outcome.obstacle:
         return "not_evaluable", outcome.detail or _OBSTACLES[outcome.obstacle]
     if not outcome.valid:
-        return "invalid", outcome.error or "it does not run"
+        no_query = kind in ("no query", "no answer")
+        return "invalid", "the answer holds no query" if no_query else outcome.error or "it does not run"
     if outcome.execution:
-        return "right", f"returns the gold's rows on {where}"
+        return "right", ""
     if outcome.caseless:
         return "wrong", "returns the gold's rows but for the case of letters"
-    return "wrong", f"returns other rows than the gold on {where}"
+    return "wrong", _told(outcome.telling) if outcome.telling else "returns other rows than the gold"
+
+
+def _told(telling: Telling) -> str:
+    """What both returned on the database that tells them apart."""
+    gold, prediction = telling["gold"], telling["prediction"]
+    if telling["error"]:
+        return telling["error"]
+    if telling["gold_rows"] != telling["prediction_rows"]:
+        return f"returns {_rows(telling['prediction_rows'])}, the gold {_rows(telling['gold_rows'])}"
+    if sorted(gold) == sorted(prediction):
+        return "returns the gold's rows in another order"
+    return f"returns ({_cut(prediction[0])}), the gold ({_cut(gold[0])})"
+
+
+def _cut(row: str) -> str:
+    return row if len(row) <= MOST_CHARACTERS else row[: MOST_CHARACTERS - 3] + "..."
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 _OBSTACLES = {
@@ -157,6 +197,12 @@ _OBSTACLES = {
 }
 
 
+_FAULTS = {"missing": "missing", "string_too_short": "empty", "string_type": "not text"}
+
+
 def _words(error: "ErrorDetails") -> str:
     place, message = ".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")
+    if error["type"] == "literal_error":
+        message = f"{error['input']!r} is none of {', '.join(get_args(Dialect))}"
+    message = _FAULTS.get(error["type"], message)
     return f"{place}: {message}" if place else message

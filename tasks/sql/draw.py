@@ -37,6 +37,8 @@ PROFILES = (
 FIRST_SET = 6
 """Databases after these are drawn when they told too little; every other three then hold no NULL, which may be why."""
 NULL_AMONG_MATCHES = 0.6
+NULL_COUNTS = 4
+"""Columns side by side differ by up to three in the number of their NULLs, those four apart in the next such database."""
 GAP_SHARE = 0.6
 MANY_TABLES = 4
 MOST_ROWS = 250
@@ -49,7 +51,7 @@ class Draw:
     def __init__(self, schema: Schema, facts: QueryFacts, seed: int) -> None:
         self.schema, self.facts, self.groups = schema, facts, linked_columns(schema, facts)
         self.random = random.Random(seed)
-        self.profile = PROFILES[seed % len(PROFILES)]
+        self.profile, self.round = PROFILES[seed % len(PROFILES)], seed // len(PROFILES)
         if seed >= FIRST_SET and seed // len(PROFILES) % 2 == 0:
             self.profile = replace(self.profile, nulls=0.0)
         self.most = self.profile.rows // (2 if len(schema.tables) >= MANY_TABLES else 1)
@@ -239,8 +241,7 @@ class Draw:
             if column not in self.nullable or column in self.keys or len(rows) < 2:
                 continue
             conditions = self.facts.conditions.get(column)
-            largest = self.profile.skewed and column in self.facts.grouped  # NULL may be the largest group
-            for _ in range(max(1, round((0.5 if largest else self.profile.nulls) * len(rows)))):
+            for _ in range(self._nulls_in(column, j, len(rows))):
                 if conditions or not matching or self.random.random() > NULL_AMONG_MATCHES:
                     i = self._miss(rows, matching) if conditions else self.random.randrange(len(rows))
                 else:
@@ -249,6 +250,14 @@ class Draw:
                     source = self.random.choice([k for k in range(len(rows)) if k != i])
                     rows[i] = list(rows[source])
                 rows[i][j] = None
+
+    def _nulls_in(self, column: Column, place: int, rows: int) -> int:
+        """How many. COUNT of two columns would be the same if both had equally many in every database."""
+        if not self.profile.skewed:
+            return max(1, round(self.profile.nulls * rows))
+        largest = column in self.facts.grouped  # NULL may be the largest group
+        more = (place // NULL_COUNTS if self.round % 2 else place) % NULL_COUNTS
+        return max(1, round((0.5 if largest else self.profile.nulls) * rows)) + more
 
     def _miss(self, rows: list[Row], matching: list[int]) -> int:
         misses = [i for i in range(len(rows)) if i not in matching]
