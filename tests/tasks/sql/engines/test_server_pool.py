@@ -67,8 +67,8 @@ def test_a_server_starts_with_the_first_pair_and_ends_with_the_pool(folder: Path
 def test_a_server_ends_when_its_owner_is_killed(folder: Path, dialect: str) -> None:
     code = f"""
 import pathlib, time
-from finetune_flows.tasks.sql.engines import servers
-servers.MEMORY_FOLDER = pathlib.Path({str(folder)!r})
+from finetune_flows.tasks.sql.engines import private_server
+private_server.MEMORY_FOLDER = pathlib.Path({str(folder)!r})
 from finetune_flows.tasks.sql.workers import SqlPair, SqlWorkers
 with SqlWorkers(1) as pool:
     print(pool.judge(SqlPair({CONTEXT!r}, {GOLD!r}, {GOLD!r}, {dialect!r}, 1)).translated, flush=True)
