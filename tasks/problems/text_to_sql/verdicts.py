@@ -14,6 +14,7 @@ that against it. A row is not evaluable if its gold query does not run, returns 
 that depend on storage order: its `execution` is None, and such rows are counted separately.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -33,20 +34,16 @@ from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
 from finetune_flows.tasks.sql.query_features import SeenTables, question_length
 from finetune_flows.tasks.sql.workers import SqlWorkers
 
-_FAILURES = {
-    "no such table": "unknown table",
-    "no such column": "unknown column",
-    "ambiguous column": "ambiguous column",
-    "no such function": "unknown function",
-    "syntax error": "does not parse",
-    "incomplete input": "does not parse",
-    "unrecognized token": "does not parse",
-    "stopped after": "over a limit",
-    "returns more than": "over a limit",
-    "needs more than": "over a limit",
-    "killed": "over a limit",
-}
-"""Kinds by words in the error of SQLite or the sandbox. For any other error the kind is "does not run"."""
+_FAILURES = (
+    # Engines say the same in other words: SQLite, DuckDB, PostgreSQL, MariaDB.
+    (r"no such function|Function with name|^function .* does not exist|for routine", "unknown function"),
+    (r"ambiguous", "ambiguous column"),
+    (r"no such table|Table with name|relation .* does not exist|Table .* doesn't exist", "unknown table"),
+    (r"no such column|Referenced column|column .* does not exist|Unknown column", "unknown column"),
+    (r"syntax error|error in your SQL syntax|incomplete input|unrecognized token", "does not parse"),
+    (r"stopped after|returns more than|needs more than|killed", "over a limit"),
+)
+"""Kinds by words in the error of the engine or the sandbox, the first that fits. Any other error "does not run"."""
 
 
 def judge(
@@ -151,7 +148,7 @@ def kind_of(sql: str, outcome: SqlOutcome) -> str:
         return "no query" if sql else "no answer"
     if not outcome.valid:
         error = outcome.error or ""
-        return next((kind for words, kind in _FAILURES.items() if words in error), "does not run")
+        return next((kind for words, kind in _FAILURES if re.search(words, error, re.IGNORECASE)), "does not run")
     return outcome.differences[0]["kind"] if outcome.differences else "otherwise"
 
 

@@ -170,3 +170,19 @@ def test_a_query_in_another_dialect_than_the_database_is_translated_and_says_so(
     (verdict,) = judged({"db": str(tmp_path / "shop.db"), "gold": query, "prediction": query}, dialect="postgres")
     assert verdict.verdict == "right"
     assert "translated from postgres to sqlite" in verdict.reason
+
+
+BROKEN = {
+    "unknown column": "SELECT city FROM parcels",
+    "unknown table": "SELECT town FROM letters",
+    "ambiguous column": "SELECT town FROM parcels a, parcels b",
+    "unknown function": "SELECT upside_down(town) FROM parcels",
+    "does not parse": "SELECT town FROM parcels WHERE (",
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_is_wrong_with_a_query_has_one_name_whatever_its_engine_says(dialect: str) -> None:
+    verdicts = judged(*(row(prediction=query) for query in BROKEN.values()), dialect=dialect)
+    assert [verdict.verdict for verdict in verdicts] == ["invalid"] * len(BROKEN)
+    assert [verdict.kind for verdict in verdicts] == list(BROKEN)
