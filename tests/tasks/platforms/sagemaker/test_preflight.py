@@ -76,7 +76,7 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_remedy(emulator:
         "quota: ml.g4dn.xlarge for training job usage: 0, needed 1. Next: ask for 1 at https://",
         "quota: ml.g5.2xlarge for endpoint usage: 0, needed 1",
         "memory, training: does not fit on ml.g4dn.xlarge (T4, 15 GiB)",
-        "budget: max_usd: no price is known for ml.g5.3xlarge",
+        "budget: max_usd: the price of ml.g5.3xlarge is unknown",
     ):
         assert words in told, f"{words}\n\n{told}"
 
