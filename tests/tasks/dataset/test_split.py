@@ -244,5 +244,5 @@ def test_rows_are_drawn_by_seed(tmp_path: Path) -> None:
 
 
 def test_a_slice_column_that_no_row_has_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"'kinds', the dataset\.slice_column"):
+    with pytest.raises(DatasetError, match=r"'kinds'; check dataset\.slice_column"):
         build(write_jsonl(tmp_path / "rows.jsonl", sound_rows()), tmp_path / "out", slice_column="kinds")
