@@ -119,7 +119,7 @@ def test_an_image_by_its_digest_is_found(emulator: Emulator) -> None:
 def test_a_bucket_of_another_region_is_told(emulator: Emulator) -> None:
     emulator.account.s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     assert (
-        "bucket: elsewhere in eu-west-1. Next: a job reads from its own region only"
+        "bucket: elsewhere in eu-west-1. Next: a job reads only from its own region"
         in refused("platform.bucket=elsewhere")[0]
     )
 
