@@ -51,7 +51,7 @@ class Prices:
         try:
             products = _products(self.session, self.region, instance_type)
         except (BotoCoreError, ClientError):
-            # Not permitted, or no network: use the table from now on, so that each further price does not wait in vain.
+            # Not permitted, or no network: use the table from now on, so that further prices do not wait for a time-out.
             self.session = None
             return None
         found = [price for product in products if _is_for(product, instance_type, use) for price in _on_demand(product)]

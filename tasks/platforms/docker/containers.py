@@ -54,13 +54,13 @@ def create(client: docker.DockerClient, section: DockerPlatform, program: Progra
         | threads
         | options.pop("environment", {}),
         user=f"{os.getuid()}:{os.getgid()}",
-        init=True,
+        init=True,  # Python as process 1 would ignore SIGTERM, and each stop would last the whole grace period
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         read_only=True,
         tmpfs={"/tmp": "rw,exec,mode=1777"},
         pids_limit=4096,
-        shm_size=_GIB,
+        shm_size=_GIB,  # Docker's default is 64 MB
         device_requests=_devices(section.gpus),
         log_config=LogConfig(type="json-file", config={"max-size": "50m", "max-file": "2"}),
         mem_limit=memory,

@@ -64,6 +64,7 @@ def engine_errors(doing: str) -> Iterator[None]:
 
 def _translated(error: APIError, doing: str) -> FinetuneError:
     words = _words(error)
+    # docker-py raises the same class for all of these, so only the engine's message tells them apart.
     if "could not select device driver" in words or "Unknown runtime specified nvidia" in words:
         return EnvironmentProblem(NO_GPU)
     if "no space left on device" in words:

@@ -79,6 +79,7 @@ def pip_settings() -> dict[str, str]:
 
 def _named(client: docker.DockerClient, name: str) -> str:
     with engine_errors(f"looking for image {name}"):
+        # First on this machine: an image that is already here needs no registry.
         try:
             client.images.get(name)
         except ImageNotFound:

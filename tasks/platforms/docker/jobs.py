@@ -118,6 +118,7 @@ class DockerJobs(Place):
         reason = (
             "deadline" if state["ExitCode"] == _TIMED_OUT else self._out_of_memory() if state["OOMKilled"] else None
         )
+        # Before the container goes, so that a crash in between loses nothing.
         write_json(folder / "exit.json", {"exit_code": state["ExitCode"], "reason": reason, "error": state["Error"]})
         remove(container)
 

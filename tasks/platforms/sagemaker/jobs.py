@@ -94,6 +94,7 @@ class SageMakerJobs(Place):
     def _state(self, name: str, described: dict[str, Any] | None) -> JobState:
         if described is None:
             return JobState(status="absent")
+        # AWS may add statuses, so an unknown one counts as running.
         status = _STATUS.get(described["TrainingJobStatus"], "running")
         if status == "completed" and not self._has_model(described):
             return JobState(status="failed", failure="its model is no longer in S3")
@@ -201,6 +202,7 @@ def code_files() -> dict[str, Path]:
 
 
 def _model_uri(described: dict[str, Any]) -> str:
+    # As AWS reports it, not built from the job's name: AWS decides the folders below our output prefix.
     return str(described["ModelArtifacts"]["S3ModelArtifacts"]).rstrip("/") + "/"
 
 

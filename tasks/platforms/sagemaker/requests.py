@@ -33,6 +33,7 @@ def training_job(clients: Clients, job: TrainingJob, channels: Mapping[str, str]
         "RoleArn": clients.role_arn,
         "HyperParameters": split_hyperparameters(job.hyperparameters)[0],
         "InputDataConfig": [_channel(name, uri) for name, uri in sorted(channels.items())],
+        # Uncompressed, so that an endpoint reads the weights where the job left them.
         "OutputDataConfig": {"S3OutputPath": f"{clients.home}/jobs", "CompressionType": "NONE"},
         "CheckpointConfig": {"S3Uri": checkpoint_uri(clients, job.checkpoints)},
         "ResourceConfig": _resources(section, instance),
@@ -105,6 +106,6 @@ def _resources(section: SageMakerPlatform, instance: str) -> Request:
 
 def _stopping(section: SageMakerPlatform, max_runtime_seconds: float) -> dict[str, int]:
     stopping = {"MaxRuntimeInSeconds": int(max_runtime_seconds)}
-    if section.spot:
+    if section.spot:  # AWS requires that the wait is at least the runtime
         stopping["MaxWaitTimeInSeconds"] = int(max_runtime_seconds + section.max_wait_hours * 3600)
     return stopping
