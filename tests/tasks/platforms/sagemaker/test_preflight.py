@@ -142,7 +142,7 @@ def test_without_credentials_the_plan_still_says_what_it_can(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     report = ahead()
-    assert found(report, "credentials")[0].advice.startswith("aws configure")
+    assert found(report, "credentials")[0].advice.startswith("run aws configure")
     assert report.requests[0].operation == "CreateTrainingJob"
     assert report.estimate.training.price is not None
     assert report.estimate.training.price.source.startswith("about")
