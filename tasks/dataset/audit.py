@@ -1,4 +1,4 @@
-"""What was found in the rows and what became of them."""
+"""The audit of a data set: how many rows were read, why rows were left out, and what training and test share."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _QUARANTINED = """
 
 
 class Lengths(Frozen):
-    """Tokens of prompt and answer together, over the rows that are used."""
+    """Tokens of prompt and answer together, over the usable rows."""
 
     median: int
     p90: int
@@ -38,48 +38,48 @@ class Leakage(Frozen):
     query templates: no query does, whatever its values and aliases. values of <column>: none does.
     texts, questions: no normalised text or question does."""
     split_by: str = "schema"
-    """What dataset.split_by calls that."""
+    """The same as a value of dataset.split_by."""
     seen_tables: int | None = None
     """Test rows with a table name that training rows have too; None where rows have no tables."""
     seen_templates: int | None = None
-    """Test rows whose query is, but for values and aliases, one of training; None where rows have no queries."""
+    """Test rows whose query occurs in training, values and aliases aside; None where rows have no queries."""
     seen_questions: int | None = None
-    """Test rows whose question, whatever its schema, is one of training."""
+    """Test rows whose question occurs in training, about whichever schema."""
     groups: int
     largest_group: int
     """Rows of the largest group."""
     shared_groups: int
-    """Groups in both train and test. 0, unless the test was given: then it says how much the schemas overlap."""
+    """Groups in both train and test. Always 0 without a test source; with one, it says how much the schemas overlap."""
     shared_questions: int
     """Normalised questions (with their schema) that occur in more than one split. Always 0."""
     dropped_from_train: int
-    """Rows of the source that ask what a row of the test source asks, or, with test_groups_apart, are in its groups."""
+    """Source rows that ask the same as a test row or, with test_groups_apart, are in a group of one."""
 
 
 class DatasetAudit(Frozen):
     """rows = usable + not_drawn + quarantined + exact, normalised and near duplicates + leakage.dropped_from_train."""
 
     sources: dict[str, str]
-    """SHA-256 of each file; revision and split of a hub data set."""
+    """SHA-256 of each file; for a hub data set, its revision and split."""
     seed: int
     rows: int
     """Rows read."""
     usable: int
-    """Rows in the three files."""
+    """Rows in the train, validation and test files together."""
     splits: dict[Split, int]
     quarantined: int
     quarantined_share: float
     steps: dict[str, int] = Field(default_factory=dict)
-    """Rows that each step of dataset.steps changed, the quarantined among them."""
+    """Rows that each step of dataset.steps changed, quarantined rows included."""
     reasons: dict[str, int]
     """Quarantined rows by reason, the most frequent first. A row with two reasons counts for both."""
     exact_duplicates: int
     normalised_duplicates: int
-    """Same but for case and white space."""
+    """Rows that differ from another only in case and white space."""
     near_duplicates: int = 0
-    """As similar as dataset.near_duplicates says, or more."""
+    """Rows at least as similar to another as dataset.near_duplicates."""
     conflicting_answers: int
-    """Quarantined, all of them: nobody knows which is right."""
+    """Rows that answer one question differently. All are quarantined, because nobody knows which is right."""
     not_drawn: int
     """Sound rows left out by dataset.max_rows."""
     leakage: Leakage
@@ -95,7 +95,7 @@ def make_audit(
     apart: Apart,
     changed: Mapping[str, int] | None = None,
 ) -> DatasetAudit:
-    """The audit of a split index. `rows`: how many were read."""
+    """The audit of an index after the split. `rows` is the number of rows read."""
     fates = dict(db.execute("SELECT fate, COUNT(*) FROM rows WHERE fate IS NOT NULL GROUP BY fate"))
     splits = dict(db.execute("SELECT split, COUNT(*) FROM rows WHERE split IS NOT NULL GROUP BY split"))
     quarantined = count_quarantined(db)
@@ -120,7 +120,7 @@ def make_audit(
 
 
 def count_quarantined(db: sqlite3.Connection) -> int:
-    """Rows that are unusable in themselves; a duplicate is not."""
+    """The number of unusable rows. A duplicate is not unusable in itself and does not count."""
     [(count,)] = db.execute(f"SELECT COUNT(DISTINCT n) FROM ({_QUARANTINED})")
     return int(count)
 
@@ -160,7 +160,7 @@ def _seen(db: sqlite3.Connection, what: str, source: str = "rows") -> int:
 
 
 def _lengths(db: sqlite3.Connection, limit: int) -> Lengths | None:
-    """Quantiles over a histogram, which is small however many rows there are."""
+    """Lengths of the rows in use; None without a tokenizer. The histogram is small, however many rows there are."""
     histogram = db.execute(
         "SELECT tokens, COUNT(*) FROM rows WHERE split IS NOT NULL AND tokens IS NOT NULL GROUP BY tokens ORDER BY tokens"
     ).fetchall()
@@ -172,7 +172,7 @@ def _lengths(db: sqlite3.Connection, limit: int) -> Lengths | None:
 
 
 def _quantile(histogram: list[tuple[int, int]], share: float) -> int:
-    """The least value that is not exceeded by this share of the rows."""
+    """The least value that this share of the rows does not exceed."""
     rank = share * sum(count for _, count in histogram)
     for value, count in histogram:
         rank -= count

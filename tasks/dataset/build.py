@@ -35,8 +35,8 @@ def build_dataset(
 ) -> DatasetAudit:
     """Writes train, validation and test Parquet, task.json, quarantine.jsonl and audit.json into the folder `out`.
 
-    Without a tokenizer lengths are not looked at. `on_progress` is told the stage (read, split, write) and how many
-    rows it has done.
+    Without a tokenizer, lengths are not checked. `on_progress` receives the stage (read, split or write) and the number
+    of rows that the stage has done.
 
     Raises:
         DatasetError: the source cannot be read, too large a share of the rows is unusable (quarantine.jsonl is written
@@ -70,7 +70,7 @@ def build_dataset(
 
 @contextmanager
 def _losers_written(file: TextIO, db: sqlite3.Connection) -> Iterator[None]:
-    """Even when the rows cannot be used: their reader wants to know why."""
+    """Lists the rows that lost to another row, also when the build fails: the list says why it failed."""
     try:
         yield
     finally:
@@ -94,13 +94,14 @@ def _write_splits(db: sqlite3.Connection, problem: Problem, out: Path, report: P
 def _write_papers(section: DatasetSection, problem: Problem, out: Path, audit: DatasetAudit) -> None:
     task = dict(problem.task(out / "train.parquet"))
     if not problem.generates:
-        task["cleaning"] = section.steps  # its server does the same to what it is asked
+        # The server cleans each request in the same way: the model must read there what it was trained on.
+        task["cleaning"] = section.steps
     (out / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
     (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def find_sources(section: DatasetSection) -> list[Source]:
-    """The source and, if there is one, the test source. On the hub the latter is the split `test` of the same revision."""
+    """The source, then the test source if the recipe names one. On the hub that is split `test` at the same revision."""
     sources = [find_source(section.source, section.revision, section.hub_split)]
     if section.test_source:
         sources.append(find_source(section.test_source, section.revision, "test", label="test_source:"))
@@ -109,7 +110,7 @@ def find_sources(section: DatasetSection) -> list[Source]:
 
 @contextmanager
 def _open_index(out: Path, seed: int) -> Iterator[sqlite3.Connection]:
-    """An index beside the output, where there is room for it, and gone afterwards."""
+    """A temporary index in the output folder, whose disk must have room for the rows anyway; removed at the end."""
     with (
         tempfile.TemporaryDirectory(dir=out, prefix=".index-") as folder,
         closing(index.create_index(Path(folder) / "rows.sqlite", seed)) as db,
@@ -125,8 +126,9 @@ def _read(
     counter: TokenCounter | None,
     before: Preprocessing,
 ) -> Iterator[list[Measured]]:
-    """The checked and measured rows of a source in batches. Rows of the test are never shortened."""
+    """The checked and measured rows of a source, in batches."""
     special_tokens = counter.special_tokens if counter else ()
+    # A test row is never shortened: a schema cut down to what its answer uses would give the answer away.
     shorten = section.too_long == "shorten_context" and part == index.SOURCE
     columns = section.slice_column, section.split_column
     for batch in check_rows(source.rows(), problem, columns[0], special_tokens, before, columns[1]):
@@ -137,7 +139,7 @@ def _read(
 
 
 def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: int, quarantine: Path) -> Apart:
-    """Duplicates, conflicts, the draw and the split."""
+    """Settles duplicates and conflicts, draws the rows, splits them; returns what the splits do not share."""
     if section.split_column:
         index.drop_without_key(db)
     index.settle_duplicates(db)
@@ -151,25 +153,27 @@ def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: 
     if section.max_rows:
         index.draw_rows(db, section.max_rows)
     apart = split_rows(db, section, what)
-    _stop_if_unusable(db, section, rows, quarantine)  # rows too long for the test are known only now
+    # Once more: only now is it known which test rows are too long.
+    _stop_if_unusable(db, section, rows, quarantine)
     return apart
 
 
 def _stop_if_unusable(db: sqlite3.Connection, section: DatasetSection, rows: int, quarantine: Path) -> None:
     if not rows:
-        raise DatasetError(f"{section.source}: holds no rows")
+        raise DatasetError(f"{section.source}: the source holds no rows; check dataset.source")
     bad = count_quarantined(db)
     if bad / rows > section.max_quarantined:
         raise DatasetError(
             f"{section.source}: {bad:,} of {rows:,} rows are unusable ({bad / rows:.1%}; dataset.max_quarantined is "
-            f"{section.max_quarantined:.1%}).\n{_top_reasons(db)}\nAll of them are listed in {quarantine}"
+            f"{section.max_quarantined:.1%}).\n{_top_reasons(db)}\nEvery one is listed in {quarantine}. "
+            "Correct the rows, or raise dataset.max_quarantined"
         )
     column = section.slice_column
     if column and not db.execute("SELECT 1 FROM rows WHERE slice IS NOT NULL LIMIT 1").fetchone():
         raise DatasetError(
-            f"{section.source}: no usable row has a value in column {column!r}, the dataset.slice_column"
+            f"{section.source}: no usable row has a value in column {column!r}; check dataset.slice_column"
         )
 
 
 def _top_reasons(db: sqlite3.Connection) -> str:
-    return "\n".join(f"  - {kind}: {rows:,} rows, the first is {place}" for kind, rows, place in count_reasons(db)[:5])
+    return "\n".join(f"  - {kind}: {rows:,} rows, first at {place}" for kind, rows, place in count_reasons(db)[:5])

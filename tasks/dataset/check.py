@@ -1,4 +1,4 @@
-"""Rows are checked in worker processes: parsing SQL, for one, is half of the work of preparing a data set."""
+"""Checks rows in worker processes, because parsing SQL alone is half of the work of preparing a data set."""
 
 import json
 import os
@@ -23,14 +23,14 @@ from finetune_flows.tasks.problems.example import BadRow, Example, Reason, read_
 NOTHING = Preprocessing()
 BATCH = 512
 SERIAL_BATCHES = 8
-"""So many batches are checked without workers, which take a second to start."""
+"""A source with fewer batches is checked in this process: workers take a second to start."""
 KEPT_CHARACTERS = 2000
-"""So much of a bad row is shown in the quarantine file."""
+"""The quarantine file shows at most this many characters of a bad row."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A row and what came of it: an example, or the reasons why not and the row's own text."""
+    """The outcome for one row: an example, or the reasons why there is none and the row's own text."""
 
     file: str
     line: int
@@ -52,7 +52,7 @@ def check_rows(
     before: Preprocessing = NOTHING,
     split_column: str | None = None,
 ) -> Iterator[list[CheckedRow]]:
-    """The checked rows in batches, in the order of the rows. Few rows are under way at once, however many there are."""
+    """The checked rows in batches, in the order of the rows. Memory holds a few batches, however long the source is."""
     check = partial(
         check_batch,
         problem=problem,
@@ -105,7 +105,7 @@ def _check(
 
 
 def _value(row: SourceRow, column: str | None) -> tuple[str | None, tuple[Reason, ...]]:
-    """The value of a column as text; none where the row has none."""
+    """The value of a column as text, and why it is unusable if it is; None where the row has no value."""
     value = row.values.get(column) if row.values and column else None
     if column is None or value is None or value == "":
         return None, ()
@@ -138,16 +138,17 @@ def _in_workers(
                 yield _taken(waiting.popleft().result())
         except BrokenProcessPool as error:
             raise EnvironmentProblem(
-                "a process that checks rows was killed; most likely this machine ran out of memory. In a script of your own, "
-                'it may be that what calls this does not stand below `if __name__ == "__main__":`, so that each process began it again'
+                "a process that checks rows was killed. Most likely the machine ran out of memory. If you call this from a script "
+                'of your own, guard the call with `if __name__ == "__main__":`, because each process imports the script again'
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _check_into(file: Path, check: Callable[[list[SourceRow]], list[CheckedRow]], rows: list[SourceRow]) -> Path:
-    """In a worker. A worker killed amid a long message to its pool leaves the pool waiting for the rest for ever: the
-    rows go through a file, and the message is short enough for a pipe to take it whole or not at all."""
+    """Checks rows in a worker, and writes the result to a file whose path is the answer."""
+    # A worker killed in the middle of a long message leaves its pool waiting forever for the rest of it. A path is short
+    # enough for a pipe to take it whole or not at all.
     file.write_bytes(pickle.dumps(check(rows), pickle.HIGHEST_PROTOCOL))
     return file
 

@@ -25,7 +25,7 @@ class Common(NamedTuple):
 
 
 def ways(section: DatasetSection, templates: bool) -> Sequence[Way]:
-    """How the rows may be split, the strictest first. Of a test that is given only validation rows are split off."""
+    """How the rows may be split, the strictest way first. With a test source, only validation rows are split off."""
     if section.split_by == "auto":
         if section.test_source:
             return "names", "asked"
@@ -42,12 +42,12 @@ def has_templates(db: sqlite3.Connection) -> bool:
 
 
 def in_common(db: sqlite3.Connection, way: Way) -> Common:
-    """What the usable rows have in common. The answer holds until the next one is asked for."""
+    """What the usable rows have in common. The tables are valid until the next call, which may replace them."""
     if way == "names":
         return Common("names", "mentions")
     if way == "tables":
         return Common("tables", "defined")
-    # Rows of a test that is given may lack the value; they are split no more.
+    # Rows of a test source may lack the value of the split column: they are not split any further.
     column = "COALESCE(key, asked)" if way == "key" else way
     db.executescript(f"""
         DROP TABLE IF EXISTS keys;
@@ -61,9 +61,10 @@ def in_common(db: sqlite3.Connection, way: Way) -> Common:
 
 
 def same_tables(db: sqlite3.Connection) -> Iterator[tuple[int, int]]:
-    """Pairs of tables that have the same name and of which one has all the columns of the other.
+    """Pairs of tables with the same name where one has all the columns of the other.
 
-    A context may leave columns out; tables of two databases that only have their name in common are no pair.
+    A context may leave columns out, so the smaller of the two is taken to be the same table. Tables of two databases
+    that share only their name are not a pair.
     """
     cursor = db.execute("SELECT of, t, columns FROM tables ORDER BY of")
     for _, group in groupby(cursor, key=itemgetter(0)):
@@ -73,14 +74,15 @@ def same_tables(db: sqlite3.Connection) -> Iterator[tuple[int, int]]:
             for column in columns:
                 having.setdefault(column, []).append((t, columns))
         for t, columns in tables:
+            # A table that has all these columns has the rarest of them too, and few others have that one.
             rarest = min((having[column] for column in columns), key=len, default=tables)
             yield from ((t, other) for other, more in rarest if other != t and columns <= more)
 
 
 def drop_related(db: sqlite3.Connection, section: DatasetSection) -> None:
-    """Rows of the source go that have something in common with a row of the test source: what the split keeps apart.
+    """Drops source rows that share with a test row what the split keeps apart.
 
-    Where all rows have a table name in common with the test, tables are told apart by their columns too.
+    If every source row shares a table name with the test, tables are compared by name and columns instead.
     """
     tried: Sequence[Way] = ("names", "tables") if section.split_by in ("auto", "schema") else ways(section, True)
     for way in tried:

@@ -1,4 +1,4 @@
-"""A test that stays the same while the training rows change: written out as a source of rows, and new rows counted."""
+"""Keeps a test set fixed while the training rows change: writes it out as a source of rows, and counts new rows."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ def write_test_source(
 ) -> None:
     """Writes the rows of `dataset`/test.parquet as JSON lines, in the form in which the recipe reads rows.
 
-    The same test gives the same bytes. `row_of`: from an example's fields to the row.
+    The same test gives the same bytes. `row_of` makes a row from an example's fields.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".new")
@@ -35,7 +35,7 @@ def write_test_source(
 
 
 def found_split(dataset: Path) -> str | None:
-    """By what `split_by: auto` split a data set, where that was not the schema: query or question."""
+    """What `split_by: auto` split a data set by: query or question, or None where it was the schema."""
     audit = json.loads((dataset / "audit.json").read_text(encoding="utf-8"))
     found = audit["leakage"].get("split_by")
     return found if found in ("query", "question") else None

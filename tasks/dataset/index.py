@@ -1,4 +1,4 @@
-"""The rows while they are sorted out: a temporary SQLite file, so that memory does not grow with them.
+"""The rows while they are sorted, in a temporary SQLite file, so that memory does not grow with their number.
 
 rows      one line for each usable row: what it asks and answers (digests), its fate, its group and its split
 bad       the rows without an example, one line for each reason
@@ -41,14 +41,14 @@ CREATE TABLE groups (g INTEGER PRIMARY KEY, name TEXT, size INTEGER, draw INTEGE
 def create_index(path: Path, seed: int) -> sqlite3.Connection:
     """An empty index. Its SQL function draw(text) gives the place of a text in the seeded random order."""
     db = sqlite3.connect(path, isolation_level=None)
-    # It is thrown away afterwards, also after a crash: no journal, no syncing. 64 MB of cache.
+    # The file is thrown away at the end, also after a crash, so it needs neither a journal nor syncing. 64 MB of cache.
     db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;" + _SCHEMA)
     db.create_function("draw", 1, partial(_draw, seed), deterministic=True)
     return db
 
 
 def _draw(seed: int, text: str) -> int:
-    """A random 63-bit number that depends on nothing but seed and text, not on the order of the rows."""
+    """A random 63-bit number that depends only on seed and text, not on the order of the rows."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:8]) >> 1
 
 
@@ -82,10 +82,10 @@ def add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int) ->
 
 
 def settle_duplicates(db: sqlite3.Connection) -> None:
-    """Of rows that are the same one stays; rows that answer one question about one schema differently all go.
+    """Keeps one of several equal rows, and drops all rows that answer the same question about one schema differently.
 
-    Which row stays does not depend on the order of the rows: of copies the one with the first slice, of variants the
-    one with the least id. Each that goes names the row it lost to.
+    The choice does not depend on the order of the rows: among exact copies the first slice wins, among normalised
+    duplicates the smallest id. Each dropped row refers to the row it lost to.
     """
     db.executescript("""
         CREATE INDEX by_id ON rows (part, id);
@@ -109,7 +109,7 @@ def settle_duplicates(db: sqlite3.Connection) -> None:
 
 
 def drop_tested(db: sqlite3.Connection) -> None:
-    """Rows of the source go that ask what a row of the test source asks, about the same schema."""
+    """Drops source rows that ask the same as a test row about the same schema."""
     db.execute("""
         UPDATE rows SET fate = 'asked in the test', twin = test.n FROM rows AS test
         WHERE rows.part = 0 AND rows.fate IS NULL AND test.part = 1 AND test.fate IS NULL AND rows.asked = test.asked
@@ -117,12 +117,12 @@ def drop_tested(db: sqlite3.Connection) -> None:
 
 
 def drop_without_key(db: sqlite3.Connection) -> None:
-    """Rows of the source go that have no value in dataset.split_column. The test that is given needs none."""
+    """Drops source rows without a value in dataset.split_column. Rows of a test source need none."""
     db.execute("UPDATE rows SET fate = 'no value to split by' WHERE part = 0 AND key IS NULL")
 
 
 def draw_rows(db: sqlite3.Connection, count: int) -> None:
-    """So many rows of the source stay, drawn by seed."""
+    """Keeps `count` rows of the source, drawn by seed."""
     db.execute(
         """UPDATE rows SET fate = 'not drawn' WHERE part = 0 AND fate IS NULL AND n NOT IN (
                SELECT n FROM rows WHERE part = 0 AND fate IS NULL ORDER BY draw LIMIT ?)""",

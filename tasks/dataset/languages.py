@@ -16,7 +16,7 @@ def check_languages(wanted: Sequence[str]) -> None:
     unknown = sorted(set(wanted) - set(_identifier().labels)) if wanted else []
     if unknown:
         known = ", ".join(sorted(_identifier().labels))
-        raise RecipeError("dataset", [f"dataset.languages: unknown {', '.join(unknown)}; known are {known}"])
+        raise RecipeError("dataset", [f"dataset.languages: unknown code {', '.join(unknown)}; known codes are {known}"])
 
 
 def in_another_language(text: str, wanted: Sequence[str], column: str) -> Reason | None:

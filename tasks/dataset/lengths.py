@@ -24,8 +24,8 @@ class Measured(NamedTuple):
 class TokenCounter:
     """Counts tokens as the trainer does.
 
-    Of a conversation under the model's own chat template, as TRL does: it is rendered once, without a generation prompt,
-    and the template brings BOS, EOS and turn markers. Of a text that is only read, with the tokenizer's special tokens.
+    Conversations are rendered with the model's own chat template, as TRL does: once, without a generation prompt; the
+    template adds BOS, EOS and turn markers. For a model that only reads text, the tokenizer adds its special tokens.
     """
 
     def __init__(self, folder: Path, generates: bool = True) -> None:
@@ -33,14 +33,16 @@ class TokenCounter:
         from transformers import AutoTokenizer
 
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._tokenizer.model_max_length = 10**9  # we do the looking out for long rows
+        # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
+        self._tokenizer.model_max_length = 10**9
         self._generates = generates
         if generates and not self._tokenizer.chat_template:
-            raise RecipeError("model", [f"chat_template: the tokenizer in {folder} has none; give a file or chatml"])
+            problem = f"chat_template: the tokenizer in {folder} has none. Set it to a file, or to chatml"
+            raise RecipeError("model", [problem])
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
-        """What must not stand in the text of a row."""
+        """Tokens that the text of a row must not contain."""
         return tuple(self._tokenizer.all_special_tokens)
 
     def lengths(self, examples: list[Example]) -> list[int]:
@@ -57,7 +59,7 @@ class TokenCounter:
             encoded = self._tokenizer.apply_chat_template(conversations, tokenize=True, return_dict=True)
         except TemplateError as error:
             raise RecipeError(
-                "model", [f"chat_template: refuses system, user and assistant messages: {error}"]
+                "model", [f"chat_template: does not accept system, user and assistant messages: {error}"]
             ) from error
         return [len(ids) for ids in encoded["input_ids"]]
 
@@ -65,7 +67,7 @@ class TokenCounter:
 def measure(
     rows: list[CheckedRow], counter: TokenCounter, section: DatasetSection, problem: Problem, shorten: bool
 ) -> Iterator[Measured]:
-    """The rows with their lengths; those too long in a shorter form if `shorten`, else without an example."""
+    """The rows with their lengths. A row that is too long is shortened if `shorten` is set, or else quarantined."""
     lengths = iter(counter.lengths([row.example for row in rows if row.example]))
     for row in rows:
         tokens = next(lengths) if row.example else None
@@ -77,7 +79,7 @@ def measure(
 
 
 def _shortened(row: CheckedRow, counter: TokenCounter, section: DatasetSection, problem: Problem) -> Measured | None:
-    """The row in the longest form that fits, if any does."""
+    """The longest form of the row that fits; None if none does."""
     for example in problem.shortened(row.example) if row.example else ():
         [tokens] = counter.lengths([example])
         if tokens <= section.max_tokens:

@@ -56,7 +56,8 @@ class Preprocessing:
     def _fill(self, values: dict[str, object], column: str) -> list[str]:
         if self.missing == "fail":
             raise DatasetError(
-                f"column {column} has no text in a row, and dataset.missing is fail. The row: {str(values)[:200]}"
+                f"a row has no text in column {column}, and dataset.missing is fail. Complete the row, or set "
+                f"dataset.missing to quarantine or fill. The row: {str(values)[:200]}"
             )
         if self.missing == "quarantine":
             return []

@@ -1,7 +1,8 @@
-"""Rows of one file with the place where each stands.
+"""Reads the rows of one file, each with its line number.
 
-The readers of `datasets` and pyarrow give up a JSON lines or CSV file at its first broken line, and know no line
-numbers. These ones go on: what cannot be read becomes a row with a problem. Memory holds one row or batch at a time.
+The readers of `datasets` and pyarrow stop at the first broken line of a JSON lines or CSV file, and give no line
+numbers. The readers here continue: a line that cannot be read becomes a row with a problem. They hold one row or batch
+in memory at a time.
 """
 
 import csv
@@ -20,12 +21,12 @@ from finetune_flows.tasks.problems.example import Reason
 MAX_LINE = 2**20
 """Longest line of a JSON lines file in bytes."""
 MAX_JSON = 64 * 2**20
-"""Largest JSON file that holds an array, in bytes: such a file cannot be read bit by bit."""
+"""Largest JSON file with an array, in bytes: the array has to be in memory as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """A row where it stands, or what hinders reading it."""
+    """A row and its place in the source, or the reason why it cannot be read."""
 
     file: str
     line: int
@@ -36,7 +37,7 @@ class SourceRow:
 
 
 def read_jsonl(path: Path, name: str) -> Iterator[SourceRow]:
-    """One object on each line, in UTF-8. Blank lines are passed over."""
+    """One object on each line, in UTF-8. Blank lines are skipped."""
     with path.open("rb") as file:
         for number, line in enumerate(_lines(file), 1):
             if line.strip():
@@ -44,7 +45,7 @@ def read_jsonl(path: Path, name: str) -> Iterator[SourceRow]:
 
 
 def read_json(path: Path, name: str) -> Iterator[SourceRow]:
-    """An array of objects; a file of this name that opens with an object is read as JSON lines.
+    """An array of objects. A .json file that begins with an object is read as JSON lines.
 
     Raises:
         DatasetError: the array is larger than MAX_JSON, or is not JSON.
@@ -84,7 +85,7 @@ def read_csv(path: Path, name: str) -> Iterator[SourceRow]:
 
 
 def read_parquet(path: Path, name: str) -> Iterator[SourceRow]:
-    """Raises DatasetError when it is no Parquet file, or is damaged."""
+    """The rows of a Parquet file. Raises DatasetError when it is not one, or is damaged."""
     number = 0
     try:
         with pq.ParquetFile(path) as file:
@@ -106,7 +107,7 @@ READERS: dict[str, Callable[[Path, str], Iterator[SourceRow]]] = {
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines, those longer than MAX_LINE cut one byte after it."""
+    """The lines of a file. Of a line longer than MAX_LINE only MAX_LINE + 1 bytes are kept, which show that it is."""
     while line := file.readline(MAX_LINE + 1):
         yield line
         while len(line) > MAX_LINE and not line.endswith(b"\n"):
@@ -129,15 +130,17 @@ def _parse_line(line: bytes, name: str, number: int) -> SourceRow:
 
 
 def _read_array(path: Path) -> list[Any]:
-    remedy = "write it as JSON lines, one row on each line: jq -c '.[]' rows.json > rows.jsonl"
+    remedy = "write the rows as JSON lines, one row on each line: jq -c '.[]' rows.json > rows.jsonl"
     if path.stat().st_size > MAX_JSON:
         raise DatasetError(f"{path}: a JSON array must fit into {MAX_JSON:,} bytes; {remedy}")
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: not JSON: {error}. In an array one broken row spoils all; {remedy}") from error
+        raise DatasetError(
+            f"{path}: not valid JSON: {error}. One broken row makes a whole array unreadable; {remedy}"
+        ) from error
     if not isinstance(content, list):
-        raise DatasetError(f"{path}: holds no array of rows but {type(content).__name__}; {remedy}")
+        raise DatasetError(f"{path}: expected an array of rows, found {type(content).__name__}; {remedy}")
     return content
 
 
@@ -147,7 +150,7 @@ def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
     except csv.Error as error:
         raise DatasetError(f"{path}: the header line cannot be read: {error}") from error
     if len(set(header)) != len(header) or not any(header):
-        raise DatasetError(f"{path}: the first line must name each column once, it is {header}")
+        raise DatasetError(f"{path}: the first line must be a header that names each column once; it is {header}")
     return header
 
 

@@ -1,4 +1,4 @@
-"""Where rows come from: files of four formats, folders of them, and data sets of the Hugging Face hub."""
+"""Where rows come from: files in four formats, folders of such files, and data sets of the Hugging Face hub."""
 
 import hashlib
 import re
@@ -47,7 +47,7 @@ class HubRows:
     label: str
 
     def digests(self) -> dict[str, str]:
-        """The revision, a commit of the hub, stands for the content."""
+        """The revision identifies the content: it is a commit of the hub."""
         return {self.label + self.name: f"revision {self.revision}, split {self.split}"}
 
     def rows(self) -> Iterator[SourceRow]:
@@ -56,7 +56,7 @@ class HubRows:
             for number, row in enumerate(_stream(self.name, self.revision, self.split), 1):
                 yield SourceRow(self.label + self.name, number, row)
         except ConnectionError as error:
-            raise TryLater(f"{self.name}: the hub is out of reach: {error}") from error
+            raise TryLater(f"{self.name}: the Hugging Face hub cannot be reached: {error}") from error
         except (OSError, ValueError) as error:  # datasets and huggingface_hub raise subclasses of these two
             raise DatasetError(
                 f"{self.name} at revision {self.revision}, split {self.split}: cannot be read from the hub: {error}. "
@@ -69,10 +69,10 @@ Source = Files | HubRows
 
 
 def find_source(source: str, revision: str | None, split: str, label: str = "") -> Source:
-    """What `dataset.source` or `dataset.test_source` stands for.
+    """The files or the hub data set that `dataset.source` or `dataset.test_source` names.
 
     Raises:
-        DatasetError: there is no such file or folder, it holds no rows we can read, or a hub id has no revision.
+        DatasetError: there is no such file or folder, it holds no file in a known format, or a hub id has no revision.
     """
     path = Path(source).expanduser()
     if path.is_dir():
@@ -84,13 +84,13 @@ def find_source(source: str, revision: str | None, split: str, label: str = "") 
         return Files(path, tuple(found), label)
     if path.is_file():
         if path.suffix.lower() not in READERS:
-            raise DatasetError(f"{source}: rows are read from {', '.join(READERS)} files")
+            raise DatasetError(f"{source}: unknown file format; rows are read from {', '.join(READERS)} files")
         return Files(path.parent, (path,), label)
     if not _HUB_ID.fullmatch(source) or path.suffix.lower() in READERS:
         raise DatasetError(f"{source}: there is no such file or folder (looked in {Path.cwd()})")
     if not revision:
         raise DatasetError(
-            f"{source}: there is no such folder here; if it is a hub id, pin it by dataset.revision, because a hub "
+            f"{source}: there is no such folder here. If it is a hub id, set dataset.revision to a commit, because a hub "
             f"data set can change. Its commits are listed at https://huggingface.co/datasets/{source}/commits/main"
         )
     return HubRows(source, revision, split, label)

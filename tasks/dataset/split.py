@@ -1,4 +1,4 @@
-"""Splits that share nothing: rows that have something in common, directly or through other rows, go to one side."""
+"""Splits that share nothing: rows with something in common, directly or through other rows, go into the same split."""
 
 import sqlite3
 from itertools import chain, combinations
@@ -17,7 +17,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Apart(NamedTuple):
-    """What training and test do not share: in words, and as dataset.split_by calls it."""
+    """What training and test do not share: in words, and as a value of dataset.split_by."""
 
     words: str
     split_by: str
@@ -26,10 +26,10 @@ class Apart(NamedTuple):
 def split_rows(db: sqlite3.Connection, section: DatasetSection, what: str) -> Apart:
     """Gives each usable row its group and its split; returns what is kept apart.
 
-    `what` the rows have in common, for instance tables. Groups are connected by their names. For tables, a name is less than a table
-    (WikiSQL has many `table_name_7`), so this keeps apart more than it must, but what it promises is plain: no table name of the test
-    occurs in training. Where all rows hang together by names, the next way of dataset.split_by is tried.
-    With a test source the test is given; then only train and validation are split.
+    `what` names what rows have in common, for instance tables. Rows with a common name are in one group. A table name
+    is less than a table (WikiSQL has many called `table_name_7`), so groups are larger than they must be, but the promise
+    is simple: no table name of the test occurs in training. If names connect all rows, the next way that
+    dataset.split_by allows is tried. With a test source, only train and validation are split.
 
     Raises:
         DatasetError: there are fewer groups than splits.
@@ -46,7 +46,7 @@ def split_rows(db: sqlite3.Connection, section: DatasetSection, what: str) -> Ap
     db.executescript("""
         UPDATE rows SET split = CASE part WHEN 1 THEN 'test' ELSE (SELECT split FROM groups WHERE g = rows.g) END
         WHERE fate IS NULL;
-        -- A schema cut down to what the answer uses would give the answer away.
+        -- A test row is not shortened: a schema cut down to what the answer uses would give the answer away.
         UPDATE rows SET fate = 'too long for the test', split = NULL WHERE split = 'test' AND shortened;
         CREATE INDEX by_split ON rows (split, draw);
     """)
@@ -65,19 +65,19 @@ def _words(way: Way, what: str, section: DatasetSection) -> str:
 
 
 def _check(db: sqlite3.Connection, section: DatasetSection) -> None:
-    """No split that is wanted is empty, and none shares what it must not."""
+    """Raises DatasetError when a wanted split is empty, RuntimeError when two splits share a group or a question."""
     wanted: list[Split] = ["train", "test", "validation"] if section.validation_share else ["train", "test"]
     filled = {split for (split,) in db.execute("SELECT DISTINCT split FROM rows WHERE split IS NOT NULL")}
     if empty := [split for split in wanted if split not in filled]:
         raise DatasetError(
-            f"no usable rows are left for {' and '.join(empty)}; quarantine.jsonl names the others' reasons"
+            f"no usable rows are left for {' and '.join(empty)}; quarantine.jsonl says why each other row was left out"
         )
     leaks = sum(shared(db, "asked", pair) for pair in combinations(SPLITS, 2))
     if not section.test_source:
         leaks += sum(shared(db, "g", pair) for pair in combinations(SPLITS, 2))
     if leaks:
         raise RuntimeError(
-            f"{leaks} groups or questions are in two splits: a mistake in tasks/dataset/split.py, please report"
+            f"{leaks} groups or questions are in two splits. This is a bug in tasks/dataset/split.py; please report it"
         )
 
 
@@ -89,7 +89,7 @@ def shared(db: sqlite3.Connection, what: Literal["g", "asked"], splits: tuple[Sp
 
 
 def _connect(db: sqlite3.Connection, way: Way) -> int:
-    """Fills `groups` and rows.g with the connected components of what rows have in common; returns how many hold rows to be split."""
+    """Fills `groups` and rows.g with the connected components; returns the number of groups with rows to split."""
     names, members = in_common(db, way)
     pairs = db.execute(f"""
         SELECT first, t FROM {members}
@@ -116,10 +116,10 @@ def _connect(db: sqlite3.Connection, way: Way) -> int:
 
 
 def _assign(db: sqlite3.Connection, section: DatasetSection) -> None:
-    """Fills test and validation with groups in seeded order, each where it still fits; the others are for training.
+    """Fills test and validation with groups in seeded order, each where it still fits; the rest is training.
 
-    A group larger than the share never fits, so the giant that hangs together through common names (`student`) is
-    trained on. What is then missing is filled with the smallest group, if that comes nearer to the share.
+    A group larger than the share never fits, so the giant group that common names (`student`) connect goes to training.
+    If a split is still short, it gets the smallest group, provided that this comes nearer to its share.
     """
     [(total,)] = db.execute("SELECT SUM(size) FROM groups")
     targets: dict[Split, float] = {} if section.test_source else {"test": total * section.test_share}
@@ -145,10 +145,10 @@ def _assign(db: sqlite3.Connection, section: DatasetSection) -> None:
 
 def _too_few(db: sqlite3.Connection, wanted: int, apart: Apart) -> str:
     if apart.words == "questions":
-        return f"too few usable rows are left to split: {wanted} different questions are needed"
+        return f"too few usable rows are left to split: at least {wanted} different questions are needed; add rows"
     names = ", ".join(name for (name,) in db.execute("SELECT name FROM groups ORDER BY name LIMIT 5"))
     return (
-        f"the rows cannot be split into {wanted} parts that have no {apart.words} in common: they hang together through their "
-        f"{apart.words} ({names}, ...). Set dataset.split_by: auto, give the rows of the test as dataset.test_source, or rows that have "
-        "less in common"
+        f"the rows cannot be split into {wanted} parts that have no {apart.words} in common: shared {apart.words} "
+        f"({names}, ...) connect them. Set dataset.split_by to auto, name a test of your own in dataset.test_source, or "
+        "use rows that share less"
     )

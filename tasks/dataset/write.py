@@ -20,7 +20,7 @@ _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]
 
 
 def write_split(db: sqlite3.Connection, split: Split, problem: Problem, path: Path) -> int:
-    """Writes the rows of a split in their seeded order, and returns how many. The same rows give the same bytes."""
+    """Writes the rows of a split in their seeded order and returns their number. The same rows give the same bytes."""
     cursor = db.execute(
         """SELECT id, fields, slice, name, tokens FROM rows JOIN texts USING (n) JOIN groups USING (g)
            WHERE rows.split = ? ORDER BY rows.draw""",
@@ -49,14 +49,14 @@ def _schema(problem: Problem) -> pa.Schema:
 
 
 def write_bad_rows(file: TextIO, rows: Iterable[CheckedRow]) -> None:
-    """One line for each row that has no example: where it stands, all its reasons, and the opening of its text."""
+    """Writes a line for each row without an example: its file and line, all its reasons, the beginning of its text."""
     for row in rows:
         reasons = [reason._asdict() for reason in row.reasons]
         _write_line(file, {"file": row.file, "line": row.line, "reasons": reasons, "row": row.raw})
 
 
 def write_losers(file: TextIO, db: sqlite3.Connection) -> None:
-    """One line for each sound row that is left out because of another row, which is named. Rows not drawn are not listed."""
+    """Writes a line for each sound row that lost to another row, and names that row. Rows not drawn are not listed."""
     cursor = db.execute("""
         SELECT rows.file, rows.line, rows.fate, twin.file, twin.line, fields
         FROM rows JOIN texts USING (n) LEFT JOIN rows AS twin ON twin.n = rows.twin
@@ -68,7 +68,7 @@ def write_losers(file: TextIO, db: sqlite3.Connection) -> None:
 
 
 def _write_line(file: TextIO, record: dict[str, Any]) -> None:
-    # ASCII: the text of a bad row may be no Unicode at all.
+    # ASCII, because the text of a bad row may not be valid Unicode.
     file.write(json.dumps(record) + "\n")
 
 

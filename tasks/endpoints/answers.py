@@ -1,4 +1,4 @@
-"""Asks an endpoint the test questions, and keeps every answer the moment it arrives."""
+"""Asks an endpoint the test questions, and saves each answer as soon as it arrives."""
 
 import asyncio
 import hashlib
@@ -22,27 +22,25 @@ from finetune_flows.tasks.sections.stages import EvaluationSection
 TRIES = 6
 LONGEST_WAIT_SECONDS = 30.0
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
-REFUSED_STATUS = frozenset({401, 403})  # who asks without the right key once does so each time
+REFUSED_STATUS = frozenset({401, 403})  # not retried: a wrong key stays wrong
 
 
 class Answer(Frozen):
-    """What the endpoint said to one row, or why it said nothing (`error`; the text is empty then)."""
+    """The endpoint's answer to one row; if there is none, `text` is empty and `error` says why."""
 
     id: str
     text: str = ""
     asked_at: float = Field(description="Unix time of the request, in seconds.")
-    latency_seconds: float = Field(ge=0, description="Of the try that counted.")
+    latency_seconds: float = Field(ge=0, description="Duration of the last try, in seconds.")
     prompt_tokens: int = Field(0, ge=0)
     completion_tokens: int = Field(0, ge=0)
     finish_reason: str | None = None
     error: str | None = None
-    failed_tries: int = Field(
-        0, ge=0, description="Requests for this row that failed, before it was answered or given up."
-    )
+    failed_tries: int = Field(0, ge=0, description="Failed requests for this row, before it was answered or given up.")
 
 
 def read_test_rows(path: Path, rows: int) -> list[TestRow]:
-    """The first `rows` rows of a test.parquet. They lie there in shuffled order: the first ones are a random sample.
+    """The first `rows` rows of a test.parquet. The file is in shuffled order, so they are a random sample.
 
     Raises:
         DatasetError: the file is missing or not a dataset of this project.
@@ -57,7 +55,7 @@ def read_test_rows(path: Path, rows: int) -> list[TestRow]:
                     break
             return found
     except (OSError, ValueError, KeyError) as error:
-        raise DatasetError(f"{path} is not readable as test rows: {error}. Run prepare again.") from error
+        raise DatasetError(f"{path}: the test rows cannot be read: {error}. Run prepare again.") from error
 
 
 def collect_answers(
@@ -67,13 +65,14 @@ def collect_answers(
     path: Path,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
-    """Asks the server for every row that `path` holds no answer to; returns the answers in row order.
+    """Sends every row that has no answer in `path` to the server; returns all answers in row order.
 
-    Each answer is appended to `path` (JSON lines) when it arrives, so an interrupted run loses none, and the next one
-    asks only what is missing: rows without an answer and rows whose request failed. `on_progress(done, total)`.
+    Each answer is appended to `path` (JSON lines) when it arrives, so an interrupted run loses none. The next run asks
+    only the rest: rows without an answer and rows whose request failed. `on_progress` receives the number of rows
+    answered and of all rows.
 
     Raises:
-        EndpointFailed: one request after the other failed and none succeeded. What was answered is kept.
+        EndpointFailed: the first requests all failed, or the endpoint refused the key. Earlier answers are kept.
     """
     kept = {answer.id: answer for answer in _read_kept(path)}
     missing = [row for row in rows if row.id not in kept]
@@ -87,13 +86,13 @@ def collect_answers(
 
 
 def kept_answers(rows: Sequence[TestRow], path: Path) -> list[Answer] | None:
-    """The answers in `path` in row order; None where one is missing, so that an endpoint is needed."""
+    """The answers in `path` in row order; None if one is missing, because then an endpoint is needed."""
     kept = {answer.id: answer for answer in _read_kept(path)}
     return [kept[row.id] for row in rows] if all(row.id in kept for row in rows) else None
 
 
 def digest_of_test(path: Path) -> str:
-    """sha256 (hex) of what the rows of a test.parquet ask and how they are judged, in order: the identity of a test.
+    """The identity of a test: SHA-256 (hex) of its rows in order, with what they ask and what they are judged by.
 
     A newer data set with the same test has the same digest, whatever its training rows are.
     """
@@ -106,7 +105,7 @@ def digest_of_test(path: Path) -> str:
 
 
 def _read_kept(path: Path) -> list[Answer]:
-    """The good answers in a file. Failed ones, and a last line that a crash tore, are taken out of it."""
+    """The good answers in a file. Removes failed answers from it, and a last line that a crash left incomplete."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -150,8 +149,8 @@ class _Run:
         if self._is_gone():
             last = next(reversed(self.answers.values()))
             raise EndpointFailed(
-                f"{self.connection.url} answered none of {self.failures} requests: {last.error}. Look at the endpoint's log; "
-                "the next run goes on where this one stopped."
+                f"{self.connection.url} answered none of {self.failures} requests: {last.error}. Read the endpoint's log, "
+                "then run again: the next run continues where this one stopped."
             )
         return self.answers
 
@@ -184,6 +183,7 @@ class _Run:
                 transient = response.status_code in TRANSIENT_STATUS
                 self.refused = self.refused or response.status_code in REFUSED_STATUS
                 wait = max(wait, _retry_after(response))
+            # Not retried: httpx's timeout is the recipe's own limit, and each further try would last as long again.
             except httpx.TimeoutException:
                 seconds, transient = time.perf_counter() - start, False
                 problem = f"no answer within {self.section.timeout_seconds:g} s"
@@ -196,12 +196,12 @@ class _Run:
         return Answer(id=row.id, asked_at=asked_at, latency_seconds=seconds, error=problem, failed_tries=attempt + 1)
 
     def _without_key(self, text: str) -> str:
-        """Some servers repeat the key that they refuse."""
+        # The text goes into the answers file, and some servers repeat the key that they refuse.
         return text.replace(self.key, "<key>") if self.key else text
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Seconds that the server asks for; a date in that header is not read."""
+    """The wait in seconds that the server asks for; 0 if the header is absent or holds a date."""
     asked = response.headers.get("Retry-After", "")
     return min(float(asked), LONGEST_WAIT_SECONDS) if asked.isdigit() else 0.0
 

@@ -1,4 +1,4 @@
-"""How an endpoint is asked one test row, and how its reply is read. Each form is one kind of endpoint."""
+"""Makes a request from a test row and reads the reply. There is one form for each kind of endpoint."""
 
 import os
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ TEMPERATURE = 0.0
 
 
 class TestRow(Frozen):
-    """One row of test.parquet: the messages that are sent, and the fields that the answer is judged by."""
+    """One row of test.parquet: the messages to send, and the fields that the answer is judged by."""
 
-    __test__ = False  # not a test class, whatever pytest thinks
+    __test__ = False  # pytest would collect it as a test class because of its name
 
     id: str
     prompt: list[dict[str, str]]
@@ -26,7 +26,7 @@ class TestRow(Frozen):
 
 
 class Reply(Frozen):
-    """What an endpoint said."""
+    """An endpoint's reply to one request."""
 
     text: str
     prompt_tokens: int = Field(0, ge=0)
@@ -35,22 +35,22 @@ class Reply(Frozen):
 
 
 class Access(Frozen):
-    """What a server that is not ours wants to know: which of its models is meant, and a key."""
+    """What a server of someone else requires: the name of a model and an API key."""
 
     model: str | None = None
     key_variable: str | None = Field(
         None,
-        description="Environment variable that holds the key. The key itself is read where it is used, and only there.",
+        description="Environment variable that holds the key. The key itself is read only where it is used.",
     )
 
     def key(self) -> str | None:
-        """The key; None where none is wanted. Raises EnvironmentProblem when the variable is not set."""
+        """The key; None if the server needs none. Raises EnvironmentProblem when the variable is not set."""
         if self.key_variable is None:
             return None
         key = os.environ.get(self.key_variable)
         if not key:
             raise EnvironmentProblem(
-                f"the environment variable {self.key_variable}, which should hold the endpoint's key, is not set here"
+                f"the environment variable {self.key_variable} is not set here; set it to the endpoint's key"
             )
         return key
 
@@ -59,37 +59,37 @@ OURS = Access()
 
 
 def address_of(url: str) -> str:
-    """A server's address as the routes want it. People give it with the /v1 that OpenAI's clients want, or without."""
+    """A server's address without /v1, which the routes add. OpenAI's clients need it, so people give it with or without."""
     return url.rstrip("/").removesuffix("/v1")
 
 
 class Form(Protocol):
-    """One kind of request."""
+    """How to ask one kind of endpoint."""
 
     @property
     def name(self) -> str:
-        """What a reply is called in an error message."""
+        """The name of a reply in error messages, such as `a chat completion`."""
 
     @property
     def protocol(self) -> str:
-        """Whose form it is, for a person."""
+        """The name of the protocol in documentation, such as `OpenAI's protocol`."""
 
     @property
     def route(self) -> str:
-        """Where the request goes."""
+        """The path of the request, relative to the endpoint."""
 
     def sample(self, model: str) -> dict[str, Any]:
-        """What a person sends to an endpoint of this name."""
+        """An example body for an endpoint of this name, to show to people."""
 
     def body(self, row: TestRow, section: EvaluationSection) -> dict[str, Any]:
-        """The JSON that is sent."""
+        """The JSON body of the request for a row."""
 
     def read(self, body: Any) -> Reply:
-        """The reply in the JSON that came. Raises LookupError, TypeError, AttributeError or ValidationError when it is none."""
+        """The reply in a JSON body. Raises LookupError, TypeError, AttributeError or ValidationError when it has none."""
 
 
 class ChatForm:
-    """OpenAI's chat completions, greedy."""
+    """OpenAI's chat completions with greedy decoding."""
 
     name = "a chat completion"
     protocol = "OpenAI's protocol"
@@ -119,7 +119,7 @@ CHAT = ChatForm()
 
 @dataclass(frozen=True)
 class Server:
-    """Whom to ask: how it is reached, in which form, and what it wants to know when it is not ours."""
+    """The endpoint to ask: how to reach it, the form of its requests, and the access it requires if it is not ours."""
 
     connection: Connection
     form: Form = CHAT

@@ -1,4 +1,4 @@
-"""How an endpoint is reached: by its address, or by what its platform has instead of one."""
+"""How to reach an endpoint: by its address, or through the platform where an endpoint has none."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # no proxy stands between us and ourselves
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # reached without the proxy that the environment may name
 
 
 class Connection(Protocol):
@@ -14,18 +14,18 @@ class Connection(Protocol):
 
     @property
     def url(self) -> str:
-        """What people and records call it by."""
+        """The endpoint's identity in messages and records."""
 
     def client(self, timeout: float | httpx.Timeout) -> httpx.Client:
-        """For one request after the other. `timeout` in seconds."""
+        """A client for requests one at a time. `timeout` is in seconds."""
 
     def async_client(self, timeout: float | httpx.Timeout, connections: int) -> httpx.AsyncClient:
-        """For many requests at once, at most `connections`."""
+        """A client for concurrent requests, at most `connections` of them. `timeout` is in seconds."""
 
 
 @dataclass(frozen=True)
 class Http:
-    """A server with an address, ours or anybody's."""
+    """A server with an address, ours or someone else's."""
 
     url: str
 

@@ -1,4 +1,5 @@
-"""Does the server read and answer as the trainer did? Asked before a model is judged: a wrong template looks like a bad model."""
+"""Checks that the server reads and answers as the trainer did, before a model is judged: a wrong template would look
+like a bad model."""
 
 import json
 from pathlib import Path
@@ -14,13 +15,12 @@ MANY_LABELS = 100_000
 
 
 def check_parity(connection: Connection, name: str, probes: Path, timeout_seconds: float = 300) -> str:
-    """Sends the probes that the training program saved to endpoint `name`, and says in one line what was compared.
+    """Sends the probes that the training program saved to endpoint `name`; returns a line that says what was compared.
 
-    The token ids of every prompt must be the trainer's; the greedy answers must agree on at least half of the probes
-    (other kernels may round otherwise and take another turn, but not on most of them).
+    The token ids of every prompt must be the trainer's, and the greedy answers must agree on at least half of the probes.
 
     Raises:
-        EndpointFailed: they do not.
+        EndpointFailed: the token ids, the answers or a classifier's scores differ by more than that.
     """
     expected: list[dict[str, Any]] = json.loads(probes.read_text(encoding="utf-8"))
     if "scores" in expected[0]:
@@ -28,17 +28,18 @@ def check_parity(connection: Connection, name: str, probes: Path, timeout_second
     with connection.client(timeout_seconds) as client:
         tokenized = [_check_tokens(client, name, probe) for probe in expected]
         same = sum(_answer(client, probe).startswith(probe["text"].strip()) for probe in expected)
+    # Half, not all: other kernels round differently, and a greedy answer may then diverge, but not on most probes.
     if same * 2 < len(expected):
         raise EndpointFailed(
-            f"endpoint {name} gives {same} of the {len(expected)} answers that its model gave when it was saved: "
-            "the engine does not run this model as it was trained"
+            f"endpoint {name} gives only {same} of the {len(expected)} probe answers that the model gave when it was saved: "
+            "the engine does not run the model as it was trained. Check serving.engine and serving.dtype"
         )
     tokens = "the trainer's token ids" if all(tokenized) else "token ids not shown by this engine"
     return f"{tokens}, {same} of {len(expected)} probe answers the same"
 
 
 def _check_scores(connection: Connection, name: str, expected: list[dict[str, Any]], timeout_seconds: float) -> str:
-    """A classifier's probabilities: kernels round otherwise, and no more."""
+    """Compares a classifier's probabilities, which may differ by rounding only."""
     body = {"inputs": [probe["text"] for probe in expected], "parameters": {"top_k": MANY_LABELS}}
     with connection.client(timeout_seconds) as client:
         reply = client.post("/invocations", json=body)
@@ -50,8 +51,8 @@ def _check_scores(connection: Connection, name: str, expected: list[dict[str, An
     )
     if apart > SCORE_TOLERANCE:
         raise EndpointFailed(
-            f"endpoint {name} gives other scores than its model gave when it was saved: they differ by "
-            f"{apart:.2g}, at most {SCORE_TOLERANCE:g} is rounding. Its tokenizer, labels or weights are not the model's own"
+            f"endpoint {name} gives other scores than the model gave when it was saved: they differ by {apart:.2g}, and "
+            f"rounding explains at most {SCORE_TOLERANCE:g}. Its tokenizer, labels or weights are not the model's own"
         )
     return f"the scores of {len(expected)} probe texts differ by {apart:.1g} at most"
 
@@ -63,14 +64,14 @@ def _check_tokens(client: httpx.Client, name: str, probe: dict[str, Any]) -> boo
     reply.raise_for_status()
     if reply.json()["tokens"] != probe["prompt_token_ids"]:
         raise EndpointFailed(
-            f"endpoint {name} turns a prompt into other tokens than the trainer did: "
+            f"endpoint {name} turns a prompt into different tokens than the trainer did: "
             "its chat template or tokenizer is not the model's own"
         )
     return True
 
 
 def _answer(client: httpx.Client, probe: dict[str, Any]) -> str:
-    # Longer than the trainer's own answer, which is cut: what is compared is its beginning.
+    # Longer than the trainer's answer, which was cut short: only the beginnings are compared.
     body = {"model": "model", "messages": probe["messages"], "temperature": 0, "max_tokens": 128}
     reply = client.post("/v1/chat/completions", json=body)
     reply.raise_for_status()

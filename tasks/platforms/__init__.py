@@ -23,7 +23,7 @@ def platform_of(section: PlatformSection) -> Platform:
 
 
 def platforms_in_use() -> list[Platform]:
-    """Those that may hold something of ours: what is listed, found by name and swept is looked for in all of them."""
+    """All platforms that this home ever used: listing, looking up by name and sweeping go through all of them."""
     used: list[Platform] = [ProcessRunner()]
     if (home() / "docker").exists():
         from finetune_flows.tasks.platforms.docker import DockerRunner

@@ -1,4 +1,4 @@
-"""What this machine has for each platform, and what to do about what it lacks."""
+"""Checks what this machine has for each platform, and says how to get what is missing."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _GIB = 2**30
 
 
 def examine(python: str = sys.executable) -> list[Finding]:
-    """Looks at everything at once; nothing is changed."""
+    """Runs all checks; changes nothing."""
     return [
         _python(),
         _prefect(),
@@ -36,13 +36,13 @@ def _python() -> Finding:
 
 
 def _prefect() -> Finding:
-    api = os.environ.get("PREFECT_API_URL", "a server of its own for each run")
+    api = os.environ.get("PREFECT_API_URL", "a temporary server for each run")
     return Finding(what="Prefect", found=f"{version('prefect')}, {api}", ok=True)
 
 
 def _training(python: str) -> Finding:
     lacking = [name for name in ("torch", "trl", "peft", "bitsandbytes", "uvicorn") if not _installed(name)]
-    found = "all there" if not lacking else f"missing: {', '.join(lacking)}"
+    found = "all installed" if not lacking else f"missing: {', '.join(lacking)}"
     advice = "pip install 'finetune-flows[training,serving]'" if lacking else ""
     return Finding(what="training and serving", found=found, ok=not lacking, advice=advice)
 
@@ -56,7 +56,7 @@ def _installed(name: str) -> bool:
 
 
 def _accelerator(python: str) -> Finding:
-    """Asked in a process of its own: the orchestrator never imports torch."""
+    """Looks for a GPU in another process, because the orchestrator never imports torch."""
     code = (
         "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'none, the CPU is used')"
     )
@@ -76,7 +76,7 @@ def _sql_engines() -> Finding:
 
 
 def _docker() -> list[Finding]:
-    """Doing without Docker is no problem."""
+    """Docker is optional: without it, the finding is no problem."""
     if not _installed("docker"):
         return [Finding(what="Docker", found="not used", ok=True, advice="pip install 'finetune-flows[docker]'")]
     from finetune_flows.tasks.platforms.docker.doctor import findings
@@ -85,7 +85,7 @@ def _docker() -> list[Finding]:
 
 
 def _aws() -> list[Finding]:
-    """Doing without AWS is no problem."""
+    """AWS is optional: without boto3, the finding is no problem."""
     if not _installed("boto3"):
         return [Finding(what="AWS", found="not used", ok=True, advice="pip install 'finetune-flows[sagemaker]'")]
     from finetune_flows.tasks.platforms.sagemaker.doctor import findings
@@ -97,7 +97,10 @@ def _memory() -> Finding:
     free = psutil.virtual_memory().available / _GIB
     ok = free >= 4
     return Finding(
-        what="memory", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "the demo takes about 4 GiB"
+        what="memory",
+        found=f"{free:.0f} GiB free",
+        ok=ok,
+        advice="" if ok else "free some memory: the demo needs about 4 GiB",
     )
 
 
@@ -106,12 +109,18 @@ def _disk() -> Finding:
     free = shutil.disk_usage(home()).free / _GIB
     ok = free >= 5
     return Finding(
-        what="disk", found=f"{free:.0f} GiB free", ok=ok, advice="" if ok else "finetune sweep, or set FINETUNE_HOME"
+        what="disk",
+        found=f"{free:.0f} GiB free",
+        ok=ok,
+        advice="" if ok else "run finetune sweep, or set FINETUNE_HOME to a larger disk",
     )
 
 
 def _home() -> Finding:
     ok = os.access(home(), os.W_OK)
     return Finding(
-        what="home", found=str(home()), ok=ok, advice="" if ok else "set FINETUNE_HOME to a folder you may write to"
+        what="home",
+        found=str(home()),
+        ok=ok,
+        advice="" if ok else "set FINETUNE_HOME to a folder that you may write to",
     )

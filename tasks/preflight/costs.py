@@ -1,6 +1,6 @@
-"""What a run can cost at most, and how long its job may run within the recipe's budget.
+"""The most that a run can cost, and how long its job may run within the recipe's budget.
 
-Counted are instances. Not counted: S3, logs, requests, data that leaves AWS, a job's volume; together they are cents.
+Only instances count. S3, logs, requests, data that leaves AWS and a job's volume are left out: together they are cents.
 """
 
 from pydantic import Field
@@ -12,7 +12,7 @@ from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 SHORTEST_JOB = 0.25
-"""Hours. A budget that leaves a job less is refused: the image and the model alone take minutes to arrive."""
+"""Hours. A budget that leaves less for the job is refused, because the download of image and model alone takes minutes."""
 
 
 class Cost(Frozen):
@@ -21,22 +21,23 @@ class Cost(Frozen):
     what: str
     instance_type: str
     instances: int
-    hours: float = Field(description="At most.")
-    price: Price | None = Field(None, description="None when nobody knows it.")
+    hours: float = Field(description="The most hours it may be billed for.")
+    price: Price | None = Field(None, description="None if the price is unknown.")
 
     @property
     def usd(self) -> float:
-        """At most; 0 when the price is not known."""
+        """The most it can cost, in US dollars; 0 if the price is unknown."""
         return self.hours * self.hourly
 
     @property
     def hourly(self) -> float:
-        """Of all instances together."""
+        """US dollars an hour for all instances together; 0 if the price is unknown."""
         return self.instances * self.price.usd_per_hour if self.price else 0.0
 
 
 class Estimate(Frozen):
-    """All that a run can cost, in US dollars, on demand: spot is cheaper, by how much is known afterwards."""
+    """The most that a run can cost, in US dollars, at on-demand prices. Spot is cheaper, but by how much is known only
+    afterwards."""
 
     training: Cost
     warm_pool: Cost | None = None
@@ -44,23 +45,23 @@ class Estimate(Frozen):
 
     @property
     def costs(self) -> list[Cost]:
-        """In the order in which they arise."""
+        """All costs, in the order in which they arise."""
         base, *others = self.endpoints
         return [base, self.training, *([self.warm_pool] if self.warm_pool else []), *others]
 
     @property
     def usd(self) -> float:
-        """At most."""
+        """The most that the run can cost, in US dollars."""
         return sum(cost.usd for cost in self.costs)
 
     @property
     def unpriced(self) -> list[str]:
-        """Instance types whose price is not known."""
+        """Instance types whose price is unknown."""
         return sorted({cost.instance_type for cost in self.costs if cost.price is None})
 
 
 def estimate(recipe: Recipe, section: SageMakerPlatform, prices: Prices) -> Estimate:
-    """The most that one run can cost: every limit of the recipe is reached, on the dearest instance type that it permits."""
+    """The most that one run can cost: it reaches every limit of the recipe, on the dearest instance type it permits."""
     dearest = max(section.training_instances, key=lambda name: _hourly(prices, name, "training"))
     price = prices.of(dearest, "training")
     count = section.instance_count
@@ -89,24 +90,24 @@ def _endpoints(recipe: Recipe, section: SageMakerPlatform, prices: Prices) -> li
 
 def _hourly(prices: Prices, instance_type: str, use: Use) -> float:
     price = prices.of(instance_type, use)
-    return price.usd_per_hour if price else float("inf")  # a price that nobody knows is taken for the highest
+    return price.usd_per_hour if price else float("inf")  # an unknown price counts as the highest, to be safe
 
 
 def hours_within(max_usd: float, estimate: Estimate) -> float:
-    """How many hours the job may run so that the whole run stays within `max_usd`, to the second; 0 or less: none."""
+    """Hours that the job may run if the whole run is to cost at most `max_usd`, cut to the second; 0 or less for none."""
     rest = max_usd - (estimate.usd - estimate.training.usd)
     hours = rest / estimate.training.hourly if estimate.training.hourly else estimate.training.hours
     return min(estimate.training.hours, int(hours * 3600) / 3600)
 
 
 def within_budget(recipe: Recipe, section: SageMakerPlatform, estimate: Estimate) -> tuple[Recipe, list[str]]:
-    """The recipe with its job's runtime lowered to what `max_usd` buys, and what stands against it, if anything."""
+    """The recipe with its job's runtime lowered to what `max_usd` buys, and the problems that forbid the run."""
     if section.max_usd is None:
         return recipe, []
     if estimate.unpriced:
         types = ", ".join(estimate.unpriced)
         return recipe, [
-            f"max_usd: no price is known for {types}, so the budget cannot be kept. Next: take another type"
+            f"max_usd: the price of {types} is unknown, so the budget cannot be kept. Next: use another instance type"
         ]
     hours = hours_within(section.max_usd, estimate)
     if hours < min(SHORTEST_JOB, section.max_runtime_hours):
@@ -116,7 +117,7 @@ def within_budget(recipe: Recipe, section: SageMakerPlatform, estimate: Estimate
 
 
 def training_hours(recipe: Recipe, clients: Clients) -> float | None:
-    """Hours of training that `max_usd` buys, all jobs together, when no endpoint is started; None without `max_usd`."""
+    """Hours of training that `max_usd` buys for all jobs together, without endpoints; None without `max_usd`."""
     section = clients.section
     if section.max_usd is None:
         return None
@@ -129,5 +130,5 @@ def _too_dear(max_usd: float, estimate: Estimate) -> str:
     return (
         f"max_usd: ${max_usd:.2f} does not pay for the run: its endpoints cost up to ${endpoints:.2f}, and the job "
         f"${estimate.training.hourly:.2f} an hour ({estimate.training.instance_type}). "
-        "Next: raise platform.max_usd, lower serving.expires_after_hours or take a cheaper type"
+        "Next: raise platform.max_usd, lower serving.expires_after_hours or use a cheaper instance type"
     )

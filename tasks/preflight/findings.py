@@ -1,10 +1,10 @@
-"""One thing that was looked at: `doctor` and the preflight speak in these."""
+"""The result of one check. `doctor` and the preflight report a list of these."""
 
 from finetune_flows.tasks.base.values import Frozen
 
 
 class Finding(Frozen):
-    """What was found, whether it will do, and what to do about it if not."""
+    """What was checked, what was found, whether it is good enough, and what to do if it is not."""
 
     what: str
     found: str

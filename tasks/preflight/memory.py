@@ -1,6 +1,6 @@
-"""What training and serving take of a GPU's memory, by formula, so that a type which is too small costs nothing.
+"""Estimates by formula how much GPU memory training and serving take, so that a GPU that is too small costs nothing.
 
-An estimate: what was measured with 7 billion parameters lies within 30 % of it (tests/tasks/preflight/test_memory.py).
+Measurements with 7 billion parameters lie within 30 % of the estimate (tests/tasks/preflight/test_memory.py).
 """
 
 from typing import Literal
@@ -13,31 +13,31 @@ from finetune_flows.tasks.preflight.model_size import ModelSize
 from finetune_flows.tasks.recipe import ServingSection, TrainingSettings
 
 GIB = 2**30
-_NF4 = (
-    4.127 / 8
-)  # bytes a weight: 4 bits, and 0.127 for the double-quantised scales (QLoRA, Dettmers et al. 2023, section 3)
-_TRAINED = 16  # bytes a weight: 4 for it, 4 for its gradient, 8 for Adam's moments (ZeRO, Rajbhandari et al. 2020, section 3.1)
-_CONTEXT = 1.0 * GIB  # CUDA's own, and the workspaces of its libraries
-_FRAGMENTS = 1.1  # with what the allocator loses between activations
+# Bytes for each weight: 4 bits, and 0.127 bits for the double-quantised scales (QLoRA, Dettmers et al. 2023, section 3).
+_NF4 = 4.127 / 8
+# Bytes for each weight: 4 for the weight, 4 for its gradient, 8 for Adam's moments (ZeRO, Rajbhandari et al. 2020, section 3.1).
+_TRAINED = 16
+_CONTEXT = 1.0 * GIB  # CUDA itself and the workspaces of its libraries
+_FRAGMENTS = 1.1  # the allocator loses memory between activations
 _SERVED = 0.9  # share of the memory that vLLM takes (gpu_memory_utilization)
-_SURE = 0.75  # with less than this share of the estimate it does not fit
+_SURE = 0.75  # a GPU with less than this share of the estimate certainly does not fit
 _WEIGHTS, _ADAM = "weights", "what is trained"  # the parts that are known for certain
 Verdict = Literal["fits", "may not fit", "does not fit"]
 
 
 class Memory(Frozen):
-    """Bytes of one GPU, by what they are for."""
+    """Bytes of one GPU, by purpose."""
 
     parts: dict[str, float]
     available: float = Field(1.0, description="Share of the GPU that may be used.")
 
     @property
     def gib(self) -> float:
-        """What the GPU must have."""
+        """GiB that the GPU must have."""
         return sum(self.parts.values()) / self.available / GIB
 
     def verdict(self, gib: float) -> Verdict:
-        """Of a GPU with so many GiB."""
+        """Whether it fits on a GPU with this many GiB."""
         if self.gib <= gib:
             return "fits"
         certain = sum(self.parts[name] for name in (_WEIGHTS, _ADAM) if name in self.parts) / GIB
@@ -49,12 +49,12 @@ class Memory(Frozen):
 
 
 def training_memory(size: ModelSize, training: TrainingSettings, gpus: int) -> Memory:
-    """Of each GPU, for `gpus` that train together.
+    """Memory that training takes on each GPU, if `gpus` train together.
 
-    Activations: each linear map keeps what goes in and what comes out, in 16 bits, and the norms and residuals keep 12
-    bytes for each hidden number. With checkpointing, only what goes into a layer is kept (2 bytes for each hidden
-    number), and one layer at a time is computed again. Measured on an H100, see benchmarks/gpu/README.md; attention
-    matrices are not kept by FlashAttention and SDPA, nor logits by TRL, which computes its loss in chunks.
+    Activations: each linear map keeps its input and output in 16 bits, and norms and residuals keep 12 bytes for each
+    hidden number. With checkpointing, only a layer's input is kept (2 bytes for each hidden number), and one layer at a
+    time is computed again. Measured on an H100, see benchmarks/gpu/README.md. FlashAttention and SDPA keep no attention
+    matrices, and TRL keeps no logits, because it computes its loss in chunks.
     """
     shards = gpus if training.sharding == "fsdp" else 1
     trained = size.parameters if training.method == "full" else training.lora_r * size.linear_width * size.layers
@@ -72,14 +72,14 @@ def training_memory(size: ModelSize, training: TrainingSettings, gpus: int) -> M
 
 def _base_weights(size: ModelSize, training: TrainingSettings) -> float:
     if training.method == "full":
-        return 0  # they are what is trained
+        return 0  # all weights are trained, and counted there
     if training.method == "lora":
         return 2 * size.parameters
     return _NF4 * (size.parameters - size.embeddings) + 2 * size.embeddings
 
 
 def serving_memory(size: ModelSize, serving: ServingSection, gpus: int) -> Memory:
-    """Of each of `gpus` that share the model, with the key-value cache of one longest request.
+    """Memory that serving takes on each GPU, if `gpus` share the model, with the key-value cache of one longest request.
 
     Cache: 2 (keys and values) x layers x kv_width x 2 bytes for each token (PagedAttention, Kwon et al. 2023, section 3).
     """
@@ -93,5 +93,5 @@ def serving_memory(size: ModelSize, serving: ServingSection, gpus: int) -> Memor
 
 
 def gpus_used(training: TrainingSettings, instance: Instance) -> int:
-    """GPUs of one instance that the job uses."""
+    """GPUs that the job uses on one instance."""
     return min(training.processes, instance.gpu_count) or 1

@@ -1,4 +1,4 @@
-"""How large a base model is, from its config.json where one can be had, else from the size in its name."""
+"""How large a base model is, from its config.json if that can be read, or else from the size in its name."""
 
 import json
 import os
@@ -17,30 +17,32 @@ _NAMED = re.compile(r"(?<![\d.])(?:(\d+)x)?(\d+(?:\.\d+)?)([BM])(?![a-z])", re.I
 
 
 class ModelSize(Frozen):
-    """The dimensions of a decoder-only transformer that decide what memory it takes."""
+    """The dimensions of a decoder-only transformer that decide how much memory it takes."""
 
     parameters: float
-    embeddings: float = Field(description="Of these, in the input and output embeddings: they are never quantised.")
+    embeddings: float = Field(description="Parameters in the input and output embeddings, which are never quantised.")
     hidden: int
     layers: int
-    kv_width: int = Field(description="Numbers that each layer keeps for each token, for keys and again for values.")
+    kv_width: int = Field(
+        description="Numbers that each layer keeps for each token: this many keys and this many values."
+    )
     vocabulary: int
     linear_width: float = Field(
-        description="Inputs and outputs of a layer's linear maps, added up: r of them is LoRA's."
+        description="Sum of inputs and outputs of a layer's linear maps; times r, it is LoRA's size for a layer."
     )
     source: str
 
 
 def size_of(section: ModelSection) -> ModelSize | None:
-    """None when there is neither a config.json to be had nor a size in the name."""
+    """The size of a recipe's model; None if there is neither a readable config.json nor a size in the name."""
     config = _config(section)
     return from_config(config, "config.json") if config else from_name(section.source)
 
 
 def from_config(config: dict[str, Any], source: str) -> ModelSize:
-    """Counts the weights of a model of Llama's kind: grouped-query attention, gated MLP, RMS norms.
+    """Counts the weights of a model like Llama: grouped-query attention, gated MLP, RMS norms.
 
-    A model of another kind comes out near enough for a memory estimate.
+    For other architectures the count is near enough for a memory estimate.
     """
     hidden, layers, vocabulary = config["hidden_size"], config["num_hidden_layers"], config["vocab_size"]
     heads = config["num_attention_heads"]
@@ -67,8 +69,8 @@ def from_config(config: dict[str, Any], source: str) -> ModelSize:
 def from_name(name: str) -> ModelSize | None:
     """Guesses the shape from the number of parameters: N = 12 layers hidden^2 (Kaplan et al. 2020, section 2.1).
 
-    With hidden = 128 layers, as models of 7 to 70 billion parameters about have; no grouped queries, 128,000 tokens:
-    rather too large than too small.
+    Assumes hidden = 128 layers, which is about right from 7 to 70 billion parameters, no grouped queries and up to
+    128,000 tokens, so that the estimate is too large rather than too small.
     """
     found = _NAMED.search(name.split("/")[-1])
     if found is None:
@@ -93,13 +95,13 @@ def from_name(name: str) -> ModelSize | None:
 def _config(section: ModelSection) -> dict[str, Any] | None:
     try:
         path = locate(section)
-    except FinetuneError:  # staging tells what is wrong with the source
+    except FinetuneError:  # staging reports what is wrong with the source
         return None
     file = _from_hub(section) if path is None else path / "config.json"
     if file is None or not file.is_file():
         return None
     config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    config = config.get("text_config", config)  # of a model that reads images too
+    config = config.get("text_config", config)  # a model that also reads images keeps the language model's part there
     return config if {"hidden_size", "intermediate_size", "num_attention_heads"} <= config.keys() else None
 
 
@@ -110,5 +112,5 @@ def _from_hub(section: ModelSection) -> Path | None:
     token = os.environ.get(section.token_variable) or None
     try:
         return Path(hf_hub_download(section.source, "config.json", revision=section.revision, token=token))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):  # gated or no network: the name has to do
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):  # gated or no network: fall back on the name
         return None

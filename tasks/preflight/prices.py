@@ -1,4 +1,4 @@
-"""What an hour costs: asked of the AWS Price List, else read from the dated table in the package. Each price says which."""
+"""What an hour costs, from the AWS Price List or else from the dated table in the package. Each price names its source."""
 
 import json
 import re
@@ -15,11 +15,11 @@ Use = Literal["training", "endpoint"]
 
 _USAGE = {"training": "Train", "endpoint": "Host"}
 _COMPONENT = {"training": "Training", "endpoint": "Hosting"}
-_HOME = "us-east-1"  # one of the regions that answer Price List questions, for all regions
+_HOME = "us-east-1"  # one of the few regions that answer Price List requests, and they do so for all regions
 
 
 class Price(Frozen):
-    """One instance for one hour, on demand."""
+    """The on-demand price of one instance for one hour."""
 
     usd_per_hour: float = Field(ge=0)
     source: str
@@ -28,7 +28,7 @@ class Price(Frozen):
 class Prices:
     """Prices of one region; each is looked up once.
 
-    With `session` None nothing is asked of AWS: the table in the package answers, and says so.
+    Without a session, AWS is not asked: prices come from the table in the package, and their source says so.
     """
 
     def __init__(self, region: str, session: Any = None) -> None:
@@ -37,7 +37,7 @@ class Prices:
         self._known: dict[tuple[str, Use], Price | None] = {}
 
     def of(self, instance_type: str, use: Use) -> Price | None:
-        """None when neither the Price List nor the table knows it."""
+        """The price of an instance type; None if neither the Price List nor the table has it."""
         key = instance_type, use
         if key not in self._known:
             self._known[key] = self._asked(instance_type, use) or self._in_table(instance_type)
@@ -50,7 +50,8 @@ class Prices:
 
         try:
             products = _products(self.session, self.region, instance_type)
-        except (BotoCoreError, ClientError):  # not permitted, or no way out: the table answers, and says that it did
+        except (BotoCoreError, ClientError):
+            # Not permitted, or no network: use the table from now on, so that further prices do not wait for a time-out.
             self.session = None
             return None
         found = [price for product in products if _is_for(product, instance_type, use) for price in _on_demand(product)]
@@ -82,7 +83,7 @@ def _products(session: Any, region: str, instance_type: str) -> list[dict[str, A
 
 
 def _is_for(product: dict[str, Any], instance_type: str, use: Use) -> bool:
-    """By its usage type, such as `USE1-Train:ml.g5.2xlarge`; by its component, where it has none."""
+    """Judges by the usage type, such as `USE1-Train:ml.g5.2xlarge`, or by the component if there is none."""
     attributes = product.get("product", {}).get("attributes", {})
     if "usagetype" not in attributes:
         return bool(attributes.get("component") == _COMPONENT[use])

@@ -1,4 +1,4 @@
-"""What a platform says of a run before anything is spent on it."""
+"""What a platform reports about a run before it costs anything."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ from finetune_flows.tasks.recipe import Recipe
 class Request(Frozen):
     """One call that creates something that may be billed."""
 
-    operation: str = Field(description="The platform's name of it, such as CreateTrainingJob.")
+    operation: str = Field(description="The platform's name for the call, such as CreateTrainingJob.")
     members: dict[str, Any]
 
 
 class Report(Frozen):
-    """What was found, what would be created, and what it can cost."""
+    """The findings, the requests that the run would make, and the most it can cost."""
 
-    recipe: Recipe = Field(description="Its job's runtime lowered, when the budget pays for less.")
+    recipe: Recipe = Field(description="The recipe, with the job's runtime lowered if the budget pays for less.")
     region: str
     findings: list[Finding]
     requests: list[Request]
     estimate: Estimate
 
     def refuse(self) -> None:
-        """Raises RecipeError when anything stands against the run, with all that does."""
+        """Raises RecipeError with all problems that forbid the run, if there are any."""
         problems = [
             f"{each.what}: {each.found}" + (f". Next: {each.advice}" if each.advice else "")
             for each in self.findings

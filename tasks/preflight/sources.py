@@ -1,4 +1,4 @@
-"""Whether the model and the rows that a recipe names are there: found out before anything is downloaded or started."""
+"""Checks that the model and the rows that a recipe names exist, before anything is downloaded or started."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def _model(recipe: Recipe) -> Iterator[str]:
 def _chat_template(recipe: Recipe) -> Iterator[str]:
     template = recipe.model.chat_template
     if template and template != "chatml" and not Path(template).is_file():
-        yield f"model.chat_template: {template}: there is no such file"
+        yield f"model.chat_template: {template}: there is no such file; give the path of a Jinja file, or chatml"
 
 
 def _rows(recipe: Recipe) -> Iterator[str]:
@@ -39,4 +39,4 @@ def _found(recipe: Recipe, field: str, source: str) -> Iterator[str]:
 
 
 SOURCE_CHECKS: tuple[Callable[[Recipe], Iterator[str]], ...] = (_model, _chat_template, _rows, _test_rows)
-"""Each yields what is wrong with one source. The hub is not asked."""
+"""Each check yields the problems of one source. None of them asks the hub."""

@@ -64,7 +64,7 @@ def files_with(words: str, folder: Path) -> list[Path]:
 def test_a_foreign_endpoint_is_scored_with_its_key_which_is_kept_nowhere(
     home: Path, recipe: Recipe, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(EnvironmentProblem, match="THEIR_KEY, which should hold the endpoint's key, is not set"):
+    with pytest.raises(EnvironmentProblem, match="THEIR_KEY is not set here"):
         evaluate(recipe, url, "theirs", "THEIR_KEY")
     assert not home.exists(), "said before anything is prepared"
 

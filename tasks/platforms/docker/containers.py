@@ -1,4 +1,4 @@
-"""How each of our containers is made: what it may do, what it may use, and when it ends whoever forgot it."""
+"""How we create each container: its rights, its limits, and a deadline that ends it even if everyone has forgotten it."""
 
 import os
 import shutil
@@ -16,32 +16,32 @@ from finetune_flows.tasks.platforms.contract import Labels
 from finetune_flows.tasks.sections.platforms import DockerPlatform
 
 DEADLINE_PROGRAM = PACKAGE / "containers" / "deadline.py"
-_THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # what makes runs alike and quick beside others
+_THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # for equal results, and speed on a shared machine
 _GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a container runs, under a deadline that can be moved while it runs."""
+    """What a container runs. Its deadline can be moved while it runs."""
 
     image: str
     command: Sequence[str]
     name: str
     folder: Path
-    """Holds the file `deadline`."""
+    """The folder with the file `deadline`."""
     grace: int
     """Seconds between SIGTERM and SIGKILL."""
 
 
 def create(client: docker.DockerClient, section: DockerPlatform, program: Program, **options: Any) -> Container:
-    """A container that is not started yet. `options` are those of docker-py.
+    """Creates a container without starting it. `options` are docker-py's.
 
-    It runs as the calling user, so that what it writes belongs to them; without capabilities, on a read-only root with
-    /tmp in memory, and under limits of memory and processes.
+    It runs as the calling user, so that its files belong to them, without capabilities, on a read-only root with /tmp in
+    memory, and with limits for memory and processes.
     """
     memory = _memory(client, section)
     own = client.images.get(program.image).attrs["Config"].get("Entrypoint") or []
-    # Copied, because this program may itself be in a container, and the engine mounts by the machine's own paths.
+    # Copied, because this code may itself run in a container, and the engine mounts by paths of the machine.
     shutil.copyfile(DEADLINE_PROGRAM, program.folder / "deadline.py")
     threads = {name: os.environ[name] for name in _THREADS if name in os.environ}
     created: Container = client.containers.create(
@@ -54,41 +54,42 @@ def create(client: docker.DockerClient, section: DockerPlatform, program: Progra
         | threads
         | options.pop("environment", {}),
         user=f"{os.getuid()}:{os.getgid()}",
-        init=True,
+        init=True,  # Python as process 1 would ignore SIGTERM, and each stop would last the whole grace period
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         read_only=True,
         tmpfs={"/tmp": "rw,exec,mode=1777"},
         pids_limit=4096,
-        shm_size=_GIB,
+        shm_size=_GIB,  # Docker's default is 64 MB
         device_requests=_devices(section.gpus),
         log_config=LogConfig(type="json-file", config={"max-size": "50m", "max-file": "2"}),
         mem_limit=memory,
-        memswap_limit=memory,  # alike: no swap, so that the end comes at once and is told
+        memswap_limit=memory,  # equal, so without swap: a job that is too large ends at once with a clear reason
         **options,
     )
     return created
 
 
 def bind(source: Path, target: str, *, writable: bool = False) -> Mount:
-    """A folder or file of this machine inside the container. Fails when it is not there, instead of making it."""
+    """Mounts a folder or file of this machine in the container."""
+    # A Mount, not `volumes`: the engine refuses a source that is absent, and does not create an empty folder for it.
     return Mount(target, str(source.absolute()), type="bind", read_only=not writable)
 
 
 def labels_of(root: Path, kind: str, name: str, labels: Labels) -> dict[str, str]:
-    """By these a container is found again. `root`: whose it is, for several homes may share one engine."""
+    """Labels to find a container by. `root` names the home that owns it, because several homes may share one engine."""
     own = {"finetune.home": str(root), "finetune.kind": kind, "finetune.name": name}
     return own | {f"finetune.{key}": str(value) for key, value in labels.model_dump(mode="json").items()}
 
 
 def write_deadline(folder: Path, seconds: float) -> None:
-    """Sets the moment, in seconds since 1970, at which the container ends by itself."""
+    """Sets the time, in seconds since 1970, at which the container ends by itself."""
     (folder / "deadline.new").write_text(f"{seconds:.0f}", encoding="utf-8")
     os.replace(folder / "deadline.new", folder / "deadline")
 
 
 def _memory(client: docker.DockerClient, section: DockerPlatform) -> int:
-    """In bytes."""
+    """The memory limit in bytes; without a setting, all of the machine's memory but 1 GiB."""
     return int(section.memory_gb * _GIB) if section.memory_gb else int(client.info()["MemTotal"]) - _GIB
 
 

@@ -1,4 +1,4 @@
-"""What `finetune doctor` says of the Docker engine."""
+"""What `finetune doctor` reports about the Docker engine."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ _GIB = 2**30
 
 
 def findings() -> list[Finding]:
-    """An engine is not needed: its absence comes with how to get one, but is no problem."""
+    """The findings about the engine. It is optional: if it is absent, they say how to get one, but are no problem."""
     try:
         client = connect()
         information = client.info()
@@ -31,12 +31,12 @@ def findings() -> list[Finding]:
 
 def _disk(root: str) -> Finding:
     if not os.path.isdir(root):  # a remote engine, or one whose folder this user may not see
-        return Finding(what="Docker disk", found="not to be seen from here", ok=True)
+        return Finding(what="Docker disk", found="cannot be seen from here", ok=True)
     free = shutil.disk_usage(root).free / _GIB
     ok = free >= 8
     return Finding(
         what="Docker disk",
         found=f"{free:.0f} GiB free",
         ok=ok,
-        advice="" if ok else "docker system df; docker image prune",
+        advice="" if ok else "run docker system df, then docker image prune",
     )

@@ -1,4 +1,4 @@
-"""Endpoints as containers: on the loopback interface only, found again by label, ended by their own deadline."""
+"""Endpoints as containers: on the loopback interface only, found again by label, ended at their deadline."""
 
 import shutil
 from pathlib import Path
@@ -18,15 +18,15 @@ from finetune_flows.tasks.platforms.docker.place import Place, remove, start
 from finetune_flows.tasks.platforms.local.folders import last_line
 from finetune_flows.tasks.platforms.local.health import wait_until_healthy
 
-_GRACE = 30  # seconds between SIGTERM and SIGKILL, as SageMaker gives a server
+_GRACE = 30  # seconds between SIGTERM and SIGKILL, the same as SageMaker gives a server
 _PORT = f"{engines.PORT}/tcp"
 
 
 class DockerEndpoints(Place):
-    """The part of `contract.Platform` that serves."""
+    """The serving part of `contract.Platform`."""
 
     def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
-        """Starts the serving image with a free port of the loopback interface."""
+        """Starts the serving image on a free port of the loopback interface."""
         with engine_errors(f"starting endpoint {spec.name}"):
             plan = serving.plan(self.section, spec)
             image = find_image(self.client, "serving", plan.image, self.section.base_image)
@@ -56,7 +56,8 @@ class DockerEndpoints(Place):
         return container
 
     def _renew(self, spec: EndpointSpec) -> None:
-        """A container's labels cannot change, so the ones that hold stand beside it. Never an earlier expiry."""
+        """Sets labels and deadline of a running endpoint, but never to an earlier expiry."""
+        # Docker cannot change the labels of a container: the valid ones are in a file in the endpoint's folder.
         folder = self.folder("endpoints", spec.name)
         before = _read_labels(folder)
         if before is None or before.expires_at < spec.labels.expires_at:
@@ -71,7 +72,8 @@ class DockerEndpoints(Place):
         try:
             if wait_until_healthy(endpoint.url + path, seconds, runs):
                 return endpoint
-            what = f"was not healthy after {seconds:.0f} s" if runs() else "ended while it was starting"
+            slow = f"was not healthy after {seconds:.0f} s (serving.startup_minutes)"
+            what = slow if runs() else "ended while it was starting"
             log = _copy_log(container, self.root / "logs" / f"{endpoint.name}.txt")
         except BaseException:
             self.delete_endpoint(endpoint.name)
@@ -80,19 +82,19 @@ class DockerEndpoints(Place):
         raise EndpointFailed(f"endpoint {endpoint.name} {what}: {last_line(log)} (log: {log})")
 
     def endpoints(self) -> list[Endpoint]:
-        """Those whose container runs."""
+        """The endpoints whose container is running."""
         with engine_errors("listing endpoints"):
             return [self.endpoint_of(each) for each in self.containers("endpoint") if each.status == "running"]
 
     def endpoint_log(self, name: str) -> Path:
-        """Copied from the engine, which keeps it as long as the container; the copy goes with the endpoint too."""
+        """A copy of the log, which the engine keeps as long as the container. It is deleted with the endpoint."""
         log = self.root / "endpoints" / name / "log.txt"
         with engine_errors(f"reading the log of endpoint {name}"):
             container = self.find(self.container_name(name))
             return _copy_log(container, log) if container else log
 
     def delete_endpoint(self, name: str) -> bool:
-        """Lets the server finish its answers, then removes container and folder."""
+        """Lets the server finish its answers, then removes its container and folder."""
         with engine_errors(f"deleting endpoint {name}"):
             container = self.find(self.container_name(name))
             existed = container is not None and container.status == "running"
@@ -103,7 +105,7 @@ class DockerEndpoints(Place):
         return existed
 
     def endpoint_of(self, container: Container) -> Endpoint:
-        """What its labels and ports say, and the file beside it that says until when."""
+        """The endpoint of a container, from its labels, its ports and the file with the labels valid now."""
         own = {key.removeprefix("finetune."): value for key, value in container.labels.items()}
         written = Labels.model_validate({key: own[key] for key in Labels.model_fields})
         bindings = container.ports.get(_PORT) or [{"HostPort": "0"}]
@@ -129,5 +131,5 @@ def _read_labels(folder: Path) -> Labels | None:
 def _copy_log(container: Container, log: Path) -> Path:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
-        file.writelines(container.logs(stream=True, follow=False))  # docker-py follows a stream by itself
+        file.writelines(container.logs(stream=True, follow=False))  # otherwise docker-py follows a stream without end
     return log

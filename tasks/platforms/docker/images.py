@@ -1,4 +1,4 @@
-"""Images: found, pulled or built. A build is named by the digest of all that goes into it, so an unchanged one is found."""
+"""Finds, pulls or builds images. A build is named by the digest of its inputs, so an unchanged one is found again."""
 
 import hashlib
 import io
@@ -27,16 +27,16 @@ CONTEXTS: dict[Kind, list[str]] = {
         "containers/serving/**/*.py",
     ],
 }
-# Where pip looks on this machine is where it looks in the build.
+# A build does not see this machine's pip settings: without these, pip would look only at its default index.
 PIP_SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")
 log = logging.getLogger("finetune.docker")
 
 
 def find_image(client: docker.DockerClient, kind: Kind, named: str | None, base_image: str) -> str:
-    """The image to run: the one `named` (pulled when it is not here), else our own, built when anything in it changed.
+    """The image to run: the one `named`, pulled if it is not here, or else our own, built if any input changed.
 
     Raises:
-        EnvironmentProblem: it is nowhere, or the build failed; the engine's words are in the message.
+        EnvironmentProblem: there is no such image, or the build failed; the message includes the engine's own.
         TryLater: the engine went away.
     """
     if named:
@@ -49,13 +49,13 @@ def find_image(client: docker.DockerClient, kind: Kind, named: str | None, base_
             client.images.get(tag)
             return tag
         except ImageNotFound:
-            log.info("building image %s from containers/%s (once, minutes)", tag, kind)
+            log.info("building image %s from containers/%s; this takes minutes, but only once", tag, kind)
     _build(client, kind, files, tag, arguments)
     return tag
 
 
 def context_files(kind: Kind) -> dict[str, Path]:
-    """What goes into a build, by its name there."""
+    """The files that go into a build, by their names in it."""
     found = {path for pattern in CONTEXTS[kind] for path in PACKAGE.glob(pattern) if path.is_file()}
     return {str(path.relative_to(PACKAGE)): path for path in sorted(found) if "__pycache__" not in path.parts}
 
@@ -64,20 +64,22 @@ def pip_settings() -> dict[str, str]:
     """This machine's package indexes, as build arguments.
 
     Raises:
-        EnvironmentProblem: one holds a password, which would stay readable in the image's history.
+        EnvironmentProblem: one contains a password, which would stay readable in the image's history.
     """
     settings = {name: os.environ[name] for name in PIP_SETTINGS if os.environ.get(name)}
     for name, value in settings.items():
         if any(urlsplit(url).password for url in value.split()):
             raise EnvironmentProblem(
-                f"{name} holds a password, and a build would keep it in the image. Build the images yourself with a "
+                f"{name} contains a password, and a build would keep it in the image. Build the images yourself with a "
                 "secret mount, and name them in platform.training_image and platform.serving_image"
             )
+    # A folder of this machine does not exist in the build: only addresses are passed on.
     return {name: value for name, value in settings.items() if "://" in value}
 
 
 def _named(client: docker.DockerClient, name: str) -> str:
     with engine_errors(f"looking for image {name}"):
+        # First on this machine: an image that is already here needs no registry.
         try:
             client.images.get(name)
         except ImageNotFound:
@@ -88,7 +90,7 @@ def _named(client: docker.DockerClient, name: str) -> str:
             except docker.errors.APIError as error:
                 raise EnvironmentProblem(
                     f"image {name} is not on this machine and cannot be pulled: {str(error.explanation or error)[:300]}"
-                    "\n  is the name right, and is this machine logged in to its registry (docker login)?"
+                    "\n  Check the name, and log in to its registry with docker login"
                 ) from error
     return name
 
@@ -112,14 +114,14 @@ def _build(
             buildargs=arguments,
             network_mode=_network(arguments),
             rm=True,
-            forcerm=True,  # else the container of each step stays behind
+            forcerm=True,  # otherwise docker-py leaves the container of each step behind
             decode=True,
         )
         _follow(lines, kind, tag)
 
 
 def _archive(files: dict[str, Path]) -> io.BytesIO:
-    """A tar of the context. Kilobytes: models and rows are mounted, never copied."""
+    """A tar of the build context. It has only kilobytes, because models and rows are mounted, never copied."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
         for name, path in files.items():
@@ -129,7 +131,7 @@ def _archive(files: dict[str, Path]) -> io.BytesIO:
 
 
 def _network(arguments: dict[str, str]) -> str | None:
-    """An index on this machine's loopback interface can only be reached from the machine's own network."""
+    """The network of a build: the machine's own if an index is on its loopback interface, or else the default."""
     urls = " ".join(arguments.get(name, "") for name in PIP_SETTINGS).split()
     return "host" if any(urlsplit(url).hostname in ("127.0.0.1", "localhost") for url in urls) else None
 

@@ -1,4 +1,4 @@
-"""Jobs as containers: found again by name, collected when they end, never left behind."""
+"""Jobs as containers: found again by name; when one ends, its log and exit code are kept and the container is removed."""
 
 import json
 import shutil
@@ -18,15 +18,15 @@ from finetune_flows.tasks.platforms.docker.images import find_image
 from finetune_flows.tasks.platforms.docker.place import Place, remove, start
 from finetune_flows.tasks.platforms.local.folders import ended_state, is_complete, lay_out
 
-_GRACE = 120  # seconds between SIGTERM and SIGKILL, as SageMaker gives a job
-_TIMED_OUT = 124  # exit code of containers/deadline.py at the deadline
+_GRACE = 120  # seconds between SIGTERM and SIGKILL, the same as SageMaker gives a job
+_TIMED_OUT = 124  # exit code with which containers/deadline.py ends at the deadline
 
 
 class DockerJobs(Place):
-    """The part of `contract.Platform` that trains and converts."""
+    """The training and converting part of `contract.Platform`."""
 
     def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
-        """Runs the training image's `stage`."""
+        """Runs the training image's `stage` in a container."""
         command = ["stage", "--source", f"/source/{source.name}", "--output", "/output"]
         mounts = [bind(source, f"/source/{source.name}"), bind(output, "/output", writable=True)]
         if chat_template:
@@ -48,13 +48,15 @@ class DockerJobs(Place):
                 remove(container)
                 shutil.rmtree(folder)
         if code:
-            raise EnvironmentProblem(f"cannot stage {source}: {words[-1] if words else f'exit code {code}'}")
+            raise EnvironmentProblem(f"{source} cannot be staged: {words[-1] if words else f'exit code {code}'}")
 
     def start_job(self, job: TrainingJob) -> None:
-        """Lays out the contract's folders and starts the training image with them under /opt/ml."""
+        """Creates the contract's folders and starts the training image with them under /opt/ml."""
         with engine_errors(f"starting job {job.name}"):
-            self._training_image()  # may take minutes: not under the lock
-            with locked(self.root / "jobs.lock"):  # of two who start the same job, one wins and the other follows
+            self._training_image()  # outside the lock, because a build may take minutes
+            with locked(
+                self.root / "jobs.lock"
+            ):  # if two runs start the same job, one starts it and the other attaches
                 if self._describe(job.name).status == "absent":
                     self._start(job)
 
@@ -63,7 +65,7 @@ class DockerJobs(Place):
 
     def _start(self, job: TrainingJob) -> None:
         folder = self._job(job.name)
-        shutil.rmtree(folder, ignore_errors=True)  # of a start that came to nothing
+        shutil.rmtree(folder, ignore_errors=True)  # an earlier start that failed may have left files
         lay_out(folder / "opt-ml", job)
         checkpoints = self.folder("checkpoints", job.checkpoints)
         write_json(folder / "job.json", job.model_dump(mode="json"))
@@ -87,7 +89,7 @@ class DockerJobs(Place):
         start(container)
 
     def describe_job(self, name: str) -> JobState:
-        """From what the ended job left, or from its container."""
+        """The job's state, from its container or, if it has ended, from what it left behind."""
         with engine_errors(f"asking for job {name}"), locked(self.root / "jobs.lock"):
             return self._describe(name)
 
@@ -98,6 +100,7 @@ class DockerJobs(Place):
             container = self.find(self.container_name(name))
             if container is not None and container.status not in ("exited", "dead", "created"):
                 return JobState(status="running", log=f"docker logs {container.name}")
+            # A container that failed to start, for instance for lack of a GPU, stays behind in the state `created`.
             if container is None or container.status == "created":
                 remove(container)
                 return JobState(status="completed" if is_complete(folder / "opt-ml") else "absent", log=str(log))
@@ -106,14 +109,16 @@ class DockerJobs(Place):
         return ended_state(folder / "opt-ml", ending["exit_code"], ending["reason"], log)
 
     def _collect(self, container: Container, folder: Path) -> None:
-        """What the container leaves: its log, how it ended; then the container itself goes."""
+        """Saves the container's log and how it ended, then removes the container."""
         with (folder / "log.txt").open("wb") as log:
             for part in container.logs(stream=True):
                 log.write(part)
         state = container.attrs["State"]
+        # OOMKilled, not exit code 137: if a child process was killed, the container ends with its own exit code.
         reason = (
             "deadline" if state["ExitCode"] == _TIMED_OUT else self._out_of_memory() if state["OOMKilled"] else None
         )
+        # Before the container goes, so that a crash in between loses nothing.
         write_json(folder / "exit.json", {"exit_code": state["ExitCode"], "reason": reason, "error": state["Error"]})
         remove(container)
 
@@ -125,7 +130,7 @@ class DockerJobs(Place):
         )
 
     def follow_job(self, name: str, read_line: ReadLine) -> JobState:
-        """Hands over the lines of the container's log, from its beginning, as they come."""
+        """Passes each line of the container's log to `read_line` as it comes, from the beginning."""
         with engine_errors(f"following job {name}"):
             container = self.find(self.container_name(name))
             if container is not None:
@@ -133,7 +138,7 @@ class DockerJobs(Place):
         return self.describe_job(name)
 
     def stop_job(self, name: str) -> None:
-        """SIGTERM, then SIGKILL after the grace that SageMaker gives; what it left is collected."""
+        """Sends SIGTERM, then SIGKILL after the same grace period as SageMaker's; saves what the container left."""
         with engine_errors(f"stopping job {name}"):
             container = self.find(self.container_name(name))
             if container is not None:
@@ -141,11 +146,11 @@ class DockerJobs(Place):
         self.describe_job(name)
 
     def job_output(self, name: str) -> Path:
-        """The program's /opt/ml/model."""
+        """The job's /opt/ml/model."""
         return self._job(name) / "opt-ml" / "model"
 
     def remove_job(self, name: str) -> None:
-        """Keeps log.txt, exit.json and job.json: a small record of what ran."""
+        """Deletes the job's folders. Keeps log.txt, exit.json and job.json as a small record of what ran."""
         with engine_errors(f"removing job {name}"):
             remove(self.find(self.container_name(name)))
         job = TrainingJob.model_validate_json((self._job(name) / "job.json").read_text(encoding="utf-8"))
@@ -160,7 +165,7 @@ class DockerJobs(Place):
             self.client,
             self.section,
             Program(self._training_image(), command, name, folder, _GRACE),
-            network_mode="none",  # as SageMaker's network isolation: model and rows are there already
+            network_mode="none",  # like SageMaker's network isolation: model and rows are already mounted
             **options,
         )
 
@@ -176,4 +181,4 @@ def _follow(container: Container, read_line: ReadLine) -> None:
             read_line(line.decode("utf-8", "replace"))
     if buffer:
         read_line(buffer.decode("utf-8", "replace"))
-    container.wait()  # the log of an engine that went away just ends; this does not
+    container.wait()  # if the engine went away, the log just ends without an error, but this call raises

@@ -1,4 +1,4 @@
-"""One home's folders and containers on the engine: found again by name and label."""
+"""The folders and containers of one home. Containers are found again by name and label."""
 
 import hashlib
 from functools import cached_property
@@ -22,15 +22,15 @@ class Place:
 
     @cached_property
     def client(self) -> docker.DockerClient:
-        """Connected when it is first needed."""
+        """The client of the engine, which connects at first use."""
         return connect()
 
     def container_name(self, name: str) -> str:
-        """What the container of a job or endpoint is called: two homes on one engine never meet."""
+        """The container's name for a job or endpoint. It differs between homes, because they may share one engine."""
         return f"{name}.{hashlib.sha256(str(self.root).encode()).hexdigest()[:6]}"
 
     def folder(self, *parts: str) -> Path:
-        """A folder below the root, made when it is not there."""
+        """A folder below the root; created if it does not exist."""
         folder = self.root.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -44,14 +44,14 @@ class Place:
         return container
 
     def containers(self, kind: str) -> list[Container]:
-        """All of a kind (job, endpoint, conversion), running or not."""
+        """All containers of a kind (job, endpoint, conversion), running or not."""
         labels = [f"finetune.home={self.root}", f"finetune.kind={kind}"]
         found: list[Container] = self.client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
         return found
 
 
 def start(container: Container) -> None:
-    """Starts it, or removes it: one that could not be started stays behind otherwise."""
+    """Starts a container. Removes it if it cannot start, because the engine would keep it."""
     try:
         container.start()
     except BaseException:
@@ -61,11 +61,11 @@ def start(container: Container) -> None:
 
 
 def remove(container: Container | None) -> None:
-    """Removes it, running or not, with its volumes. One that somebody else removes is left to them."""
+    """Removes a container, running or not, with its volumes."""
     if container is None:
         return
     try:
         container.remove(force=True, v=True)
     except APIError as error:
-        if error.status_code not in (404, 409):
+        if error.status_code not in (404, 409):  # gone, or already being removed by another process
             raise

@@ -11,10 +11,10 @@ from finetune_flows.tasks.platforms.local.machine import ThisMachine
 
 
 class DockerRunner(DockerJobs, DockerEndpoints, ThisMachine):
-    """Implements `contract.Platform` with containers of one engine, and folders below `root` that are mounted in them."""
+    """Implements `contract.Platform` with containers of one engine and mounted folders below `root`."""
 
     def sweep(self, now: datetime) -> list[str]:
-        """Removes endpoints and jobs past their expiry, and the containers of dead ones."""
+        """Removes expired endpoints and jobs, and the containers of dead ones."""
         swept = []
         with engine_errors("sweeping"):
             for container in self.containers("endpoint"):

@@ -1,6 +1,6 @@
 """What runs in a serving container: our own server, or the public image of an engine for GPUs.
 
-Tags are pinned: an engine that changes under a champion changes its answers.
+Tags are pinned, because another version of an engine may give a champion's answers differently.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ VLLM_IMAGE = "vllm/vllm-openai:v0.11.0"
 
 @dataclass(frozen=True)
 class Plan:
-    """Image (None: our own), what it is told, and where it answers when it is healthy."""
+    """The image (None for our own), its command and environment, and the path that answers when it is healthy."""
 
     image: str | None
     command: list[str]
@@ -23,7 +23,7 @@ class Plan:
 
 
 def plan(section: DockerPlatform, spec: EndpointSpec) -> Plan:
-    """The plan for a model by the recipe's serving settings."""
+    """The plan for a model, from the recipe's serving settings."""
     engine = section.serving_engine
     if engine == "finetune-flows":
         return Plan(section.serving_image, ["serve"], engines.environment(engine, spec.serving), "/ping")

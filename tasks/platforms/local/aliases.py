@@ -1,4 +1,4 @@
-"""The lasting address of a recipe's champion on this machine: a forwarder on a port that stays the same."""
+"""The lasting address of a recipe's champion on this machine: a forwarder on a port that never changes."""
 
 import json
 import shutil
@@ -20,17 +20,17 @@ from finetune_flows.tasks.platforms.local.health import wait_until_healthy
 
 _GRACE = 30.0  # seconds between SIGTERM and SIGKILL
 _STARTUP_SECONDS = 120.0
-_DRAIN_SECONDS = 600.0  # as long as a server lets one request take
+_DRAIN_SECONDS = 600.0  # the longest time that a server lets one request take
 
 
 class LocalAliases:
-    """The part of `contract.Platform` that gives champions their address, where endpoints have one on this machine.
+    """The part of `contract.Platform` that gives champions an address, for platforms with endpoints on this machine.
 
     Forwarders belong to the home, not to a platform: a recipe that moves from processes to containers keeps its address.
     """
 
     def point_alias(self, name: str, endpoint: Endpoint, spec: EndpointSpec) -> Alias:
-        """Tells the forwarder, or starts it on the port it had, and waits until nothing is under way to where it led before."""
+        """Redirects the forwarder, or starts it on its earlier port; waits for the last requests to the earlier target."""
         folder = _folder(name)
         with locked(folder.parent / f".{name}.lock"):
             before = _read(folder)
@@ -46,13 +46,13 @@ class LocalAliases:
             return alias
 
     def aliases(self) -> list[Alias]:
-        """Those whose forwarder runs."""
+        """The aliases whose forwarder is running."""
         folders = sorted((home() / "aliases").glob("*/alias.json"))
         found = [_read(file.parent) for file in folders if detached.is_running(file.parent)]
         return [alias for alias in found if alias is not None]
 
     def delete_alias(self, name: str) -> bool:
-        """Lets the requests under way end, then stops the forwarder and forgets the address."""
+        """Lets the requests in progress end, then stops the forwarder and forgets the address."""
         folder = _folder(name)
         existed = detached.is_running(folder)
         detached.stop(folder, _GRACE)
@@ -60,7 +60,7 @@ class LocalAliases:
         return existed
 
     def sweep_aliases(self, now: datetime) -> list[str]:
-        """Stops those past their expiry. Their port stays on record, so that they come back under the same address."""
+        """Stops expired aliases. Their port stays on record, so that they return under the same address."""
         expired = [alias for alias in self.aliases() if alias.labels.expires_at < now]
         for alias in expired:
             detached.stop(_folder(alias.name), _GRACE)
@@ -68,7 +68,7 @@ class LocalAliases:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on just now."""
+    """A port of the loopback interface on which nothing listens at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -85,7 +85,7 @@ def _start(alias: Alias, folder: Path) -> None:
         log = folder / "log.txt"
         raise EndpointFailed(
             f"the address {alias.url} of {alias.name} did not come up: {last_line(log)} (log: {log}). If another program "
-            f"listens there now, `finetune endpoint delete {alias.name}` forgets the address, and the next promotion takes another"
+            f"uses that port, run `finetune endpoint delete {alias.name}`: the next promotion then takes a new address"
         )
 
 

@@ -1,4 +1,4 @@
-"""Processes that outlive the one that started them: found by folder, stopped by group, ended by deadline."""
+"""Processes that outlive the one that started them: found by folder, stopped as a group, ended at a deadline."""
 
 import contextlib
 import fcntl
@@ -16,7 +16,7 @@ from finetune_flows.tasks.base.files import write_json
 from finetune_flows.tasks.base.programs import import_path, program
 from finetune_flows.tasks.platforms.contract import ReadLine
 
-# OpenMP threads that spin while they wait slow each other down whenever something else runs: ten times, measured.
+# OpenMP threads that spin while they wait slow each other down as soon as something else runs: measured, tenfold.
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY", re.IGNORECASE)
 
@@ -24,8 +24,8 @@ _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY", re.
 def start(folder: Path, command: Sequence[str], environment: dict[str, str], deadline: float, grace: float) -> None:
     """Starts `command` under a supervisor in a session of its own.
 
-    The environment is this process's, without anything that looks like a secret, and with `environment` laid over it.
-    `deadline` is in seconds since 1970, `grace` in seconds between SIGTERM and SIGKILL.
+    The command gets this process's environment without anything that looks like a secret, overlaid with `environment`.
+    `deadline` is in seconds since 1970; `grace` is the seconds between SIGTERM and SIGKILL.
     """
     inherited = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
     inherited = _PATIENT_THREADS | inherited
@@ -47,10 +47,12 @@ def start(folder: Path, command: Sequence[str], environment: dict[str, str], dea
 
 
 def is_running(folder: Path) -> bool:
-    """Whether the supervisor or its command lives: asked of the lock that they hold, so a reused pid cannot deceive."""
+    """Whether the supervisor or its command is running. The lock that they hold decides: a process id may be reused."""
     try:
         with (folder / "lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask do not see each other
+            fcntl.flock(
+                lock, fcntl.LOCK_SH | fcntl.LOCK_NB
+            )  # shared, so that two callers do not take each other for it
     except FileNotFoundError:
         return False
     except BlockingIOError:
@@ -59,7 +61,7 @@ def is_running(folder: Path) -> bool:
 
 
 def ending(folder: Path) -> dict[str, Any] | None:
-    """exit_code and reason (None, 'stopped', 'deadline'); None when it runs, or was killed with its supervisor."""
+    """exit_code and reason (None, 'stopped' or 'deadline'); None if it is running or was killed with its supervisor."""
     try:
         content: dict[str, Any] = json.loads((folder / "exit.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -75,7 +77,7 @@ def extend(folder: Path, deadline: float) -> None:
 
 
 def stop(folder: Path, grace: float) -> None:
-    """SIGTERM to the whole group, SIGKILL after `grace` seconds. Returns when nothing of it runs."""
+    """Sends SIGTERM to the whole group, and SIGKILL after `grace` seconds. Returns when no process of it is left."""
     kill_at = time.monotonic() + grace
     sent: int | None = None
     while is_running(folder):
@@ -87,7 +89,7 @@ def stop(folder: Path, grace: float) -> None:
 
 
 def follow(folder: Path, read_line: ReadLine) -> None:
-    """Hands over each line of the log, from its beginning, until the process has ended and all is read."""
+    """Passes each line of the log to `read_line`, from the beginning, until the process has ended and all is read."""
     buffer = b""
     with (folder / "log.txt").open("rb") as log:
         running = True
@@ -102,6 +104,6 @@ def follow(folder: Path, read_line: ReadLine) -> None:
 
 
 def _signal_group(folder: Path, number: int) -> None:
-    # It may end between the question and the signal, or be about to take the lock.
+    # The group may have ended since is_running, or its supervisor may not yet have written the file.
     with contextlib.suppress(ProcessLookupError, FileNotFoundError, ValueError):
         os.killpg(int((folder / "group").read_text(encoding="utf-8")), number)

@@ -1,4 +1,4 @@
-"""The folders of SageMaker's container contract, as a job finds them under /opt/ml, and what it leaves in them."""
+"""The folders of SageMaker's container contract that a job finds under /opt/ml, and the state that it leaves there."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from finetune_flows.tasks.platforms.contract import JobState, TrainingJob
 
 
 def lay_out(root: Path, job: TrainingJob) -> None:
-    """Writes input/config and makes the empty folders below `root`; channels and checkpoints are the platform's to add."""
+    """Writes input/config and makes the empty folders below `root`. The platform adds channels and checkpoints."""
     for part in ("input/config", "input/data", "model", "output/data"):
         (root / part).mkdir(parents=True)
     hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
@@ -18,12 +18,12 @@ def lay_out(root: Path, job: TrainingJob) -> None:
 
 
 def is_complete(root: Path) -> bool:
-    """Whether the program said that it is done, by leaving training.json, its last file."""
+    """Whether the program is done: training.json is the last file that it writes."""
     return (root / "model" / "training.json").exists()
 
 
 def ended_state(root: Path, exit_code: int | None, reason: str | None, log: Path) -> JobState:
-    """The state of a job that runs no more. `exit_code` None: unknown. `reason`: deadline, stopped, other words, or None."""
+    """The state of an ended job. `exit_code` is None if unknown; `reason` is deadline, stopped, another message or None."""
     if is_complete(root) and exit_code in (0, None):
         return JobState(status="completed", log=str(log))
     if reason == "deadline":
@@ -34,7 +34,7 @@ def ended_state(root: Path, exit_code: int | None, reason: str | None, log: Path
 
 
 def last_line(log: Path) -> str:
-    """What a program said last."""
+    """The last line of a program's output, at most 500 characters."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except FileNotFoundError:

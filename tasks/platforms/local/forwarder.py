@@ -1,8 +1,8 @@
-"""The address that clients keep: hands every request to the endpoint that serves now, and its answer back, streams too.
+"""The lasting address for clients: forwards every request to the current endpoint and its answer back, streams included.
 
-`python -m finetune_flows.tasks.platforms.local.forwarder FOLDER PORT`. FOLDER/alias.json is replaced in one step and looked at for every
-request, so a switch needs no restart. GET /.alias says where requests go and how many are under way to which endpoint:
-once none is under way to the one before, that one may be stopped and nobody notices.
+`python -m finetune_flows.tasks.platforms.local.forwarder FOLDER PORT`. FOLDER/alias.json is replaced atomically and checked for
+every request, so a switch needs no restart. GET /.alias returns the target and the number of requests in progress to each
+endpoint: once none is in progress to the earlier target, that one can be stopped without losing an answer.
 """
 
 import json
@@ -34,8 +34,8 @@ class Forwarder:
         self.read: tuple[int, int] | None = None
         self.target = ""
         self.under_way: Counter[str] = Counter()
-        # A connection for each request: one that is kept may be closed by the endpoint just when it is used again.
-        # No time limit for answers: the endpoint has its own.
+        # One connection for each request: the endpoint may close a kept one at the moment it is used again.
+        # No time limit for answers, because the endpoint has its own.
         self.client = httpx.AsyncClient(
             timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
@@ -43,7 +43,7 @@ class Forwarder:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, from its arrival to the last byte of its answer."""
+        """Handles one request, from its arrival to the last byte of its answer."""
         if scope["type"] != "http":
             return
         if scope["path"] == "/.alias":
@@ -53,7 +53,7 @@ class Forwarder:
             await self._forward(target, Request(scope, receive), send)
 
     async def _forward(self, target: str, request: Request, send: Send) -> None:
-        """Until the answer is given, or the client is gone: then the endpoint's connection is closed as well."""
+        """Sends the endpoint's answer. If the client disconnects first, closes the connection to the endpoint too."""
         body = await request.body()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
@@ -101,7 +101,7 @@ def _raw_path(scope: Scope) -> bytes:
 
 
 def _unreachable(error: httpx.TransportError) -> Response:
-    message = f"the endpoint that serves cannot be reached ({error or type(error).__name__}); try again in a while"
+    message = f"the current endpoint cannot be reached ({error or type(error).__name__}); try again later"
     body = {"error": {"message": message, "type": "service_unavailable", "code": 503}}
     return JSONResponse(body, 503, {"Retry-After": "5"})
 

@@ -1,4 +1,4 @@
-"""Waiting for a server to come up."""
+"""Waits for a server to come up."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import httpx
 
 
 def wait_until_healthy(url: str, seconds: float, runs: Callable[[], bool]) -> bool:
-    """Asks `url` until it answers 200. False when the server ends (`runs` says no) or `seconds` have passed."""
+    """Requests `url` until it answers 200. False if the server ends (`runs` returns False) or `seconds` have passed."""
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up and runs():
         if _answers(url):

@@ -13,27 +13,27 @@ from finetune_flows.tasks.sections.stages import MonitoringSection
 
 
 class ThisMachine(LocalAliases):
-    """The parts of `contract.Platform` that are alike wherever endpoints have an address on this machine."""
+    """The parts of `contract.Platform` that all platforms with endpoints on this machine share."""
 
     def preflight(self, intent: Callable[[], Intent]) -> Report | None:
-        """Nothing is asked: what is lacking here shows at no cost."""
+        """Checks nothing: a failed start costs nothing here."""
         return None
 
     def training_hours(self, recipe: Recipe) -> float | None:
-        """Nobody bills this machine."""
+        """None: this machine costs nothing by the hour."""
         return None
 
     def connection(self, endpoint: Endpoint) -> Connection:
-        """By its address."""
+        """A connection to the endpoint's address."""
         return Http(endpoint.url)
 
     def window(self, endpoint: Endpoint) -> Window:
-        """Since the last look, from the metrics of our own server."""
+        """What the endpoint did since the last look, from the metrics of our own server."""
         return look(endpoint)
 
     def put_alarms(self, endpoint: Endpoint, limits: MonitoringSection) -> list[str] | None:
-        """Nobody watches here between two looks."""
+        """None: nothing watches the endpoint here between two looks."""
         return None
 
     def enter_model(self, judged: JudgedModel) -> None:
-        """There is no registry but our own."""
+        """Does nothing: this machine has no registry but our own."""

@@ -1,4 +1,4 @@
-"""Staging a model on this machine, by a process that may load torch: the one that asks never does."""
+"""Stages a model on this machine in another process, because the orchestrator never loads torch."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from finetune_flows.tasks.base.programs import import_path, program
 
 
 def stage(source: Path, output: Path, chat_template: str | None, python: str = sys.executable) -> None:
-    """Runs `python -m finetune_flows.training stage`. Raises EnvironmentProblem with the program's last words."""
+    """Runs `python -m finetune_flows.training stage`. Raises EnvironmentProblem with the program's last line."""
     command = program("training", "stage", "--source", str(source), "--output", str(output), python=python)
     if chat_template:
         command += ["--chat-template", chat_template]
@@ -18,4 +18,4 @@ def stage(source: Path, output: Path, chat_template: str | None, python: str = s
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if result.returncode:
         words = (result.stderr or result.stdout).strip().splitlines()
-        raise EnvironmentProblem(f"cannot stage {source}: {words[-1] if words else 'no output'}")
+        raise EnvironmentProblem(f"{source} cannot be staged: {words[-1] if words else 'the program printed nothing'}")

@@ -1,10 +1,11 @@
-"""Runs one command to its end or its deadline, whoever started it: `python -m finetune_flows.tasks.platforms.local.supervisor FOLDER`.
+"""Runs one command to its end or its deadline: `python -m finetune_flows.tasks.platforms.local.supervisor FOLDER`.
 
-FOLDER/process.json: command, environment, deadline (seconds since 1970; read again each second, so that it can be moved),
-grace (seconds between SIGTERM and SIGKILL). FOLDER/log.txt takes the output, FOLDER/exit.json the ending. FOLDER/lock is
-held for as long as this process or its child lives: whether something runs is a question to the kernel, not to a pid file.
+FOLDER/process.json: command, environment, deadline (seconds since 1970; read again while the command runs, so that it
+can be moved) and grace (seconds between SIGTERM and SIGKILL). The output goes to FOLDER/log.txt, the ending to
+FOLDER/exit.json. This process and its child hold FOLDER/lock as long as they live, so that the kernel says whether they
+run; a process id in a file could be out of date.
 
-Only the standard library is imported: it starts in a few hundredths of a second and stays small.
+It imports only the standard library, so that it starts in a few hundredths of a second and stays small.
 """
 
 import contextlib
@@ -46,7 +47,7 @@ class _Stop:
     def __init__(self) -> None:
         self.reason: str | None = None
         signal.signal(signal.SIGTERM, self._asked)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the flow's to handle
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the flow handles Ctrl-C in a terminal
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         self.reason = self.reason or "stopped"
@@ -56,9 +57,8 @@ def _wait(child: "subprocess.Popen[bytes]", folder: Path, plan: dict[str, Any], 
     kill_at: float | None = None
     while child.poll() is None:
         now = time.time()
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # without us the command would have no deadline: the last plan holds
+        # If the file cannot be read, the last plan stays valid: without a supervisor the command would have no deadline.
+        with contextlib.suppress(OSError, ValueError):
             plan = _read(folder)
         if stop.reason is None and now > plan["deadline"]:
             stop.reason = "deadline"

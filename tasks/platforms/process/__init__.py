@@ -1,4 +1,4 @@
-"""The process platform: jobs and endpoints are processes on this machine. Needs no Docker and no account."""
+"""The process platform: jobs and endpoints are processes on this machine. It needs no Docker and no account."""
 
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
 

@@ -1,4 +1,4 @@
-"""Endpoints as detached processes: our own server on the loopback interface, ended by its own deadline."""
+"""Endpoints as detached processes: our own server on the loopback interface, which ends at its deadline."""
 
 import shutil
 from pathlib import Path
@@ -15,18 +15,18 @@ from finetune_flows.tasks.platforms.local.folders import last_line
 from finetune_flows.tasks.platforms.local.health import wait_until_healthy
 from finetune_flows.tasks.platforms.process.place import Place
 
-_GRACE = 30.0  # seconds between SIGTERM and SIGKILL, as SageMaker gives a server
+_GRACE = 30.0  # seconds between SIGTERM and SIGKILL, the same as SageMaker gives a server
 
 
 class ProcessEndpoints(Place):
-    """The part of `contract.Platform` that serves."""
+    """The serving part of `contract.Platform`."""
 
     def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
         """Starts our own server on a free port of the loopback interface."""
         folder = self._endpoint(spec.name)
         running = self.read_endpoint(folder)
         if running is not None and running.model_digest == spec.model_digest:
-            labels = max(running.labels, spec.labels, key=lambda each: each.expires_at)  # it expires no sooner
+            labels = max(running.labels, spec.labels, key=lambda each: each.expires_at)  # never an earlier expiry
             renewed = running.model_copy(update={"labels": labels})
             detached.extend(folder, labels.expires_at.timestamp())
             write_json(folder / "endpoint.json", renewed.model_dump(mode="json"))
@@ -58,17 +58,18 @@ class ProcessEndpoints(Place):
             raise
         ended = not detached.is_running(folder)
         detached.stop(folder, _GRACE)
-        what = "ended while it was starting" if ended else f"was not healthy after {seconds:.0f} s"
+        slow = f"was not healthy after {seconds:.0f} s (serving.startup_minutes)"
         log = folder / "log.txt"
+        what = "ended while it was starting" if ended else slow
         raise EndpointFailed(f"endpoint {endpoint.name} {what}: {last_line(log)} (log: {log})")
 
     def endpoints(self) -> list[Endpoint]:
-        """Those whose process lives."""
+        """The endpoints whose process is running."""
         found = [self.read_endpoint(folder) for folder in sorted((self.root / "endpoints").glob("*"))]
         return [endpoint for endpoint in found if endpoint is not None]
 
     def endpoint_log(self, name: str) -> Path:
-        """The supervisor writes it."""
+        """The log file that the supervisor writes."""
         return self._endpoint(name) / "log.txt"
 
     def delete_endpoint(self, name: str) -> bool:
@@ -80,7 +81,7 @@ class ProcessEndpoints(Place):
         return existed
 
     def read_endpoint(self, folder: Path) -> Endpoint | None:
-        """The endpoint of that folder, if its process lives."""
+        """The endpoint of a folder; None unless its process is running."""
         try:
             endpoint = Endpoint.model_validate_json((folder / "endpoint.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, ValueError):

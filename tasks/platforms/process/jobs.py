@@ -1,4 +1,4 @@
-"""Jobs as detached processes: found again by their folder, ended by their own deadline."""
+"""Jobs as detached processes: found again by their folder, and ended at their deadline."""
 
 import shutil
 import time
@@ -13,19 +13,19 @@ from finetune_flows.tasks.platforms.local.folders import ended_state, lay_out
 from finetune_flows.tasks.platforms.local.staging import stage
 from finetune_flows.tasks.platforms.process.place import Place
 
-_GRACE = 120.0  # seconds between SIGTERM and SIGKILL, as SageMaker gives a job
+_GRACE = 120.0  # seconds between SIGTERM and SIGKILL, the same as SageMaker gives a job
 
 
 class ProcessJobs(Place):
-    """The part of `contract.Platform` that trains and converts."""
+    """The training and converting part of `contract.Platform`."""
 
     def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
-        """Runs the training program's `stage` in a process of its own."""
+        """Runs the training program's `stage` in another process."""
         stage(source, output, chat_template, self.python)
 
     def start_job(self, job: TrainingJob) -> None:
-        """Lays out the contract's folders and starts the training program."""
-        with locked(self.root / "jobs.lock"):  # of two who start the same job, one wins and the other follows
+        """Creates the contract's folders and starts the training program."""
+        with locked(self.root / "jobs.lock"):  # if two runs start the same job, one starts it and the other attaches
             if not self._job(job.name).exists():
                 self._start_job(job)
 
@@ -48,8 +48,8 @@ class ProcessJobs(Place):
         return root
 
     def describe_job(self, name: str) -> JobState:
-        """Completed means that the program said so by leaving training.json, its last file."""
-        with locked(self.root / "jobs.lock"):  # one that is just being started is not taken for a dead one
+        """The job's state. `completed` means that the program left training.json, the last file that it writes."""
+        with locked(self.root / "jobs.lock"):  # a job that is just being started must not look dead
             return self._describe_job(name)
 
     def _describe_job(self, name: str) -> JobState:
@@ -63,20 +63,20 @@ class ProcessJobs(Place):
         return ended_state(folder / "opt-ml", ending["exit_code"], ending["reason"], folder / "log.txt")
 
     def follow_job(self, name: str, read_line: ReadLine) -> JobState:
-        """Reads the log until the job ends."""
+        """Reads the log to the job's end."""
         detached.follow(self._job(name), read_line)
         return self.describe_job(name)
 
     def stop_job(self, name: str) -> None:
-        """SIGTERM, then SIGKILL after the grace that SageMaker gives."""
+        """Sends SIGTERM, then SIGKILL after the same grace period as SageMaker's."""
         detached.stop(self._job(name), _GRACE)
 
     def job_output(self, name: str) -> Path:
-        """The program's /opt/ml/model."""
+        """The job's /opt/ml/model."""
         return self._job(name) / "opt-ml" / "model"
 
     def remove_job(self, name: str) -> None:
-        """Keeps log.txt, exit.json and job.json: a small record of what ran."""
+        """Deletes the job's folders. Keeps log.txt, exit.json and job.json as a small record of what ran."""
         root = self._job(name) / "opt-ml"
         shutil.rmtree((root / "checkpoints").resolve(), ignore_errors=True)
         shutil.rmtree(root, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""One home's folders, and the interpreters that run in them."""
+"""The folders of one home, and the interpreters that jobs and endpoints run with."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from finetune_flows.tasks.sections.platforms import ProcessPlatform
 
 
 class Place:
-    """What jobs and endpoints share."""
+    """The settings and folders that jobs and endpoints share."""
 
     def __init__(self, section: ProcessPlatform | None = None, root: Path | None = None) -> None:
         self.section = section or ProcessPlatform()

@@ -14,7 +14,7 @@ class ProcessRunner(ProcessJobs, ProcessEndpoints, ThisMachine):
     """Implements `contract.Platform` with detached processes below one folder."""
 
     def sweep(self, now: datetime) -> list[str]:
-        """Stops endpoints and jobs past their expiry, and removes what dead ones left."""
+        """Stops expired endpoints and jobs, and removes what dead ones left behind."""
         swept = self.sweep_aliases(now)
         for folder in sorted((self.root / "endpoints").glob("*")):
             endpoint = self.read_endpoint(folder)

@@ -1,7 +1,7 @@
-"""The sagemaker platform: jobs and endpoints of Amazon SageMaker, by boto3.
+"""The sagemaker platform: jobs and endpoints of Amazon SageMaker, through boto3.
 
-boto3 and not the SageMaker SDK carries the requests, because the names of our jobs are given: a job is found again by
-its name, and never paid for twice.
+Requests go through boto3 and not the SageMaker SDK, because we choose the names of our jobs: a job is found again by its
+name, and never paid for twice.
 """
 
 from finetune_flows.tasks.platforms.sagemaker.place import remembered

@@ -1,7 +1,7 @@
-"""CloudWatch: what it measured of an endpoint, and the alarms that watch it.
+"""CloudWatch's measurements of an endpoint, and the alarms that watch it.
 
-One alarm turns an update back, the others watch the recipe's limits all the time. Their names are fixed, so that they are
-found and deleted with the endpoint, whoever made them.
+One alarm rolls an update back; the others watch the recipe's limits all the time. Their names are fixed, so that they
+can be deleted with the endpoint, whoever made them.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,20 +14,22 @@ from finetune_flows.tasks.platforms.sagemaker.requests import Request
 from finetune_flows.tasks.platforms.sagemaker.serving_requests import VARIANT
 from finetune_flows.tasks.sections.stages import MonitoringSection
 
-MINUTES = 15  # of a window
-_ALARM_MINUTES = 5  # a limit is looked at over this time
+MINUTES = 15  # length of a window
+_ALARM_MINUTES = 5  # time over which an alarm compares a value with its limit
 _REQUESTS, _INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
 _LATENCIES = ("p50", "p95", "p99")
-_MICROSECONDS = 1_000_000  # CloudWatch has latencies in these
+_MICROSECONDS = 1_000_000  # in a second: CloudWatch measures latencies in microseconds
 _USED = {"gpu": "GPUUtilization", "gpu_memory": "GPUMemoryUtilization", "memory": "MemoryUtilization"}
 
 
 def window(clients: Clients, name: str, now: datetime) -> Window:
-    """Of an endpoint, the last whole quarter of an hour. CloudWatch merges no percentiles, so the window is one period of its own.
+    """What an endpoint did in the last complete quarter of an hour.
 
     Raises:
-        EnvironmentProblem, TryLater: CloudWatch refuses, or is not reached.
+        EnvironmentProblem: CloudWatch refuses.
+        TryLater: CloudWatch cannot be reached.
     """
+    # Percentiles of several periods cannot be merged, so the window is one period of CloudWatch.
     since, until = last_period(now)
     cloudwatch = clients.client("cloudwatch")
     with aws_errors(f"looking at {name} in CloudWatch"):
@@ -37,14 +39,14 @@ def window(clients: Clients, name: str, now: datetime) -> Window:
 
 
 def last_period(now: datetime) -> tuple[datetime, datetime]:
-    """Start and end of the last quarter of an hour that is over, in UTC."""
+    """Start and end of the last complete quarter of an hour, in UTC."""
     moment = now.astimezone(UTC).replace(second=0, microsecond=0)
     until = moment - timedelta(minutes=moment.minute % MINUTES)
     return until - timedelta(minutes=MINUTES), until
 
 
 def queries(endpoint: str) -> list[dict[str, Any]]:
-    """CloudWatch's MetricDataQueries for all that a window holds."""
+    """CloudWatch's MetricDataQueries for all values of a window."""
     return [
         _query(endpoint, "requests", "Invocations", "Sum"),
         _query(endpoint, "errors4xx", "Invocation4XXErrors", "Sum"),
@@ -60,7 +62,7 @@ def _query(endpoint: str, name: str, metric: str, statistic: str, namespace: str
 
 
 def window_of(endpoint: str, since: datetime, until: datetime, values: dict[str, float]) -> Window:
-    """From values by the queries' ids; an id is absent where CloudWatch has nothing. ModelLatency comes in microseconds."""
+    """The window from values by query id, latencies in microseconds. An id is absent if CloudWatch has no value."""
     seconds = {share: values[share] / _MICROSECONDS for share in _LATENCIES if share in values}
     return Window(
         endpoint=endpoint,
@@ -76,7 +78,7 @@ def window_of(endpoint: str, since: datetime, until: datetime, values: dict[str,
 
 
 def put_rollback_alarm(clients: Clients, endpoint: str) -> str:
-    """An alarm on answers with status 5xx; returns its name."""
+    """Puts an alarm on answers with status 5xx; returns its name."""
     alarm = {
         "AlarmName": f"{endpoint}-errors",
         "MetricName": "Invocation5XXErrors",
@@ -94,7 +96,7 @@ def put_rollback_alarm(clients: Clients, endpoint: str) -> str:
 
 
 def put_limit_alarms(clients: Clients, endpoint: str, limits: MonitoringSection) -> list[str]:
-    """An alarm for each limit, the same ones again when they exist; returns their names."""
+    """Puts an alarm for each limit, replacing those that exist; returns their names."""
     alarms = limit_alarms(endpoint, limits)
     for alarm in alarms:
         clients.client("cloudwatch").put_metric_alarm(**alarm)
@@ -102,13 +104,13 @@ def put_limit_alarms(clients: Clients, endpoint: str, limits: MonitoringSection)
 
 
 def delete_alarms(clients: Clients, endpoint: str) -> None:
-    """All of the endpoint's. No error when there are none."""
+    """Deletes all alarms of an endpoint. No error if there are none."""
     names = [f"{endpoint}-{what}" for what in ("errors", "slow", "failing")]
     clients.client("cloudwatch").delete_alarms(AlarmNames=names)
 
 
 def limit_alarms(endpoint: str, limits: MonitoringSection) -> list[Request]:
-    """PutMetricAlarm for each limit: with too few requests, an expression is 0 and nothing is concluded."""
+    """A PutMetricAlarm request for each limit. With too few requests the expression is 0, so that no alarm is raised."""
     requests = _metric("requests", endpoint, "Invocations", "Sum")
     alarms = []
     if limits.p95_seconds is not None:

@@ -1,7 +1,7 @@
-"""Folders in S3, named by their content: what is there already is not sent again, and nothing is ever overwritten.
+"""Folders in S3, named by their content: nothing is uploaded twice, and nothing is ever overwritten.
 
 s3://<bucket>/<prefix>/<kind>/<digest>/...       the files
-s3://<bucket>/<prefix>/<kind>/<digest>.json      their sizes and sha256; written last, so it says that all are there
+s3://<bucket>/<prefix>/<kind>/<digest>.json      their sizes and sha256; written last, so it proves that all files exist
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.base.files import sha256_of
 
 log = logging.getLogger("finetune.sagemaker")
-_PARALLEL = 10  # parts under way at once
+_PARALLEL = 10  # parts uploaded at the same time
 _PART_BYTES = 64 * 2**20
 
 
 def place(clients: Clients, kind: str, folder: Path) -> str:
-    """The s3:// prefix, with a slash at its end, that holds the files of `folder`; uploads those that are not there.
+    """Uploads the files of `folder` that are not in S3 yet; returns their s3:// prefix, which ends with a slash.
 
-    A folder of an artefact whose weights never left S3 is not sent at all: its own prefix is returned.
+    If an artefact's weights never left S3, nothing is uploaded, and the prefix is the artefact's own.
     """
     remote = remote_prefix(folder)
     if remote is not None:
@@ -37,7 +37,7 @@ def place(clients: Clients, kind: str, folder: Path) -> str:
 
 
 def place_files(clients: Clients, kind: str, files: Mapping[str, Path]) -> str:
-    """As `place`, for files by the names that they are to have."""
+    """Does the same as `place` for single files, given by the names that they get in S3."""
     digests = {name: _digest(path) for name, path in files.items()}
     uri = f"{clients.home}/{kind}/{_overall(digests)}/"
     bucket, key = split_uri(uri)
@@ -54,13 +54,13 @@ def place_files(clients: Clients, kind: str, files: Mapping[str, Path]) -> str:
 
 
 def encryption(clients: Clients) -> dict[str, str]:
-    """What each upload says of its key; without one the bucket's own encryption holds."""
+    """Arguments of each upload that name the recipe's key. Without a key, the bucket's own encryption applies."""
     key = clients.section.kms_key
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
 
 
 def download(clients: Clients, uri: str, names: Iterable[str], folder: Path) -> None:
-    """Those files of a prefix into `folder`."""
+    """Downloads the named files of a prefix into `folder`."""
     bucket, key = split_uri(uri)
     s3 = clients.client("s3")
     for name in names:
@@ -69,7 +69,7 @@ def download(clients: Clients, uri: str, names: Iterable[str], folder: Path) -> 
 
 
 def delete_prefix(clients: Clients, uri: str) -> None:
-    """Deletes every object below it."""
+    """Deletes every object below a prefix."""
     bucket, key = split_uri(uri)
     s3 = clients.client("s3")
     names = list(list_prefix(s3, uri))
@@ -79,7 +79,7 @@ def delete_prefix(clients: Clients, uri: str) -> None:
 
 
 def _upload(clients: Clients, bucket: str, files: Mapping[str, Path]) -> None:
-    """Several files and several parts of each at once; S3 checks a sha256 of every part."""
+    """Uploads several files, and several parts of each, at the same time. S3 checks a SHA-256 of every part."""
     from boto3.s3.transfer import TransferConfig, create_transfer_manager
 
     config = TransferConfig(max_concurrency=_PARALLEL, multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES)
@@ -95,7 +95,7 @@ def _upload(clients: Clients, bucket: str, files: Mapping[str, Path]) -> None:
 
 
 class _Progress:
-    """A line in the log every few seconds."""
+    """Logs the progress of an upload every few seconds."""
 
     INTERVAL = 10.0  # seconds
 

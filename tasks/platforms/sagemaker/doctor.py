@@ -1,4 +1,4 @@
-"""What `finetune doctor` says of AWS."""
+"""What `finetune doctor` reports about AWS."""
 
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.preflight.findings import Finding
@@ -6,14 +6,14 @@ from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 
 def findings() -> list[Finding]:
-    """Only what this machine knows: `finetune plan` asks AWS."""
+    """What this machine knows about credentials and region. Nothing here calls AWS; `finetune plan` does."""
     clients = Clients(SageMakerPlatform())
     try:
         credentials, region = clients.session.get_credentials(), clients.session.region_name
-    except Exception as error:  # whatever is wrong with files and settings that are not ours is told, not raised
-        return [Finding(what="AWS", found=str(error)[:120], ok=True, advice="look at ~/.aws/config and AWS_PROFILE")]
+    except Exception as error:  # files and settings that are not ours may be wrong in any way: report it, do not fail
+        return [Finding(what="AWS", found=str(error)[:120], ok=True, advice="check ~/.aws/config and AWS_PROFILE")]
     found = f"from {credentials.method}" if credentials else "none"
-    advice = "" if credentials else "for platform sagemaker: aws configure, or aws sso login"
+    advice = "" if credentials else "for platform sagemaker: run aws configure, or aws sso login"
     place = "" if region else "for platform sagemaker: set platform.region, or AWS_REGION"
     return [
         Finding(what="AWS credentials", found=found, ok=True, advice=advice),

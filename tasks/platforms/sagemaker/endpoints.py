@@ -1,4 +1,4 @@
-"""Endpoints: made of a model, a configuration and the endpoint itself, and deleted as all three."""
+"""Endpoints: a model, a configuration and the endpoint itself, made and deleted together."""
 
 import logging
 import shutil
@@ -30,14 +30,14 @@ from finetune_flows.tasks.sections.stages import MonitoringSection
 
 log = logging.getLogger("finetune.sagemaker")
 _STEADY = ("InService", "Failed", "OutOfService", "UpdateRollbackFailed")
-_MINUTES_FOR_AWS = 40  # besides the time-outs: AWS looks for an instance for half an hour before it gives up
+_MINUTES_FOR_AWS = 40  # in addition to the time-outs: AWS looks for an instance for half an hour before it gives up
 
 
 class SageMakerEndpoints(Place):
-    """The part of `contract.Platform` that serves."""
+    """The serving part of `contract.Platform`."""
 
     def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
-        """Creates it; or updates it beside the one that serves, when anything but its labels has changed."""
+        """Creates the endpoint, or updates a running one if anything but its labels has changed."""
         with aws_errors(f"starting endpoint {spec.name}"):
             self.remember()
             plan = self._plan(spec)
@@ -55,7 +55,7 @@ class SageMakerEndpoints(Place):
         return serving_requests.plan(self.clients, spec, uri, images.serving_image(self.clients))
 
     def _settled(self, spec: EndpointSpec) -> dict[str, Any] | None:
-        """The endpoint as it serves, waited for where somebody else is just starting it; a dead one is deleted first."""
+        """The endpoint in service, or None. Waits if another run is starting it, and deletes a dead one."""
         found = describe(self.sagemaker, spec.name)
         if found is not None and found["EndpointStatus"] not in _STEADY:
             found = self._wait(spec)
@@ -76,8 +76,8 @@ class SageMakerEndpoints(Place):
             raise
 
     def _update(self, plan: Plan, spec: EndpointSpec, before: str) -> None:
-        """Blue/green: the old configuration serves until the new one is healthy, and again if it is not."""
-        log.info("endpoint %s is updated; it serves on meanwhile", spec.name)
+        """Updates blue/green: the old configuration serves until the new one is healthy, and stays if it never is."""
+        log.info("updating endpoint %s; the old model serves until the new one is healthy", spec.name)
         after = before
         try:
             make_parts(self.sagemaker, plan)
@@ -86,12 +86,14 @@ class SageMakerEndpoints(Place):
             found = self._wait(spec) or {}
             after = found.get("EndpointConfigName", before)
             if found.get("EndpointStatus") != "InService" or after != plan.name:
-                raise EndpointFailed(f"{self._why(spec.name, found)}\n  It was turned back: {before} serves on")
+                raise EndpointFailed(
+                    f"{self._why(spec.name, found)}\n  AWS rolled the update back: {before} still serves"
+                )
         finally:
             delete_parts(self.sagemaker, before if after == plan.name else plan.name)
 
     def _wait(self, spec: EndpointSpec) -> dict[str, Any] | None:
-        """Until AWS says that it serves, or that it does not."""
+        """Waits until AWS says that the endpoint serves or has failed; None if it was deleted."""
         shown, give_up = "", self.clock() + 2 * serving_requests.startup_seconds(spec) + _MINUTES_FOR_AWS * 60
         for _ in polls(self.sleep):
             found = describe(self.sagemaker, spec.name)
@@ -101,20 +103,20 @@ class SageMakerEndpoints(Place):
                 shown = found["EndpointStatus"]
                 log.info("endpoint %s: %s", spec.name, shown)
             if self.clock() > give_up:
-                raise EndpointFailed(f"endpoint {spec.name} is {shown} for too long. Next: run it again later")
+                raise EndpointFailed(f"endpoint {spec.name} has been {shown} for too long. Next: run again later")
         raise AssertionError("polls never end")
 
     def _why(self, name: str, found: dict[str, Any] | None) -> str:
-        """AWS's reason, and what the container said last: the cause is only there."""
-        reason = (found or {}).get("FailureReason", "it is gone")
+        """AWS's reason and the container's last lines, because often only those name the cause."""
+        reason = (found or {}).get("FailureReason", "it no longer exists")
         lines = tail(self.clients.client("logs"), f"{ENDPOINTS}/{name}", 20)
         return "\n    ".join([f"endpoint {name} did not come up: {reason}", *lines])
 
     def _renew(self, spec: EndpointSpec) -> Labels:
-        """Tags as this spec wants them, but never an earlier expiry than it has; after an update, the new model's digest."""
+        """Sets the tags from this spec, with the served model's digest, but never to an earlier expiry; returns them."""
         found = describe(self.sagemaker, spec.name)
         if found is None:
-            raise EndpointFailed(f"endpoint {spec.name} was deleted while it was starting")
+            raise EndpointFailed(f"endpoint {spec.name} was deleted while it was starting. Next: run again")
         known, held = self.labels_of(found["EndpointArn"]) or (spec.labels, {})
         labels = known if known.expires_at > spec.labels.expires_at else spec.labels
         if held.get("finetune:model_digest") != spec.model_digest or labels != known:
@@ -123,27 +125,27 @@ class SageMakerEndpoints(Place):
         return labels
 
     def connection(self, endpoint: Endpoint) -> Connection:
-        """By InvokeEndpoint, signed with the caller's credentials."""
+        """A connection through InvokeEndpoint, signed with the caller's credentials."""
         return SageMakerConnection(endpoint.url)
 
     def window(self, endpoint: Endpoint) -> Window:
-        """The last whole quarter of an hour, as CloudWatch has it."""
+        """What CloudWatch measured in the last complete quarter of an hour."""
         return cloudwatch.window(self.clients, endpoint.name, datetime.now(UTC))
 
     def put_alarms(self, endpoint: Endpoint, limits: MonitoringSection) -> list[str] | None:
-        """Alarms of CloudWatch; they go with the endpoint."""
+        """Puts alarms in CloudWatch, which are deleted with the endpoint."""
         with aws_errors(f"putting alarms on {endpoint.name}"):
             return cloudwatch.put_limit_alarms(self.clients, endpoint.name, limits)
 
     def endpoint_log(self, name: str) -> Path:
-        """All streams of all its instances; what was read before is not read again."""
+        """A file with the logs of all its instances; lines already in it are not read again."""
         file = self._log_folder(name) / "log.txt"
         with aws_errors(f"reading the log of endpoint {name}"), locked(file.with_suffix(".lock")):
             LogFollower(self.clients.client("logs"), f"{ENDPOINTS}/{name}", VARIANT, file).read(lambda _: None)
         return file
 
     def endpoints(self) -> list[Endpoint]:
-        """Those of this bucket and prefix that serve."""
+        """The endpoints of this bucket and prefix that serve."""
         with aws_errors("listing endpoints"):
             return [endpoint for endpoint, status in self._ours() if status in ("InService", "Updating")]
 
@@ -158,14 +160,14 @@ class SageMakerEndpoints(Place):
                     yield endpoint, each["EndpointStatus"]
 
     def delete_endpoint(self, name: str) -> bool:
-        """Deletes the endpoint, then every configuration and model that was made for it, and its scaling and alarms."""
+        """Deletes scaling and alarms, the endpoint, and every configuration and model that was made for it."""
         with aws_errors(f"deleting endpoint {name}"):
             scaling.unscale(self.clients, name)
             cloudwatch.delete_alarms(self.clients, name)
             existed = delete_until_gone(self.sagemaker, name, self.sleep)
             for part in parts_of(self.sagemaker, name):
                 delete_parts(self.sagemaker, part)
-        shutil.rmtree(self._log_folder(name), ignore_errors=True)  # it may hold what users asked
+        shutil.rmtree(self._log_folder(name), ignore_errors=True)  # the log may contain questions of users
         return existed
 
     def _log_folder(self, name: str) -> Path:

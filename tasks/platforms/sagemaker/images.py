@@ -1,6 +1,6 @@
-"""Which container image runs: the recipe's own, or AWS's by the SageMaker SDK's table of accounts and tags.
+"""Which container image runs: the recipe's own, or AWS's from the SageMaker SDK's table of accounts and tags.
 
-Versions are pinned: an engine that changes under a champion changes its answers.
+Versions are pinned, because another version of an engine may change a champion's answers.
 """
 
 import re
@@ -11,7 +11,7 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 TRAINING_FRAMEWORK = "pytorch-amzn2023"
-# The SDK's name of each engine, and the version when the recipe names none.
+# The SDK's name for each engine, and the version if the recipe names none.
 SERVING_FRAMEWORKS = {
     "vllm": ("vllm", "0.30.0"),
     "tgi": ("huggingface-llm", "3.3.6"),
@@ -21,16 +21,16 @@ ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/"
     r"(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>.+))?"
 )
-# The driver of AWS's default host is too old for CUDA 13: the endpoint would just fail its ping.
+# The driver on AWS's default host is too old for CUDA 13: the endpoint would fail its ping without saying why.
 _CUDA_13 = re.compile(r"cu13\d")
 _AMI_OF_CUDA_13 = "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
 def training_image(clients: Clients, instance: str) -> str:
-    """URI of the image that trains on this type of instance.
+    """The URI of the image that trains on this instance type.
 
     Raises:
-        RecipeError: AWS has none of this version for the region and the instance.
+        RecipeError: AWS has no image of this version for the region and the instance type.
     """
     section = clients.section
     if section.training_image:
@@ -39,7 +39,7 @@ def training_image(clients: Clients, instance: str) -> str:
 
 
 def serving_image(clients: Clients) -> str:
-    """URI of the image that serves. Raises RecipeError as `training_image` does."""
+    """The URI of the image that serves. Raises RecipeError as `training_image` does."""
     section = clients.section
     if section.serving_image:
         return section.serving_image
@@ -49,15 +49,15 @@ def serving_image(clients: Clients) -> str:
 
 
 def inference_ami(section: SageMakerPlatform, image: str) -> str | None:
-    """InferenceAmiVersion of the host that this image needs; None: AWS's default will do."""
+    """The InferenceAmiVersion of the host that this image needs; None if AWS's default is enough."""
     return section.inference_ami or (_AMI_OF_CUDA_13 if _CUDA_13.search(image) else None)
 
 
 def image_digest(clients: Clients, uri: str) -> str | None:
-    """`sha256:...` of the image that the URI leads to now; None when there is none, or it is in no ECR.
+    """The current digest (`sha256:...`) of an image; None if there is no such image or it is not in this region's ECR.
 
     Raises:
-        botocore.exceptions.ClientError: the registry may not be asked.
+        botocore.exceptions.ClientError: the caller may not read the registry.
     """
     from botocore.exceptions import ClientError
 
@@ -66,7 +66,7 @@ def image_digest(clients: Clients, uri: str) -> str | None:
         return None
     which = {"imageDigest": image["digest"]} if image["digest"] else {"imageTag": image["tag"] or "latest"}
     try:
-        # Pulling needs the same permission, so that AWS's own images, of another account, can be asked for too.
+        # BatchGetImage needs the same permission as a pull, so it also works for AWS's images in another account.
         answer = clients.client("ecr").batch_get_image(
             registryId=image["account"], repositoryName=image["repository"], imageIds=[which]
         )
@@ -79,10 +79,11 @@ def image_digest(clients: Clients, uri: str) -> str | None:
 
 def _retrieve(scope: str, framework: str, version: str, region: str, instance: str) -> str:
     try:
-        from sagemaker.core import image_uris  # seconds: only when an image is looked up
+        from sagemaker.core import image_uris  # here, because this import takes seconds
     except ImportError as error:
         problem = (
-            "AWS's images are found by the SageMaker SDK: pip install 'finetune-flows[sagemaker]', or name the image"
+            "the SageMaker SDK, which finds AWS's images, is not installed. Next: pip install 'finetune-flows[sagemaker]', "
+            "or name the image in the recipe"
         )
         raise EnvironmentProblem(problem) from error
     try:

@@ -1,7 +1,8 @@
-"""How a SageMaker endpoint is asked, by transports of httpx: the body goes to InvokeEndpoint, signed with the caller's credentials.
+"""Transports for httpx that send requests to a SageMaker endpoint: by InvokeEndpoint, signed with the caller's credentials.
 
-An URL `sagemaker://[profile@]region/endpoint` names it. SageMaker knows one path only, /invocations, and every engine
-takes there what it takes at its other paths, OpenAI's chat body above all. What SageMaker says for the container is turned back into the container's own status.
+The URL of an endpoint is `sagemaker://[profile@]region/endpoint`. SageMaker has only one path, /invocations; there every
+engine accepts the bodies of its other paths, OpenAI's chat body above all. If SageMaker wraps an error of the container,
+the transport restores the container's own status and body.
 """
 
 import asyncio
@@ -18,26 +19,26 @@ from finetune_flows.tasks.aws.errors import aws_errors
 from finetune_flows.tasks.platforms.sagemaker.queueing import Queue, queue_of
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
-_NOT_THERE = "/tokenize"  # no engine takes its body at /invocations
-# AWS's names for what passes, as the status that everybody understands.
+_NOT_THERE = "/tokenize"  # no engine accepts its body at /invocations
+# AWS's names for errors that pass by themselves, and the usual HTTP status for each.
 _STATUS = {"ThrottlingException": 429, "ModelNotReadyException": 503, "ServiceUnavailable": 503, "InternalFailure": 503}
 
 
 @dataclass(frozen=True)
 class SageMakerConnection:
-    """Implements `connect.Connection`: straight to the endpoint, or through its queue when it is asynchronous."""
+    """Implements `connect.Connection`: directly to the endpoint, or through its queue if it is asynchronous."""
 
     url: str
 
     def client(self, timeout: float | httpx.Timeout) -> httpx.Client:
-        """For one request after the other."""
+        """See `Connection`."""
         clients, endpoint = self._target()
         queue = queue_of(clients, endpoint)
         transport = QueueSync(queue) if queue else InvokeEndpointSync(_Signing(clients, endpoint))
         return httpx.Client(base_url=self.url, timeout=timeout, transport=transport)
 
     def async_client(self, timeout: float | httpx.Timeout, connections: int) -> httpx.AsyncClient:
-        """For many at once."""
+        """See `Connection`."""
         clients, endpoint = self._target()
         queue = queue_of(clients, endpoint)
         transport = (
@@ -51,20 +52,21 @@ class SageMakerConnection:
 
 
 def url_of(region: str, profile: str | None, endpoint: str) -> str:
-    """What `SageMakerConnection` reads."""
+    """The URL of an endpoint, which `SageMakerConnection` reads."""
     user = f"{profile}@" if profile else ""
     return f"sagemaker://{user}{region}/{endpoint}"
 
 
 def _refused(request: httpx.Request) -> httpx.Response | None:
-    """What a path gets that SageMaker does not hand on; None for one that it does."""
+    """The answer to a request that SageMaker cannot pass on to the container; None if it can."""
     if request.method == "POST" and not request.url.path.endswith(_NOT_THERE):
         return None
-    return httpx.Response(404, json={"error": f"SageMaker does not hand on {request.url.path}"}, request=request)
+    problem = f"SageMaker passes only /invocations on to the container, not {request.method} {request.url.path}"
+    return httpx.Response(404, json={"error": problem}, request=request)
 
 
 class _Signing:
-    """Turns requests into InvokeEndpoint's, and its responses into the container's."""
+    """Turns requests into InvokeEndpoint requests, and the responses back into the container's."""
 
     def __init__(self, clients: Clients, endpoint: str) -> None:
         self.clients, self.endpoint = clients, endpoint
@@ -86,21 +88,21 @@ class _Signing:
         )
 
     def incoming(self, response: httpx.Response, request: httpx.Request) -> httpx.Response:
-        """A read response. Of an error of the container its own status and body, of one of AWS a status that fits."""
+        """The container's response. An error of AWS itself becomes the usual HTTP status for it."""
         status, body = response.status_code, response.content
         if status != 200:
-            told = _told(body)
-            kind = response.headers.get("x-amzn-ErrorType", "").split(":")[0] or str(told.get("__type", ""))
-            if kind == "ModelError" or "OriginalStatusCode" in told:
-                status = int(told.get("OriginalStatusCode", status))
-                body = str(told.get("OriginalMessage", response.text)).encode()
+            error = _json_object(body)
+            kind = response.headers.get("x-amzn-ErrorType", "").split(":")[0] or str(error.get("__type", ""))
+            if kind == "ModelError" or "OriginalStatusCode" in error:
+                status = int(error.get("OriginalStatusCode", status))
+                body = str(error.get("OriginalMessage", response.text)).encode()
             else:
                 status = _STATUS.get(kind, status)
         return httpx.Response(status, headers={"Content-Type": "application/json"}, content=body, request=request)
 
 
 class InvokeEndpoint(httpx.AsyncBaseTransport):
-    """Many requests at once."""
+    """The transport for concurrent requests."""
 
     def __init__(self, signing: _Signing, connections: int) -> None:
         self.signing = signing
@@ -122,7 +124,7 @@ class InvokeEndpoint(httpx.AsyncBaseTransport):
 
 
 class InvokeEndpointSync(httpx.BaseTransport):
-    """One request after the other."""
+    """The transport for requests one at a time."""
 
     def __init__(self, signing: _Signing) -> None:
         self.signing = signing
@@ -144,7 +146,7 @@ class InvokeEndpointSync(httpx.BaseTransport):
 
 
 class QueueAsync(httpx.AsyncBaseTransport):
-    """Many questions at once to an asynchronous endpoint: a thread for each that waits."""
+    """The transport for concurrent requests to an asynchronous endpoint: one thread waits for each answer."""
 
     def __init__(self, queue: Queue, connections: int) -> None:
         self.queue, self.threads = queue, ThreadPoolExecutor(connections, thread_name_prefix="question")
@@ -163,7 +165,7 @@ class QueueAsync(httpx.AsyncBaseTransport):
 
 
 class QueueSync(httpx.BaseTransport):
-    """One question after the other to an asynchronous endpoint."""
+    """The transport for requests one at a time to an asynchronous endpoint."""
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
@@ -174,9 +176,9 @@ class QueueSync(httpx.BaseTransport):
         return _refused(request) or self.queue.ask(request)
 
 
-def _told(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""Training jobs: found by name, followed by their log, their weights left in S3."""
+"""Training jobs: found by name, followed through their log. Their weights stay in S3."""
 
 import logging
 import re
@@ -18,7 +18,7 @@ from finetune_flows.tasks.platforms.sagemaker.place import Place, polls
 
 log = logging.getLogger("finetune.sagemaker")
 ENTRY = PACKAGE / "containers" / "training" / "entry.py"
-# Of a failed job: no fault of the program, so another attempt may well succeed.
+# Failures that are not the program's fault: another attempt may succeed.
 _CAPACITY = re.compile(r"^CapacityError|InsufficientInstanceCapacity|insufficient capacity", re.IGNORECASE)
 _FAULT_OF_AWS = re.compile(r"^Internal(Server)?Error")
 _STATUS: dict[str, Status] = {"Completed": "completed", "Failed": "failed", "Stopped": "stopped", "Stopping": "running"}
@@ -26,14 +26,14 @@ _WEIGHTS = ".safetensors"
 
 
 class SageMakerJobs(Place):
-    """The part of `contract.Platform` that trains and converts."""
+    """The training and converting part of `contract.Platform`."""
 
     def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
-        """Done on this machine, by a process: what it makes is uploaded once."""
+        """Converts on this machine, in another process; the result is uploaded once."""
         stage(source, output, chat_template)
 
     def start_job(self, job: TrainingJob) -> None:
-        """Uploads what is not there yet and creates the job; one of that name that exists is left alone."""
+        """Uploads what is not in S3 yet and creates the job. A job of that name that exists is left alone."""
         with aws_errors(f"starting job {job.name}"):
             if self._describe(job.name) is None:
                 self.remember()
@@ -43,7 +43,8 @@ class SageMakerJobs(Place):
                 self._create_job(request)
 
     def _create_job(self, request: requests.Request) -> None:
-        """A lost response does no harm: botocore asks again, and a name that is taken is our job."""
+        """Creates the job, unless its name is taken."""
+        # A taken name is our own job: its response was lost, and botocore repeated the request.
         from botocore.exceptions import ClientError
 
         try:
@@ -53,7 +54,7 @@ class SageMakerJobs(Place):
                 raise
 
     def _channels(self, job: TrainingJob) -> dict[str, str]:
-        """The s3:// prefix of each channel; what is not in S3 yet is uploaded."""
+        """The s3:// prefix of each channel; uploads what is not in S3 yet."""
         kinds = {"model": "base-model"}
         channels = {name: data.place(self.clients, kinds.get(name, name), path) for name, path in job.channels.items()}
         if self.section.training_image is None:
@@ -67,7 +68,7 @@ class SageMakerJobs(Place):
         return channels
 
     def _instance(self, name: str) -> str:
-        """The recipe's first type; for each attempt before that found no capacity, the next one."""
+        """The instance type: the recipe's first, and one further for each earlier attempt that found no capacity."""
         base, _, attempt = name.rpartition("-")
         earlier = [self._describe(f"{base}-{number}") or {} for number in range(1, int(attempt))]
         found_none = sum(_CAPACITY.search(each.get("FailureReason", "")) is not None for each in earlier)
@@ -75,7 +76,7 @@ class SageMakerJobs(Place):
         return types[found_none % len(types)]
 
     def describe_job(self, name: str) -> JobState:
-        """What DescribeTrainingJob says; a job that is unknown there is absent."""
+        """The job's state from DescribeTrainingJob; `absent` if AWS does not know the job."""
         with aws_errors(f"asking for job {name}"):
             return self._state(name, self._describe(name))
 
@@ -93,9 +94,10 @@ class SageMakerJobs(Place):
     def _state(self, name: str, described: dict[str, Any] | None) -> JobState:
         if described is None:
             return JobState(status="absent")
+        # AWS may add statuses, so an unknown one counts as running.
         status = _STATUS.get(described["TrainingJobStatus"], "running")
         if status == "completed" and not self._has_model(described):
-            return JobState(status="failed", failure="its model is gone from S3")
+            return JobState(status="failed", failure="its model is no longer in S3")
         place = f"{self._log_file(name)}, CloudWatch {JOBS}/{name}"
         failure = described.get("FailureReason") or _why_stopped(described)
         passing = bool(failure and (_CAPACITY.search(failure) or _FAULT_OF_AWS.search(failure)))
@@ -104,12 +106,12 @@ class SageMakerJobs(Place):
         )
 
     def _has_model(self, described: dict[str, Any]) -> bool:
-        """Whether training.json, the last file of a model, is where the job put it."""
+        """Whether training.json, the last file that a job writes, is still in S3."""
         files = list_prefix(self.clients.client("s3"), _model_uri(described) + "training.json")
         return bool(files)
 
     def follow_job(self, name: str, read_line: ReadLine) -> JobState:
-        """Hands over each line of the job's log until the job ends, however long that takes."""
+        """Passes each line of the job's log to `read_line` until the job ends, however long that takes."""
         lines = LogFollower(self.clients.client("logs"), JOBS, f"{name}/", self._log_file(name))
         shown = ""
         with aws_errors(f"following job {name}"):
@@ -128,7 +130,7 @@ class SageMakerJobs(Place):
         return state
 
     def stop_job(self, name: str) -> None:
-        """SIGTERM, and SIGKILL after 120 seconds, both by SageMaker; returns when the job has ended."""
+        """Stops the job and waits for its end. SageMaker sends SIGTERM, and SIGKILL after 120 seconds."""
         from botocore.exceptions import ClientError
 
         with aws_errors(f"stopping job {name}"):
@@ -142,7 +144,7 @@ class SageMakerJobs(Place):
                     return
 
     def job_output(self, name: str) -> Path:
-        """The small files of the model, and remote.json in place of its weights, which stay in S3."""
+        """A folder with the small files of the model, and remote.json in place of its weights, which stay in S3."""
         folder = self.root / "jobs" / name / "model"
         with aws_errors(f"reading the model of job {name}"):
             described = self._describe(name) or {}
@@ -157,7 +159,7 @@ class SageMakerJobs(Place):
         return folder
 
     def remove_job(self, name: str) -> None:
-        """Deletes its checkpoints. The model stays where the job wrote it: the artefact refers to it."""
+        """Deletes the job's checkpoints. The model stays in S3, because the artefact refers to it."""
         with aws_errors(f"removing job {name}"):
             described = self._describe(name) or {}
             checkpoints = described.get("CheckpointConfig", {}).get("S3Uri")
@@ -166,7 +168,7 @@ class SageMakerJobs(Place):
         shutil.rmtree(self.root / "jobs" / name / "model", ignore_errors=True)
 
     def _facts(self, described: dict[str, Any]) -> dict[str, Any]:
-        """What is worth keeping of DescribeTrainingJob, beside the model, and which image the tag led to."""
+        """The facts of DescribeTrainingJob to keep with the model, and the digest of the image behind the tag."""
         algorithm, resources = described["AlgorithmSpecification"], described["ResourceConfig"]
         wanted = ("TrainingTimeInSeconds", "BillableTimeInSeconds", "TrainingJobArn")
         facts = {name: described[name] for name in wanted if name in described}
@@ -185,7 +187,7 @@ class SageMakerJobs(Place):
         try:
             return images.image_digest(self.clients, image) or "unknown"
         except ClientError as error:
-            log.warning("which image %s is was not told: %s", image, error)
+            log.warning("the digest of image %s could not be read, so it is recorded as unknown: %s", image, error)
             return "unknown"
 
     def _log_file(self, name: str) -> Path:
@@ -193,13 +195,14 @@ class SageMakerJobs(Place):
 
 
 def code_files() -> dict[str, Path]:
-    """What the channel `code` holds: the training program, and what starts it in AWS's container."""
+    """The files of the channel `code`: the training program, and the script that starts it in AWS's container."""
     program = [path for path in (PACKAGE / "training").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     starting = {path.name: path for path in (ENTRY, ENTRY.with_name("requirements.txt"))}
     return {path.relative_to(PACKAGE.parent).as_posix(): path for path in program} | starting
 
 
 def _model_uri(described: dict[str, Any]) -> str:
+    # As AWS reports it, not built from the job's name: AWS decides the folders below our output prefix.
     return str(described["ModelArtifacts"]["S3ModelArtifacts"]).rstrip("/") + "/"
 
 
@@ -207,12 +210,12 @@ def _why_stopped(described: dict[str, Any]) -> str | None:
     if described["TrainingJobStatus"] != "Stopped":
         return None
     limits = {
-        "MaxRuntimeExceeded": "it reached its longest running time: platform.max_runtime_hours",
-        "MaxWaitTimeExceeded": "no spot capacity came in time: platform.max_wait_hours",
+        "MaxRuntimeExceeded": "it reached its longest running time; raise platform.max_runtime_hours",
+        "MaxWaitTimeExceeded": "no spot capacity came in time; raise platform.max_wait_hours",
     }
     return limits.get(described.get("SecondaryStatus", ""), "it was stopped before its end")
 
 
 def _with_last_lines(failure: str | None, lines: list[str]) -> str:
-    """The reason, and what the log said last."""
+    """The reason, followed by the last lines of the log."""
     return "\n    ".join([failure or "no reason given", *lines])

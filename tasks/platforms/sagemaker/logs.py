@@ -1,4 +1,4 @@
-"""CloudWatch logs of one job or endpoint: read on from where we left off, each line once, kept in a file here."""
+"""Copies the CloudWatch logs of one job or endpoint to a local file; each line is read once."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ENDPOINTS = "/aws/sagemaker/Endpoints"
 class LogFollower:
     """Copies the log streams of a job, one for each instance, to `file`.
 
-    Where it was in each stream stands beside the file, so that another process goes on from there.
+    The position in each stream is stored next to the file, so that another process can continue from there.
     """
 
     def __init__(self, logs: Any, group: str, prefix: str, file: Path) -> None:
@@ -26,7 +26,7 @@ class LogFollower:
         file.parent.mkdir(parents=True, exist_ok=True)
 
     def read(self, read_line: ReadLine) -> None:
-        """Hands over every line that is new. No stream yet is no error: it appears some time after the start."""
+        """Passes every new line to `read_line`. A missing stream is no error: it appears some time after the start."""
         for stream in self._streams():
             for page in self._pages(stream):
                 lines = [event["message"] for event in page]
@@ -38,7 +38,7 @@ class LogFollower:
                     read_line(line)
 
     def last_lines(self, count: int) -> list[str]:
-        """The last lines of what was read."""
+        """The last lines read so far, by this or an earlier process."""
         try:
             return self.file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:]
         except FileNotFoundError:
@@ -58,7 +58,7 @@ class LogFollower:
             raise
 
     def _pages(self, stream: str) -> Iterator[list[dict[str, Any]]]:
-        """Until the token stays the same, which is how CloudWatch says that this is all."""
+        """The new pages of a stream. CloudWatch marks the end by returning the same token again."""
         while True:
             known = self.tokens.get(stream)
             place = {"nextToken": known} if known else {}
@@ -70,7 +70,7 @@ class LogFollower:
 
 
 def tail(logs: Any, group: str, count: int) -> list[str]:
-    """The last lines of the stream that was written last; none when the group is not there."""
+    """The last lines of the most recent stream; empty if the group does not exist."""
     from botocore.exceptions import ClientError
 
     try:

@@ -1,7 +1,7 @@
 """SageMaker's Model Registry: a package group for each recipe, a version for each candidate, its status by the gate.
 
-A mirror: what decides is our own registry (finetune_flows.tasks.evaluation.registry). The version holds the container as it was judged,
-the scores, and where the model comes from.
+This is only a mirror: our own registry (finetune_flows.tasks.evaluation.registry) decides. A version holds the container
+as it was judged, the scores, and where the model comes from.
 """
 
 import re
@@ -19,12 +19,12 @@ _TAKEN = re.compile(r"already exist", re.IGNORECASE)
 
 
 class SageMakerRegistry(Place):
-    """The part of `contract.Platform` that enters models into a registry."""
+    """The model registry part of `contract.Platform`."""
 
     def enter_model(self, judged: JudgedModel) -> None:
-        """A version of the recipe's group: pending when it is made, then approved or rejected as the gate decided.
+        """Makes a version in the recipe's group: pending at first, then approved or rejected as the gate decided.
 
-        The same model judged again moves the status of the version that it has.
+        If the same model is judged again, only the status of its version changes.
         """
         if not self.section.model_registry:
             return
@@ -51,7 +51,8 @@ class SageMakerRegistry(Place):
                 raise
 
     def _find(self, judged: JudgedModel) -> str | None:
-        """The version of this model; its description names it, for that is what a list shows."""
+        """The ARN of this model's version; None if there is none."""
+        # By the description, because a listing returns that and no metadata.
         pages = self.sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=judged.recipe)
         versions = [each for page in pages for each in page["ModelPackageSummaryList"]]
         wanted = _description(judged)
@@ -69,7 +70,7 @@ class SageMakerRegistry(Place):
         return arn
 
     def _container(self, model: str) -> dict[str, Any]:
-        """Image, model data and environment of the endpoint that was judged: its config and its model share a name."""
+        """Image, model data and environment of the judged endpoint. Its configuration and its model share a name."""
         container: dict[str, Any] = self.sagemaker.describe_model(ModelName=model)["PrimaryContainer"]
         return {name: container[name] for name in ("Image", "ModelDataSource", "Environment") if name in container}
 
@@ -78,7 +79,7 @@ _OF_THE_GROUP = ("finetune:home", "finetune:recipe")
 
 
 def version(judged: JudgedModel, container: dict[str, Any], instance: str, scores: str) -> dict[str, Any]:
-    """CreateModelPackage. `scores`: s3:// prefix of scores.json."""
+    """The CreateModelPackage request. `scores` is the s3:// prefix of scores.json."""
     form = "application/json"
     return {
         "ModelPackageGroupName": judged.recipe,
@@ -96,7 +97,7 @@ def version(judged: JudgedModel, container: dict[str, Any], instance: str, score
 
 
 def serving_image(described: dict[str, Any]) -> str:
-    """The image that an endpoint runs, by its digest: what DescribeEndpoint says that the tag was resolved to."""
+    """The image that an endpoint runs, by the digest to which AWS resolved its tag; without one, the image as requested."""
     deployed = described["ProductionVariants"][0]["DeployedImages"][0]
     return str(deployed.get("ResolvedImage") or deployed["SpecifiedImage"])
 

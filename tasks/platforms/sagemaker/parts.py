@@ -1,4 +1,4 @@
-"""Models and endpoint configurations: what an endpoint is made of. Named `<endpoint>-<digest, 8>`, and found by that."""
+"""The parts of an endpoint: a model and a configuration, both named `<endpoint>-<digest, 8 characters>`."""
 
 import logging
 import re
@@ -16,15 +16,16 @@ _PATIENCE = 12  # polls, a minute and a half
 
 
 def make_parts(sagemaker: Any, plan: Plan) -> None:
-    """Creates model and configuration, unless they are there: the name says that they are the same."""
+    """Creates model and configuration, unless they exist: an equal name means equal content."""
     _unless_taken(sagemaker.create_model, plan.model)
     _unless_taken(sagemaker.create_endpoint_config, plan.config)
 
 
 def make_endpoint(sagemaker: Any, plan: Plan, sleep: Callable[[float], None]) -> None:
-    """Creates the endpoint. AWS may not know of the new configuration for some seconds yet."""
+    """Creates the endpoint, unless it exists."""
     from botocore.exceptions import ClientError
 
+    # AWS may not know the new configuration for some seconds, so a missing one is not an error at first.
     for attempt in polls(sleep):
         try:
             return _unless_taken(sagemaker.create_endpoint, plan.endpoint)
@@ -34,7 +35,7 @@ def make_endpoint(sagemaker: Any, plan: Plan, sleep: Callable[[float], None]) ->
 
 
 def delete_parts(sagemaker: Any, name: str) -> None:
-    """Deletes a configuration and the model of the same name. No error when they are gone."""
+    """Deletes a configuration and the model of the same name. No error if they are gone."""
     _unless_missing(sagemaker.delete_endpoint_config, EndpointConfigName=name)
     _unless_missing(sagemaker.delete_model, ModelName=name)
 
@@ -50,10 +51,10 @@ def parts_of(sagemaker: Any, endpoint: str) -> list[str]:
 
 
 def delete_until_gone(sagemaker: Any, name: str, sleep: Callable[[float], None]) -> bool:
-    """Deletes an endpoint and waits for its end. False when there was none.
+    """Deletes an endpoint and waits until it is gone. False if there was none.
 
-    AWS refuses while it is being created or updated: it is asked again until it may, because what is left behind costs
-    money. Any other refusal is raised after a while.
+    AWS refuses while the endpoint is being created or updated. This repeats the request until AWS accepts it, because an
+    endpoint left behind costs money. Any other refusal is raised after a minute and a half.
     """
     from botocore.exceptions import ClientError
 
@@ -73,12 +74,13 @@ def delete_until_gone(sagemaker: Any, name: str, sleep: Callable[[float], None])
                 ):
                     raise
                 if attempt == 0:
-                    log.warning("endpoint %s is %s: AWS deletes it after that. Waiting", name, found["EndpointStatus"])
+                    words = "endpoint %s is %s, and AWS cannot delete it yet; waiting to delete it"
+                    log.warning(words, name, found["EndpointStatus"])
     raise AssertionError("polls never end")
 
 
 def describe(sagemaker: Any, name: str) -> dict[str, Any] | None:
-    """DescribeEndpoint; None when there is none."""
+    """The answer of DescribeEndpoint; None if there is no such endpoint."""
     from botocore.exceptions import ClientError
 
     try:
@@ -91,7 +93,8 @@ def describe(sagemaker: Any, name: str) -> dict[str, Any] | None:
 
 
 def _unless_taken(create: Callable[..., Any], request: dict[str, Any]) -> None:
-    """What exists is ours: a response was lost, or somebody else makes the same thing."""
+    """Creates something, unless its name is taken."""
+    # What has the name is ours: either a response was lost, or another run made the same thing.
     from botocore.exceptions import ClientError
 
     try:

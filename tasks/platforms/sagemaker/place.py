@@ -1,7 +1,4 @@
-"""One section's place in AWS: its clients, its tags, and a folder here for logs and for what must be found again.
-
-And how AWS is waited for: by asking again and again.
-"""
+"""One section's place in AWS: its clients, its tags, a local folder for logs and records; and how to poll AWS."""
 
 import hashlib
 import random
@@ -20,7 +17,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds
 
 
 class Place:
-    """What jobs and endpoints share."""
+    """The clients and folders that jobs and endpoints share."""
 
     def __init__(
         self,
@@ -40,14 +37,14 @@ class Place:
         return self.clients.client("sagemaker")
 
     def remember(self) -> None:
-        """Leaves the section here, so that `sweep` and `endpoint list` know where to look."""
+        """Stores the section on this machine, so that `sweep` and `endpoint list` know where to look."""
         text = self.section.model_dump_json()
         file = self.root / "places" / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, self.section.model_dump(mode="json"))
 
     def labels_of(self, arn: str) -> tuple[Labels, dict[str, str]] | None:
-        """Our labels, and all tags, of a thing; None when it is not ours or of another prefix."""
+        """Our labels and all tags of a resource; None if it is not ours or has another prefix."""
         pages = self.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
         tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
         if tags.get("finetune:home") != self.clients.home:
@@ -57,16 +54,16 @@ class Place:
 
 
 def remembered(root: Path | None = None) -> list[SageMakerPlatform]:
-    """The sections that were ever used here, one for each bucket and prefix."""
+    """All sections ever used on this machine, one for each region, profile, bucket and prefix."""
     files = sorted(((root or home() / "sagemaker") / "places").glob("*.json"))
     sections = [SageMakerPlatform.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
     return list({(each.region, each.profile, each.bucket, each.prefix): each for each in sections}.values())
 
 
 def polls(sleep: Callable[[float], None] = time.sleep) -> Iterator[int]:
-    """Counts at once, and then after each pause, without end: jobs may run for days.
+    """Counts polls without end, with a pause after each, because jobs may run for days.
 
-    Soon at first, then every ten seconds, and never all at the same moment: AWS throttles those who ask together.
+    Pauses grow from half a second to ten, and vary at random, because AWS throttles clients that ask at the same moment.
     """
     pause, count = _FIRST_PAUSE, 0
     while True:

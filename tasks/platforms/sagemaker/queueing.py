@@ -1,6 +1,6 @@
-"""Asynchronous endpoints: the question is put into S3, SageMaker takes it when an instance is free, the answer comes to S3.
+"""Asynchronous endpoints: we write the question to S3, SageMaker takes it when an instance is free and writes the answer.
 
-What waits is not lost when the endpoint has no instance yet, and an answer may take an hour.
+A waiting question is not lost if the endpoint has no instance yet, and an answer may take an hour.
 """
 
 import time
@@ -14,15 +14,15 @@ from finetune_flows.tasks.aws.errors import aws_errors, is_missing
 from finetune_flows.tasks.platforms.sagemaker.parts import describe
 from finetune_flows.tasks.platforms.sagemaker.place import polls
 
-LONGEST_SECONDS = 3600.0  # that AWS lets an instance work on one answer
+LONGEST_SECONDS = 3600.0  # AWS's limit for one answer
 
 
 def queue_of(clients: Clients, endpoint: str) -> "Queue | None":
-    """The queue of an endpoint; None when it answers at once."""
+    """The queue of an endpoint; None if it is not asynchronous."""
     with aws_errors(f"looking at endpoint {endpoint}"):
         found = describe(clients.client("sagemaker"), endpoint)
         if found is None:
-            return None  # asked all the same: AWS's own words say best that it is not there
+            return None  # the request itself then fails with AWS's message that there is no such endpoint
         name = found["EndpointConfigName"]
         config = clients.client("sagemaker").describe_endpoint_config(EndpointConfigName=name)
     queued = config.get("AsyncInferenceConfig")
@@ -30,7 +30,7 @@ def queue_of(clients: Clients, endpoint: str) -> "Queue | None":
 
 
 class Queue:
-    """The questions of one endpoint. `answers`: the s3:// prefix that its configuration names for answers."""
+    """The questions of one endpoint. `answers` is the s3:// prefix for answers in its configuration."""
 
     def __init__(self, clients: Clients, endpoint: str, answers: str) -> None:
         self.clients, self.endpoint = clients, endpoint
@@ -38,10 +38,10 @@ class Queue:
         self.questions = f"{prefix.rstrip('/').rpartition('/')[0]}/questions"
 
     def ask(self, request: httpx.Request) -> httpx.Response:
-        """Waits for the answer as long as the request's own timeout says. Question and answer are deleted after that.
+        """Sends a request and waits for the answer for the request's own timeout. Deletes question and answer afterwards.
 
         Raises:
-            httpx.ReadTimeout: there was none until then.
+            httpx.ReadTimeout: there was no answer in that time.
         """
         allowed = request.extensions.get("timeout", {}).get("read") or LONGEST_SECONDS
         key = f"{self.questions}/{uuid.uuid4().hex}"
@@ -49,13 +49,13 @@ class Queue:
         with aws_errors(f"asking endpoint {self.endpoint}"):
             s3.put_object(Bucket=self.bucket, Key=key, Body=request.content)
             try:
-                told = self.clients.client("sagemaker-runtime").invoke_endpoint_async(
+                accepted = self.clients.client("sagemaker-runtime").invoke_endpoint_async(
                     EndpointName=self.endpoint,
                     ContentType="application/json",
                     InputLocation=f"s3://{self.bucket}/{key}",
                     InvocationTimeoutSeconds=int(min(max(allowed, 1), LONGEST_SECONDS)),
                 )
-                places = [(200, told["OutputLocation"]), (500, told.get("FailureLocation"))]
+                places = [(200, accepted["OutputLocation"]), (500, accepted.get("FailureLocation"))]
                 return self._answer([(status, uri) for status, uri in places if uri], request, allowed)
             finally:
                 s3.delete_object(Bucket=self.bucket, Key=key)
@@ -69,10 +69,10 @@ class Queue:
                     return httpx.Response(status, content=body, request=request)
             if time.monotonic() > give_up:
                 break
-        raise httpx.ReadTimeout(f"no answer of {self.endpoint} within {allowed:g} s", request=request)
+        raise httpx.ReadTimeout(f"no answer from {self.endpoint} within {allowed:g} s", request=request)
 
     def _take(self, uri: str) -> bytes | None:
-        """An object's bytes, and the object itself away; None when it is not there yet."""
+        """Reads an object and deletes it; None if it does not exist yet."""
         from botocore.exceptions import ClientError
 
         s3 = self.clients.client("s3")

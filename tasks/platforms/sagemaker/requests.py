@@ -1,6 +1,6 @@
-"""The requests that SageMaker gets for a training job, as plain dictionaries. Nothing here asks AWS anything.
+"""Builds the requests for a training job as plain dictionaries. Nothing here calls AWS.
 
-Names of members are AWS's; see the API reference of CreateTrainingJob.
+The names of members are AWS's; see the API reference of CreateTrainingJob.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ METRICS = {
 
 
 def training_job(clients: Clients, job: TrainingJob, channels: Mapping[str, str], image: str, instance: str) -> Request:
-    """CreateTrainingJob. `channels`: the s3:// prefix of each, that of long hyperparameters included."""
+    """The CreateTrainingJob request. `channels` has each channel's s3:// prefix, that of long hyperparameters included."""
     section = clients.section
     request: Request = {
         "TrainingJobName": job.name,
@@ -33,6 +33,7 @@ def training_job(clients: Clients, job: TrainingJob, channels: Mapping[str, str]
         "RoleArn": clients.role_arn,
         "HyperParameters": split_hyperparameters(job.hyperparameters)[0],
         "InputDataConfig": [_channel(name, uri) for name, uri in sorted(channels.items())],
+        # Uncompressed, so that an endpoint reads the weights where the job left them.
         "OutputDataConfig": {"S3OutputPath": f"{clients.home}/jobs", "CompressionType": "NONE"},
         "CheckpointConfig": {"S3Uri": checkpoint_uri(clients, job.checkpoints)},
         "ResourceConfig": _resources(section, instance),
@@ -49,36 +50,37 @@ def training_job(clients: Clients, job: TrainingJob, channels: Mapping[str, str]
 
 
 def split_hyperparameters(values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Those that SageMaker carries, and those that it refuses: too long, or of several lines. They go into a channel."""
+    """Hyperparameters that SageMaker accepts, and those that it refuses (too long, several lines), for a channel."""
     refused = {name: value for name, value in values.items() if len(value) > LONGEST_VALUE or "\n" in value}
     return {name: value for name, value in values.items() if name not in refused}, refused
 
 
 def checkpoint_uri(clients: Clients, name: str) -> str:
-    """One prefix for each logical job: its attempts share it, so that they resume."""
+    """The prefix of a job's checkpoints. All attempts at the job share it, so that they resume."""
     return f"{clients.home}/checkpoints/{name}/"
 
 
 def tags(clients: Clients, labels: Labels) -> list[dict[str, str]]:
-    """The recipe's own tags, and those by which what we made is found again."""
+    """The recipe's own tags, and the tags by which we find again what we made."""
     ours = {f"finetune:{name}": str(value) for name, value in labels.model_dump(mode="json").items()}
     everything = clients.section.tags | ours | {"finetune:home": clients.home}
     return [{"Key": name, "Value": value} for name, value in sorted(everything.items())]
 
 
 def vpc(section: SageMakerPlatform) -> dict[str, list[str]]:
-    """VpcConfig of jobs and models."""
+    """The VpcConfig of jobs and models."""
     return {"Subnets": section.subnets, "SecurityGroupIds": section.security_groups}
 
 
 def _algorithm(section: SageMakerPlatform, image: str) -> Request:
-    """Our own image answers to `train` by itself; AWS's is told to run our program, in exec form so that it gets SIGTERM."""
+    """The image and the metrics to read from its log. AWS's own image also needs an entrypoint that runs our program."""
     algorithm: Request = {
         "TrainingImage": image,
         "TrainingInputMode": "File",
         "MetricDefinitions": [{"Name": name, "Regex": regex} for name, regex in METRICS.items()],
     }
     if section.training_image is None:
+        # In exec form: AWS's default entrypoint is a shell that does not pass SIGTERM on, so no checkpoint would be saved.
         algorithm |= {"ContainerEntrypoint": ["python3", f"{CODE}/entry.py"], "ContainerArguments": ["train"]}
     return algorithm
 
@@ -94,6 +96,7 @@ def _resources(section: SageMakerPlatform, instance: str) -> Request:
         "InstanceCount": section.instance_count,
         "VolumeSizeInGB": section.volume_gb,
     }
+    # SageMaker refuses a volume key for instance types with a disk of their own.
     if section.kms_key and not has_own_disk(instance):
         resources["VolumeKmsKeyId"] = section.kms_key
     if section.keep_alive_minutes:
@@ -103,6 +106,6 @@ def _resources(section: SageMakerPlatform, instance: str) -> Request:
 
 def _stopping(section: SageMakerPlatform, max_runtime_seconds: float) -> dict[str, int]:
     stopping = {"MaxRuntimeInSeconds": int(max_runtime_seconds)}
-    if section.spot:
+    if section.spot:  # AWS requires that the wait is at least the runtime
         stopping["MaxWaitTimeInSeconds"] = int(max_runtime_seconds + section.max_wait_hours * 3600)
     return stopping

@@ -1,6 +1,6 @@
 """The sagemaker platform as a whole.
 
-The lasting address of a champion is an endpoint with the recipe's name, whose configuration is exchanged.
+A champion's lasting address is an endpoint with the recipe's name. A promotion replaces its configuration.
 """
 
 from collections.abc import Callable
@@ -21,32 +21,32 @@ class SageMakerRunner(SageMakerJobs, SageMakerEndpoints, SageMakerRegistry):
     """Implements `contract.Platform` in one account, region, bucket and prefix."""
 
     def preflight(self, intent: Callable[[], Intent]) -> Report | None:
-        """Asks AWS what it may: all that costs money is refused before anything is uploaded."""
+        """Checks the run with AWS, so that a run that cannot succeed is refused before anything is uploaded."""
         return look_ahead(intent(), self.section)
 
     def training_hours(self, recipe: Recipe) -> float | None:
-        """By the prices of the section's instances."""
+        """Hours of training that the budget buys at the prices of the section's instances."""
         return costs.training_hours(recipe, self.clients)
 
     def point_alias(self, name: str, endpoint: Endpoint, spec: EndpointSpec) -> Alias:
-        """Blue/green update to the judged model. The endpoint it was judged on is deleted: it would cost twice."""
+        """Updates the endpoint to the judged model (blue/green), and deletes the judged endpoint, which would cost twice."""
         served = self.start_endpoint(spec.model_copy(update={"name": name}))
         if endpoint.name != name:
             self.delete_endpoint(endpoint.name)
         return _alias(served)
 
     def aliases(self) -> list[Alias]:
-        """Endpoints that have their recipe's name."""
+        """The endpoints with their recipe's name."""
         return [_alias(endpoint) for endpoint in self.endpoints() if endpoint.name == endpoint.labels.recipe]
 
     def delete_alias(self, name: str) -> bool:
-        """Deletes the endpoint."""
+        """Deletes the endpoint of that name."""
         return self.delete_endpoint(name)
 
     def sweep(self, now: datetime) -> list[str]:
-        """Deletes endpoints past their expiry, and those that never came up.
+        """Deletes expired endpoints, and those that never came up.
 
-        Jobs need no sweeping: each ends by its own StoppingCondition, and is billed no longer.
+        Jobs need no sweeping: each ends by its StoppingCondition and then costs nothing.
         """
         swept = []
         with aws_errors("sweeping"):

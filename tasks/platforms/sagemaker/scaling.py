@@ -1,4 +1,4 @@
-"""How many instances an endpoint has."""
+"""Scales the number of an endpoint's instances with its load."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
 
 def scale(clients: Clients, endpoint: str) -> None:
-    """Lets Application Auto Scaling hold the recipe's load for each instance. Repeating it changes nothing."""
+    """Has Application Auto Scaling keep the recipe's load for each instance. Repeating it changes nothing."""
     settings = clients.section.autoscaling
     if settings is None:
         return
@@ -30,10 +30,10 @@ def scale(clients: Clients, endpoint: str) -> None:
 
 
 def unscale(clients: Clients, endpoint: str) -> None:
-    """Takes it back. No error when there is nothing to take back."""
+    """Removes scaling from an endpoint. No error if it has none."""
     from botocore.exceptions import ClientError
 
-    try:  # whatever this section says: another one may have made the endpoint
+    try:  # also if this section has no autoscaling, because another section may have made the endpoint
         clients.client("application-autoscaling").deregister_scalable_target(**_target(endpoint))
     except ClientError as error:
         if code_of(error) != "ObjectNotFoundException" and clients.section.autoscaling is not None:
@@ -42,7 +42,7 @@ def unscale(clients: Clients, endpoint: str) -> None:
 
 
 def tracking(endpoint: str, settings: Autoscaling, asynchronous: bool) -> dict[str, Any]:
-    """Requests a minute for each instance; of an asynchronous endpoint, requests that wait for each instance."""
+    """The policy: requests a minute for each instance or, for an asynchronous endpoint, waiting requests for each."""
     policy: dict[str, Any] = {
         "TargetValue": settings.requests_per_instance,
         "ScaleInCooldown": 300,
@@ -62,7 +62,8 @@ def tracking(endpoint: str, settings: Autoscaling, asynchronous: bool) -> dict[s
 
 
 def _wake(clients: Clients, endpoint: str) -> None:
-    """From zero instances, on the first request that waits: tracking alone cannot, for it divides by the instances."""
+    """Starts an instance on the first waiting request if there are none."""
+    # Target tracking alone cannot do it, because it divides by the number of instances.
     step = {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}
     policy = clients.client("application-autoscaling").put_scaling_policy(
         **_target(endpoint),

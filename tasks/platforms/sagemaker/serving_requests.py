@@ -1,6 +1,6 @@
-"""The requests that SageMaker gets for an endpoint, as plain dictionaries. Nothing here asks AWS anything.
+"""Builds the requests for an endpoint as plain dictionaries. Nothing here calls AWS.
 
-Names of members are AWS's; see the API reference of CreateModel, CreateEndpointConfig, CreateEndpoint, UpdateEndpoint.
+The names of members are AWS's; see the API reference of CreateModel, CreateEndpointConfig, CreateEndpoint, UpdateEndpoint.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from finetune_flows.tasks.platforms.sagemaker import images
 from finetune_flows.tasks.platforms.sagemaker.requests import Request, tags, vpc
 
 VARIANT = "main"
-_SHORTEST, _LONGEST = 60, 3600  # seconds that AWS permits for each of the two start-up time-outs
+_SHORTEST, _LONGEST = 60, 3600  # seconds: AWS's limits for each of the two start-up time-outs
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What makes up one endpoint. `name` is that of model and configuration: the endpoint's, and a digest of both."""
+    """The requests for one endpoint. `name`, for its model and its configuration, is the endpoint's and their digest."""
 
     name: str
     model: Request
@@ -29,7 +29,7 @@ class Plan:
 
 
 def plan(clients: Clients, spec: EndpointSpec, model_uri: str, image: str) -> Plan:
-    """The three requests. Whatever changes in model, settings or instance gives another name, and so a new configuration."""
+    """The three requests. Any change in model, settings or instance gives another name, and so a new configuration."""
     model, config = _model(clients, spec, model_uri, image), _config(clients, spec, image)
     identity = json.dumps([model, config], sort_keys=True).encode()
     name = f"{spec.name}-{hashlib.sha256(identity).hexdigest()[:8]}"
@@ -44,12 +44,13 @@ def plan(clients: Clients, spec: EndpointSpec, model_uri: str, image: str) -> Pl
 
 
 def endpoint_tags(clients: Clients, labels: Labels, model_digest: str) -> list[dict[str, str]]:
-    """The tags of an endpoint and its parts: they also say which model it serves."""
+    """The tags of an endpoint and its parts, with the digest of the model that it serves."""
     return [*tags(clients, labels), {"Key": "finetune:model_digest", "Value": model_digest}]
 
 
 def update(name: str, config: str, alarms: list[str]) -> Request:
-    """UpdateEndpoint: new instances beside the old ones, all traffic to them when they are healthy, back on an alarm."""
+    """The UpdateEndpoint request: new instances start next to the old ones, get all traffic once they are healthy, and
+    lose it again on an alarm."""
     policy = {
         "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 120},
         "TerminationWaitInSeconds": 60,
@@ -64,7 +65,7 @@ def update(name: str, config: str, alarms: list[str]) -> Request:
 
 
 def startup_seconds(spec: EndpointSpec) -> int:
-    """Within what AWS permits."""
+    """Seconds that the endpoint has to start, within AWS's limits."""
     return round(min(max(spec.startup_seconds, _SHORTEST), _LONGEST))
 
 
@@ -98,6 +99,7 @@ def _config(clients: Clients, spec: EndpointSpec, image: str) -> Request:
     if ami:
         variant["InferenceAmiVersion"] = ami
     config: Request = {"ProductionVariants": [variant]}
+    # As for jobs: AWS refuses a volume key for instance types with a disk of their own.
     if section.kms_key and not has_own_disk(section.serving_instance):
         config["KmsKeyId"] = section.kms_key
     if section.asynchronous:

@@ -150,9 +150,9 @@ def test_too_large_a_share_stops_the_run_and_names_the_reasons(tmp_path: Path) -
         build(source, tmp_path / "out", max_quarantined=0.05)
     message = str(caught.value)
     assert "11 of 111 rows are unusable (9.9%" in message
-    assert "answer does not parse: 8 rows, the first is rows.jsonl:101" in message
-    assert "broken JSON: 1 rows, the first is rows.jsonl:109" in message
-    assert "conflicting answers: 2 rows, the first is rows.jsonl:110" in message
+    assert "answer does not parse: 8 rows, first at rows.jsonl:101" in message
+    assert "broken JSON: 1 rows, first at rows.jsonl:109" in message
+    assert "conflicting answers: 2 rows, first at rows.jsonl:110" in message
     assert str(tmp_path / "out" / "quarantine.jsonl") in message
     assert len(quarantined(tmp_path / "out")) == 11
     assert not (tmp_path / "out" / "train.parquet").exists()

@@ -76,7 +76,7 @@ def test_a_missing_text_is_left_out_filled_or_ends_the_run(tmp_path: Path) -> No
     rows: list[dict[str, Any]] = [*labelled_rows(40), {"text": None, "label": "positive"}]
     assert build(tmp_path, rows).reasons == {"empty": 1}
     assert build(tmp_path, rows, missing="fill", fill_with="nothing said").steps == {"missing filled": 1}
-    with pytest.raises(DatasetError, match=r"has no text in a row, and dataset\.missing is fail"):
+    with pytest.raises(DatasetError, match=r"a row has no text in column \w+, and dataset\.missing is fail"):
         build(tmp_path, rows, missing="fail")
 
 
@@ -114,7 +114,7 @@ def test_rows_in_another_language_are_counted_and_an_unknown_one_is_told(tmp_pat
     french = [{"text": f"Le film était vraiment très ennuyeux, numéro {n}.", "label": "bad"} for n in range(3)]
     audit = build(tmp_path, [*labelled_rows(40), *french], languages=["en"])
     assert audit.reasons == {"another language": 3}
-    with pytest.raises(RecipeError, match=r"unknown xx; known are ace, .* zh"):
+    with pytest.raises(RecipeError, match=r"unknown code xx; known codes are ace, .* zh"):
         build(tmp_path, labelled_rows(40), languages=["en", "xx"])
 
 

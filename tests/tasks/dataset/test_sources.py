@@ -161,11 +161,11 @@ def _written(name: str, content: str) -> Callable[[Path], Path]:
         (lambda folder: folder, "the folder holds no .jsonl, .ndjson, .json, .csv, .parquet file"),
         (_written("rows.xlsx", "PK"), "rows are read from .jsonl"),
         (_written("rows.jsonl", "\n\n"), "holds no rows"),
-        (_written("rows.json", '[{"question": "a"}, '), "In an array one broken row spoils all"),
-        (_written("rows.json", '"text"'), "holds no array of rows but str"),
+        (_written("rows.json", '[{"question": "a"}, '), "One broken row makes a whole array unreadable"),
+        (_written("rows.json", '"text"'), "expected an array of rows, found str"),
         (_large_array, "must fit into 67,108,864 bytes"),
-        (_written("rows.csv", ""), "must name each column once"),
-        (_written("rows.csv", "a,a\n1,2\n"), "must name each column once"),
+        (_written("rows.csv", ""), "names each column once"),
+        (_written("rows.csv", "a,a\n1,2\n"), "names each column once"),
         (_written("rows.parquet", "PAR1 nonsense"), "damaged after row 0"),
         (_truncated_parquet, "damaged after row 0"),
         (_damaged_parquet, "damaged after row"),
@@ -181,7 +181,7 @@ def test_a_source_that_cannot_be_read_is_named(tmp_path: Path, make: Callable[[P
 
 
 def test_a_hub_id_without_a_revision_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"if it is a hub id, pin it by dataset\.revision"):
+    with pytest.raises(DatasetError, match=r"If it is a hub id, set dataset\.revision to a commit"):
         build(Path("b-mc2/sql-create-context"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -202,7 +202,7 @@ def test_a_hub_data_set_is_streamed(tmp_path: Path) -> None:
 
 def test_a_hub_out_of_reach_is_worth_another_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(TryLater, match="the hub is out of reach"):
+    with pytest.raises(TryLater, match="the Hugging Face hub cannot be reached"):
         build(Path("nobody/nothing"), tmp_path / "out", revision="0" * 40)
 
 

@@ -171,7 +171,7 @@ def test_rows_without_the_column_to_split_by_are_quarantined(tmp_path: Path) -> 
 def test_a_schema_that_cannot_be_split_is_refused_where_the_recipe_asks_for_it(tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "rows.jsonl", sound_rows(tables=1, each=50))
     with pytest.raises(
-        DatasetError, match=r"they hang together through their tables with their columns \(table_0#.*split_by: auto"
+        DatasetError, match=r"shared tables with their columns \(table_0#.*Set dataset.split_by to auto"
     ):
         build(source, tmp_path / "out", split_by="schema")
 
@@ -244,5 +244,5 @@ def test_rows_are_drawn_by_seed(tmp_path: Path) -> None:
 
 
 def test_a_slice_column_that_no_row_has_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"'kinds', the dataset\.slice_column"):
+    with pytest.raises(DatasetError, match=r"'kinds'; check dataset\.slice_column"):
         build(write_jsonl(tmp_path / "rows.jsonl", sound_rows()), tmp_path / "out", slice_column="kinds")

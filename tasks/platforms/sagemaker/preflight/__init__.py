@@ -1,1 +1,1 @@
-"""What AWS is asked, and what is worked out, before anything is uploaded."""
+"""Checks of a run with AWS, and estimates, before anything is uploaded."""

@@ -1,6 +1,6 @@
-"""What AWS says of the account before anything is uploaded: credentials, role, bucket, quotas. Only questions are asked.
+"""Checks the account before anything is uploaded: credentials, role, bucket, quotas. Nothing is changed.
 
-A question that is not permitted is a note and no obstacle: whether the thing itself is permitted shows when it is done.
+If the caller may not make a check, that is a note and does not stop the run: the run itself may still be permitted.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _SET_UP = "finetune setup aws"
 
 
 def account_findings(clients: Clients) -> Iterator[Finding]:
-    """A finding for each question, in the order in which they would stop a run."""
+    """The findings, in the order in which the problems would stop a run."""
     caller, finding = _caller(clients)
     yield finding
     if caller is None:
@@ -40,18 +40,18 @@ def _asked(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Findin
         yield from check()
     except ClientError as error:
         found = f"could not be checked: {code_of(error)}: {words_of(error)[:120]}"
-        yield Finding(what=what, found=found, ok=True, advice="docs/aws.md lists the permissions")
+        yield Finding(what=what, found=found, ok=True, advice="see docs/aws.md for the permissions")
     except BotoCoreError as error:
         yield Finding(what=what, found=f"could not be checked: {error}", ok=True)
 
 
 def _caller(clients: Clients) -> tuple[str | None, Finding]:
-    """ARN of whoever asks, and what there is to say of the credentials."""
+    """The caller's ARN, None if the credentials do not work, and the finding about them."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     what = "credentials"
     if clients.session.get_credentials() is None:
-        advice = "aws configure, or aws sso login; in a notebook the role of the notebook counts"
+        advice = "run aws configure, or aws sso login; in a notebook, the notebook's role is used"
         return None, Finding(what=what, found="none", ok=False, advice=advice)
     try:
         answer = clients.client("sts").get_caller_identity()
@@ -59,7 +59,7 @@ def _caller(clients: Clients) -> tuple[str | None, Finding]:
         found, advice = words_of(error), "renew the credentials (aws sso login, aws configure)"
         return None, Finding(what=what, found=found, ok=False, advice=advice)
     except BotoCoreError as error:
-        advice = "is this machine connected, and the region right?"
+        advice = "check this machine's network and the region"
         return None, Finding(what=what, found=str(error), ok=False, advice=advice)
     return answer["Arn"], Finding(what=what, found=f"{answer['Arn']}, {clients.region}", ok=True)
 
@@ -97,12 +97,12 @@ def _pass_role(iam: Any, caller: str, role: str) -> Iterator[Finding]:
     )
     permitted = answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
     found = "permitted" if permitted else f"{caller} may not hand {role} to SageMaker"
-    advice = "" if permitted else "ask for iam:PassRole on it; finetune setup aws --dry-run prints the policy"
+    advice = "" if permitted else "ask for iam:PassRole on the role; finetune setup aws --dry-run prints the policy"
     yield Finding(what="PassRole", found=found, ok=permitted, advice=advice)
 
 
 def principal_of(caller: str) -> str:
-    """The user or role behind a session: arn:aws:sts::1:assumed-role/NAME/SESSION is of arn:aws:iam::1:role/NAME."""
+    """The user or role behind a session: arn:aws:iam::1:role/NAME for arn:aws:sts::1:assumed-role/NAME/SESSION."""
     if ":assumed-role/" not in caller:
         return caller
     start, _, rest = caller.replace(":sts:", ":iam:").partition(":assumed-role/")
@@ -121,12 +121,14 @@ def _bucket(clients: Clients) -> Iterator[Finding]:
         yield Finding(what="bucket", found=f"there is no bucket {name}", ok=False, advice=_SET_UP)
         return
     here = location == clients.region
-    advice = "" if here else f"a job reads from its own region only: set platform.bucket to one in {clients.region}"
+    advice = (
+        "" if here else f"a job reads only from its own region: set platform.bucket to a bucket in {clients.region}"
+    )
     yield Finding(what="bucket", found=f"{name} in {location}", ok=here, advice=advice)
 
 
 def _own_images(clients: Clients) -> Iterator[Finding]:
-    """Images of the recipe that are in this account's ECR; AWS's own are in a table of the SDK."""
+    """Checks images of the recipe in this account's ECR. AWS's own images come from a table of the SDK."""
     section = clients.section
     for field in ("training_image", "serving_image"):
         own = ECR_IMAGE.fullmatch(getattr(section, field) or "")
@@ -151,12 +153,12 @@ def _quotas(clients: Clients) -> Iterator[Finding]:
             yield Finding(what="quota", found=f"{name}: not listed for this account", ok=True)
             continue
         enough = limit >= needed
-        advice = "" if enough else f"ask for {needed} at {QUOTAS_PAGE}, or take another instance type"
+        advice = "" if enough else f"ask for {needed} at {QUOTAS_PAGE}, or use another instance type"
         yield Finding(what="quota", found=f"{name}: {limit:g}, needed {needed}", ok=enough, advice=advice)
 
 
 def needed_quotas(section: SageMakerPlatform) -> dict[str, int]:
-    """By the names that Service Quotas has for them, how many instances the run needs at once."""
+    """How many instances the run needs at the same time, by the names of Service Quotas."""
     use = "spot training job usage" if section.spot else "training job usage"
     needed = {f"{instance} for {use}": section.instance_count for instance in section.training_instances}
     if section.keep_alive_minutes:

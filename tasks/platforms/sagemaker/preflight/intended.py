@@ -1,4 +1,4 @@
-"""The requests that a run is going to send to SageMaker, made up before it does."""
+"""Builds the requests that a run will send to SageMaker, before it does."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from finetune_flows.tasks.platforms.sagemaker import images, requests, serving_r
 from finetune_flows.tasks.preflight.findings import Finding
 from finetune_flows.tasks.preflight.report import Request
 
-_NOT_YET = "0" * 32  # stands for a digest that is only known once the thing is made
+_NOT_YET = "0" * 32  # placeholder for a digest that is unknown until the files are made
 
 
 def intended_requests(intent: Intent, clients: Clients) -> tuple[list[Request], list[Finding]]:
-    """The requests that can be made up, and what is wrong with them or keeps the others from being made up."""
+    """The requests that can be built, and the problems with them or with building the others."""
     made: list[Request] = []
     findings: list[Finding] = []
     for what, build in (("training image", _training), ("serving image", _serving)):
@@ -30,7 +30,7 @@ def intended_requests(intent: Intent, clients: Clients) -> tuple[list[Request], 
             for problem in problems_of(request.operation, request.members)
         ]
     if not findings:
-        found = f"{len(made)} requests fit AWS's API model; images exist for {clients.region}"
+        found = f"{len(made)} requests match AWS's API model; images exist for {clients.region}"
         findings.append(Finding(what="requests", found=found, ok=True))
     return made, findings
 

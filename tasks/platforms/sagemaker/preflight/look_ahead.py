@@ -1,4 +1,4 @@
-"""All that can be known to stand against a run before anything is uploaded, told at once, each with its remedy."""
+"""Finds every problem of a run that can be known before anything is uploaded, and reports them together with remedies."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ _EXAMPLE_REGION = "us-east-1"
 
 
 def look_ahead(intent: Intent, section: SageMakerPlatform) -> Report:
-    """Asks AWS what it may; without credentials it says so and goes by what the package knows.
+    """Checks a run with AWS. Without credentials, it reports that, and uses the tables of the package.
 
     Raises:
         EnvironmentProblem: boto3 is not installed, or the profile is unknown.
@@ -42,13 +42,14 @@ def look_ahead(intent: Intent, section: SageMakerPlatform) -> Report:
 
 
 def _in_some_region(section: SageMakerPlatform) -> tuple[Clients, list[Finding]]:
-    """With no region set, that of the examples; a run is refused, a plan can be shown all the same."""
+    """Clients for the section's region or, if none is set, for an example region: a plan can be shown, but no run starts."""
     clients = Clients(section)
-    region: str | None = clients.session.region_name  # its stub says that there always is one
+    region: str | None = clients.session.region_name  # may be None, although boto3's type stub says `str`
     if region is not None:
         return clients, []
     advice = "set platform.region, or AWS_REGION"
-    assumed = Finding(what="region", found=f"none is set; {_EXAMPLE_REGION} is assumed here", ok=False, advice=advice)
+    found = f"no region is set; this plan assumes {_EXAMPLE_REGION}"
+    assumed = Finding(what="region", found=found, ok=False, advice=advice)
     return Clients(section.model_copy(update={"region": _EXAMPLE_REGION})), [assumed]
 
 
@@ -78,11 +79,11 @@ def _memory(recipe: Recipe, section: SageMakerPlatform) -> Iterator[Finding]:
 
 
 def _fits(what: str, name: str, instance: Instance, need: Memory, source: str) -> Finding:
-    """A GPU that is surely too small is a problem, one that may be is a note; a CPU's memory is told and not judged."""
+    """A GPU that is certainly too small is a problem; one that may be too small is a note. CPU memory is only reported."""
     if not instance.gpu:
-        found = f"{name} has no GPU and {instance.memory_gib:g} GiB; about {need.words()} are wanted"
+        found = f"{name} has no GPU and {instance.memory_gib:g} GiB; about {need.words()} are needed"
         return Finding(what=f"memory, {what}", found=found, ok=True)
     verdict = need.verdict(instance.gpu_gib)
     found = f"{verdict} on {name} ({instance.gpu}, {instance.gpu_gib:g} GiB): about {need.words()}, from {source}"
-    advice = "" if verdict == "fits" else "take a type with a larger GPU, or lower batch_size or max_length"
+    advice = "" if verdict == "fits" else "use a type with a larger GPU, or lower batch_size or max_length"
     return Finding(what=f"memory, {what}", found=found, ok=verdict != "does not fit", advice=advice)

@@ -59,7 +59,7 @@ def test_a_job_sees_the_contract_and_is_followed_line_by_line(
     assert [line for line in lines if line.startswith("step=")] == [f"step={n} steps=2 loss=1.0" for n in (1, 2)]
     seen = result(platform, name)
     assert (seen["arguments"], seen["channels"], seen["rows"]) == (["train"], ["dataset"], "rows")
-    assert run(again(), job) == (name, ["job r-key-1 had completed: its model is used"])
+    assert run(again(), job) == (name, ["job r-key-1 has already completed: using its model"])
     assert platform.describe_job("r-key-2").status == "absent"
 
 
@@ -91,7 +91,7 @@ def test_one_who_comes_later_finds_the_job_running(platform: Platform, again: Ag
     platform.start_job(first_attempt(job))
     platform.start_job(first_attempt(job))
     name, lines = run(again(), job)
-    assert lines[0] == "job r-key-1 is running: attached to it"
+    assert lines[0] == "job r-key-1 is already running: attached to it"
     assert [line for line in lines if line.startswith("step=")] == [f"step={n} steps=40 loss=1.0" for n in range(1, 41)]
     assert result(platform, name)["started_at"] == 0
 

@@ -109,7 +109,7 @@ def test_one_who_was_killed_finds_the_job_running(runner: DockerRunner, job: Tra
     process.wait()
     name, lines = run(runner, job)
     assert name == "r-key-1"
-    assert lines[0] == "job r-key-1 is running: attached to it"
+    assert lines[0] == "job r-key-1 is already running: attached to it"
     assert json.loads((runner.job_output(name) / "training.json").read_text())["started_at"] == 0, "one container"
 
 

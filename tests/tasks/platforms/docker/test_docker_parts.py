@@ -65,7 +65,7 @@ def test_a_build_is_named_by_what_goes_into_it(tmp_path: Path, monkeypatch: pyte
 
 def test_an_index_with_a_password_never_gets_into_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://me:secret@packages.example/simple")
-    with pytest.raises(EnvironmentProblem, match="PIP_INDEX_URL holds a password") as caught:
+    with pytest.raises(EnvironmentProblem, match="PIP_INDEX_URL contains a password") as caught:
         images.pip_settings()
     assert "secret@" not in str(caught.value)
 

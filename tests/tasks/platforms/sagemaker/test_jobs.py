@@ -101,8 +101,8 @@ def test_a_lost_response_to_create_makes_one_job(emulator: Emulator, tmp_path: P
     assert name == "r-key-1"
     assert jobs(emulator) == {"r-key-1": "Completed"}
     assert times == 1 or lines[0] in (
-        "job r-key-1 is running: attached to it",
-        "job r-key-1 had completed: its model is used",
+        "job r-key-1 is already running: attached to it",
+        "job r-key-1 has already completed: using its model",
     )
 
 
@@ -132,7 +132,7 @@ def test_one_who_was_killed_in_the_wait_finds_the_job_running(emulator: Emulator
     process.wait()
     platform = runner(tmp_path)
     name, lines = run(platform, job)
-    assert lines[0] == "job r-key-1 is running: attached to it"
+    assert lines[0] == "job r-key-1 is already running: attached to it"
     assert jobs(emulator) == {"r-key-1": "Completed"}
     assert result(platform, name)["started_at"] == 0, "one run of the program"
     log = (tmp_path / "sagemaker/jobs/r-key-1/log.txt").read_text().splitlines()

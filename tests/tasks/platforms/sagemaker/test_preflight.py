@@ -76,7 +76,7 @@ def test_everything_that_is_wrong_is_told_at_once_each_with_its_remedy(emulator:
         "quota: ml.g4dn.xlarge for training job usage: 0, needed 1. Next: ask for 1 at https://",
         "quota: ml.g5.2xlarge for endpoint usage: 0, needed 1",
         "memory, training: does not fit on ml.g4dn.xlarge (T4, 15 GiB)",
-        "budget: max_usd: no price is known for ml.g5.3xlarge",
+        "budget: max_usd: the price of ml.g5.3xlarge is unknown",
     ):
         assert words in told, f"{words}\n\n{told}"
 
@@ -119,7 +119,7 @@ def test_an_image_by_its_digest_is_found(emulator: Emulator) -> None:
 def test_a_bucket_of_another_region_is_told(emulator: Emulator) -> None:
     emulator.account.s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     assert (
-        "bucket: elsewhere in eu-west-1. Next: a job reads from its own region only"
+        "bucket: elsewhere in eu-west-1. Next: a job reads only from its own region"
         in refused("platform.bucket=elsewhere")[0]
     )
 
@@ -142,7 +142,7 @@ def test_without_credentials_the_plan_still_says_what_it_can(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     report = ahead()
-    assert found(report, "credentials")[0].advice.startswith("aws configure")
+    assert found(report, "credentials")[0].advice.startswith("run aws configure")
     assert report.requests[0].operation == "CreateTrainingJob"
     assert report.estimate.training.price is not None
     assert report.estimate.training.price.source.startswith("about")
