@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +11,7 @@ from benchmarks.spider_rules import SPIDER, GoldFailed, accepts, reason
 from benchmarks.sql_mutants import rewrites
 from finetune_flows.tasks.sql.compare import OURS, Rules
 from finetune_flows.tasks.sql.databases import fill, make_database, storage_orders
-from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair
+from finetune_flows.tasks.sql.judging import SqlPair
 from finetune_flows.tasks.sql.query import parse_query, to_sqlite
 from finetune_flows.tasks.sql.query_facts import query_facts
 from finetune_flows.tasks.sql.schema import read_schema
@@ -45,8 +45,10 @@ def measure_agreement(
         outcomes = workers.judge_all([pair for judged in pairs.values() for pair in judged])
         for gold, judged in pairs.items():
             ours = [outcome for _, outcome in zip(judged, outcomes, strict=False)]
-            with _stored(gold, gold.databases) as stored:
-                _count(found, zip(judged, ours, strict=True), stored)
+            for pair, outcome in zip(judged, ours, strict=True):
+                if outcome.execution is not None:
+                    with _stored(pair, gold.databases) as stored:
+                        _count(found, pair, outcome.execution, stored)
     return found
 
 
@@ -56,13 +58,14 @@ def _changed(gold: SqlPair, rng: random.Random) -> list[SqlPair]:
 
 
 @contextmanager
-def _stored(gold: SqlPair, count: int) -> Iterator[Stored]:
-    """The first databases that our judge makes up for the gold, each in several orders of storage.
+def _stored(pair: SqlPair, count: int) -> Iterator[Stored]:
+    """The first databases that our judge makes up for the pair, each in several orders of storage.
 
     The last of them is read without the indexes that SQLite makes for a join: these sort rows that tie, too.
     """
-    schema = read_schema(gold.context, gold.dialect)
-    facts = query_facts(parse_query(gold.gold, gold.dialect), schema)
+    schema = read_schema(pair.context, pair.dialect)
+    gold, prediction = (parse_query(text, pair.dialect) for text in (pair.gold, pair.prediction))
+    facts = query_facts(gold, schema, prediction)
     with ExitStack() as stack:
         stored = []
         for seed in range(count):
@@ -75,19 +78,16 @@ def _stored(gold: SqlPair, count: int) -> Iterator[Stored]:
         yield stored
 
 
-def _count(found: Agreement, judged: Iterable[tuple[SqlPair, SqlOutcome]], stored: Stored) -> None:
-    for pair, outcome in judged:
-        if outcome.execution is None:
-            continue
-        gold, prediction = (to_sqlite(text, parse_query(text, pair.dialect)) for text in (pair.gold, pair.prediction))
-        try:
-            theirs = accepts(gold, prediction, stored)
-        except GoldFailed:
-            continue
-        found.pairs += 1
-        found.agree += theirs == outcome.execution
-        if theirs != outcome.execution:
-            _explain(found, pair, outcome.execution, _reason(pair, gold, prediction, outcome.execution, stored))
+def _count(found: Agreement, pair: SqlPair, ours: bool, stored: Stored) -> None:
+    gold, prediction = (to_sqlite(text, parse_query(text, pair.dialect)) for text in (pair.gold, pair.prediction))
+    try:
+        theirs = accepts(gold, prediction, stored)
+    except GoldFailed:
+        return
+    found.pairs += 1
+    found.agree += theirs == ours
+    if theirs != ours:
+        _explain(found, pair, ours, _reason(pair, gold, prediction, ours, stored))
 
 
 def _reason(pair: SqlPair, gold: str, prediction: str, ours: bool, stored: Stored) -> str | None:

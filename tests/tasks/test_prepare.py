@@ -36,8 +36,8 @@ def test_fields_of_the_split_at_their_defaults_leave_the_key_as_it_was(tmp_path:
     [
         ({"split_by": "query"}, "dataset.split_by: text-classification has no query; use auto, question or column"),
         ({"split_by": "schema"}, "dataset.split_by: text-classification has no schema"),
-        ({"split_by": "column"}, "split_by: column and split_column, the name of that column, go together"),
-        ({"split_column": "db"}, "split_by: column and split_column, the name of that column, go together"),
+        ({"split_by": "column"}, "set split_by: column and split_column, the name of that column, together"),
+        ({"split_column": "db"}, "set split_by: column and split_column, the name of that column, together"),
     ],
 )
 def test_a_split_that_cannot_be_is_refused(changes: dict[str, str], told: str) -> None:
