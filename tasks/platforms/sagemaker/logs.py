@@ -1,6 +1,7 @@
 """Copies the CloudWatch logs of one job or endpoint to a local file; each line is read once."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from finetune_flows.tasks.platforms.contract import ReadLine
 
 JOBS = "/aws/sagemaker/TrainingJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"
+_SIZE = " bytes"  # stored with the tokens: no stream has a name with a space
 
 
 class LogFollower:
@@ -24,6 +26,16 @@ class LogFollower:
         self.places = file.with_suffix(".places.json")
         self.tokens: dict[str, str] = json.loads(self.places.read_text()) if self.places.exists() else {}
         file.parent.mkdir(parents=True, exist_ok=True)
+        self._drop_unplaced()
+
+    def _drop_unplaced(self) -> None:
+        """Drops lines that an earlier process wrote, and was killed before it noted the place: they are read again."""
+        if not self.file.exists():
+            return
+        written = self.file.stat().st_size
+        noted = int(self.tokens.pop(_SIZE, written)) if self.tokens else 0  # earlier versions noted no size
+        if written > noted:
+            os.truncate(self.file, noted)
 
     def read(self, read_line: ReadLine) -> None:
         """Passes every new line to `read_line`. A missing stream is no error: it appears some time after the start."""
@@ -33,7 +45,7 @@ class LogFollower:
                 if lines:
                     with self.file.open("a", encoding="utf-8") as file:
                         file.writelines(line.rstrip("\n") + "\n" for line in lines)
-                    write_json(self.places, self.tokens)
+                    write_json(self.places, self.tokens | {_SIZE: str(self.file.stat().st_size)})
                 for line in lines:
                     read_line(line)
 

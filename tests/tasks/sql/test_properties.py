@@ -32,6 +32,7 @@ def test_a_gold_agrees_with_itself_and_its_rewrites_however_it_is_spelt(dialect:
     context, gold = case.context(dialect), case.gold(dialect)
     own = judge(context, gold, gold, dialect)
     assume(not (own.error or "").startswith("Binder Error"))  # DuckDB adds up no texts
+    assume(own.obstacle != "no_engine")  # without its server, a dialect is judged only where SQLite reads it alike
     assert own.valid, (gold, own)
     assert own.obstacle in (None, "gold_empty", "gold_arbitrary"), (gold, own)
     if own.obstacle:
