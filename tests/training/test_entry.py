@@ -20,6 +20,7 @@ def code(tmp_path: Path) -> Path:
     """The channel, with a program that tells how it was started."""
     code = tmp_path / "opt-ml" / "input" / "data" / "code"
     (code / "finetune_flows" / "training").mkdir(parents=True)
+    (code / "finetune_flows" / "__init__.py").touch()
     (code / "finetune_flows" / "training" / "__init__.py").touch()
     (code / "finetune_flows" / "training" / "__main__.py").write_text(PROGRAM)
     shutil.copy(ENTRY, code)
