@@ -1,8 +1,8 @@
-"""Fine-tune small language models, evaluate them and serve them. Start with: finetune run recipes/demo.yaml"""
+"""Fine-tune small language models, evaluate them and serve them. Start with: finetune init"""
 
 import os
 
-from finetune_flows.flows.cli import champions, data, endpoints, judge, monitor, plan, run, setup, tune, upkeep
+from finetune_flows.flows.cli import champions, data, endpoints, judge, monitor, plan, project, run, setup, tune, upkeep
 from finetune_flows.flows.cli.common import group, guarded
 
 # Every command is thin: it calls the flow or the function that the Prefect UI calls too. It imports them inside its function,
@@ -15,6 +15,8 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 
 app = group(__doc__)
+app.command("init")(project.init)
+app.command("recipes")(project.recipes)
 app.command("plan")(plan.plan)
 app.command("run")(run.run)
 app.command("tune")(tune.tune)

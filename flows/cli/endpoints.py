@@ -31,7 +31,7 @@ def list_endpoints(as_json: Json = False) -> None:
     for endpoint in endpoints:
         until = endpoint.labels.expires_at.astimezone()
         table.add_row(endpoint.name, endpoint.labels.recipe, endpoint.url, f"{until:%Y-%m-%d %H:%M}")
-    out.print(table if endpoints else "No endpoint is running. Next: finetune run recipes/demo.yaml")
+    out.print(table if endpoints else "No endpoint is running. Next: finetune init")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`finetune setup`: prepare a Prefect server or an AWS account."""
 
 import asyncio
+from pathlib import Path
 
 from rich.table import Table
 
@@ -17,12 +18,16 @@ app.command("aws")(aws)
 def prefect(as_json: Json = False, debug: Debug = False) -> None:
     """Create work pools, limit and automation on a Prefect server. Leave existing ones unchanged.
 
+    If this folder has a prefect.yaml, copy the recipes of the folder into it.
+
     Example: finetune setup prefect
     """
     set_up_logging(debug)
     from finetune_flows.flows.setup import set_up_prefect
+    from finetune_flows.tasks.project.deployments import update_prefect_file
 
     made = asyncio.run(set_up_prefect())
+    made |= {f"{name} in prefect.yaml": True for name in update_prefect_file(Path("."))}
     if as_json:
         print_json(made)
         return

@@ -53,7 +53,7 @@ def aws(
         elif outputs:
             for name, value in outputs.items():
                 out.print(f"{name}: {value}")
-            out.print("Done. Next: finetune plan recipes/text-to-sql-codellama-7b.yaml --platform sagemaker")
+            out.print("Done. Next: finetune plan RECIPE --platform sagemaker (finetune recipes lists those that ship)")
 
 
 def _section(recipe: Path | None, overrides: list[str]) -> "SageMakerPlatform":

@@ -24,7 +24,7 @@ def runs(last: Annotated[int, typer.Option(help="Number of runs to show.")] = 20
     for record in records:
         minutes = f"{(record.ended - record.started).total_seconds() / 60:.1f}" if record.ended else ""
         table.add_row(record.id, record.recipe, minutes, record.result)
-    out.print(table if records else "There are no runs yet. Next: finetune run recipes/demo.yaml")
+    out.print(table if records else "There are no runs yet. Next: finetune init")
     pages = [Path(record.outcome["evaluation"]["uri"]) / "wrong_answers.md" for record in records if record.outcome]
     if pages and pages[-1].exists():
         out.print(f"Wrong answers of the last run: {pages[-1]}")

@@ -12,6 +12,7 @@ from typing import IO
 
 import httpx
 import pyarrow.parquet as pq
+from anyio.from_thread import start_blocking_portal
 from pydantic import Field, ValidationError
 
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
@@ -81,7 +82,9 @@ def collect_answers(
     if missing:
         with path.open("a", encoding="utf-8") as file:
             run = _Run(server, section, file, lambda done: report(len(rows) - len(missing) + done, len(rows)))
-            kept.update(asyncio.run(run.ask_all(missing)))
+            # In a thread of its own: in a notebook, this thread runs an event loop already.
+            with start_blocking_portal() as portal:
+                kept.update(portal.call(run.ask_all, missing))
     return [kept[row.id] for row in rows]
 
 

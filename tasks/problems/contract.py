@@ -63,6 +63,8 @@ class Problem(Section):
     """What the tuned model is compared with: the base model, or a baseline if the base model cannot answer."""
     example: ClassVar[str]
     """Example arguments for `finetune endpoint call`."""
+    starter: ClassVar[str] = ""
+    """The shipped recipe that a new project with this problem starts from (`finetune init`); empty if there is none."""
     caution: ClassVar[str]
     """For the model card: what not to trust the model with, in a sentence."""
 

@@ -19,13 +19,13 @@ Check = Callable[[Recipe], Iterable[str]]
 """Yields what is wrong with a recipe that its sections cannot know, such as a file that is not there."""
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
+def load_recipe(path: Path | str, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
     """The recipe in a YAML file, with overrides such as `training.epochs=2` applied.
 
     Raises:
         RecipeError: the file cannot be read, or the recipe has problems. The error lists all of them.
     """
-    return parse_recipe(_read_yaml(path), str(path), overrides, checks)
+    return parse_recipe(_read_yaml(Path(path)), str(path), overrides, checks)
 
 
 def parse_recipe(content: object, subject: str, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
@@ -82,7 +82,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         hint = (
             f"; did you mean {path.parent / near[0]}?"
             if near
-            else "; recipes/ holds the ones that come with the project"
+            else "; `finetune recipes` lists the ones that come with the package"
         )
         raise RecipeError(str(path), [f"there is no such file{hint}"]) from None
     except (OSError, UnicodeDecodeError) as error:

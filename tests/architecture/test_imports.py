@@ -28,6 +28,7 @@ FOLDERS = (  # of tasks/, the ground floor first: each imports only from those b
     "platforms",
     "tuning",
     "reporting",
+    "project",
 )
 
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from finetune_flows.flows.setup import POOL_VARIABLE
 from finetune_flows.tasks.monitor import BREACH
 from finetune_flows.tasks.recipe import Recipe, load_recipe
-from scripts.prefect_recipes import with_recipes
+from scripts.prefect_recipes import current
 
 FILE = Path("prefect.yaml")
 CONTENT: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
@@ -115,7 +115,7 @@ def test_runs_of_one_deployment_never_run_beside_each_other(deployment: dict[str
 
 def test_the_recipes_in_it_are_those_in_the_folder() -> None:
     text = FILE.read_text(encoding="utf-8")
-    assert text == with_recipes(text), "run: python scripts/prefect_recipes.py"
+    assert text == current(text), "run: python scripts/prefect_recipes.py"
 
 
 def test_every_recipe_can_be_started() -> None:

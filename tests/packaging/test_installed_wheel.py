@@ -87,6 +87,20 @@ def test_a_recipe_runs_beside_folders_of_our_names(
             runner.delete_endpoint(endpoint.name)
 
 
+def test_a_new_project_runs_as_it_was_laid_out(finetune: Path, project: Path, tmp_path: Path) -> None:
+    """From nothing but the wheel: init, and the run of what it wrote, with the model of 135 million weights."""
+    made = run(finetune, project, "init", "--problem", "chat", "--name", "tickets")
+    assert [Path(path).name for path in made["files"]] == ["tickets.yaml", "rows.jsonl", ".gitignore", "prefect.yaml"]
+    fewer = ["training.max_steps=12", "evaluation.rows=12", "gate.min_gain=-1"]
+    overrides = [word for setting in fewer for word in ("--set", setting)]
+    try:
+        outcome = run(finetune, project, "run", "tickets.yaml", *overrides)
+        assert outcome["promoted"]
+    finally:
+        run(finetune, project, "endpoint", "delete", outcome["endpoint"]["name"])
+        run(finetune, project, "sweep")
+
+
 def test_what_docker_builds_from_comes_with_the_wheel(finetune: Path, project: Path) -> None:
     code = (
         "import json; from finetune_flows.tasks.platforms.docker import images; "

@@ -24,6 +24,7 @@ class Chat(Problem):
     estimates: ClassVar = ("rouge_l", "chrf", RATING)
     apart: ClassVar = "first questions"
     example: ClassVar = '"What can you do?"'
+    starter: ClassVar = "chat"
     caution: ClassVar = "Its answers may be false or harmful. Neither was measured."
 
     kind: Literal["chat"] = Field("chat", description="A conversation in, the next answer out.")

@@ -41,6 +41,7 @@ class TextClassification(Problem):
     apart: ClassVar = "texts"
     base: ClassVar = "linear baseline"
     example: ClassVar = '"It was better than I had hoped."'
+    starter: ClassVar = "sentiment"
     caution: ClassVar = "It knows only its own labels and always chooses one, even for a text that fits none of them."
 
     kind: Literal["text-classification"] = Field(

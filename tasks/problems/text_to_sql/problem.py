@@ -25,6 +25,7 @@ class TextToSql(Problem):
     language: ClassVar = "sql"
     apart: ClassVar = "tables"
     example: ClassVar = '"How many ships are there?" --context "CREATE TABLE ships (name TEXT, tons INTEGER)"'
+    starter: ClassVar = "demo"
     caution: ClassVar = (
         "Its query may run and still be wrong, and it may change data: use a read-only connection with a time limit."
     )
