@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,36 +70,34 @@ def run(command: Path, project: Path, *arguments: str) -> dict[str, Any]:
     return content
 
 
-def test_a_recipe_runs_beside_folders_of_our_names(
-    finetune: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Afterwards nothing serves any more."""
+    yield
     monkeypatch.setenv("FINETUNE_HOME", str(tmp_path / "home"))
+    runner = ProcessRunner()
+    for alias in runner.aliases():
+        runner.delete_alias(alias.name)
+    for endpoint in runner.endpoints():
+        runner.delete_endpoint(endpoint.name)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_a_recipe_runs_beside_folders_of_our_names(finetune: Path, project: Path, tmp_path: Path) -> None:
     recipe = project / "mine.yaml"
     recipe.write_text(yaml.safe_dump(tiny_recipe(tmp_path, build_tiny_model(tmp_path / "base"))))
-    try:
-        outcome = run(finetune, project, "run", "mine.yaml")
-        assert Path(outcome["model"]["uri"], "model", "config.json").exists()
-        assert outcome["promoted"]
-    finally:
-        runner = ProcessRunner(tmp_path / "home")
-        for alias in runner.aliases():
-            runner.delete_alias(alias.name)
-        for endpoint in runner.endpoints():
-            runner.delete_endpoint(endpoint.name)
+    outcome = run(finetune, project, "run", "mine.yaml")
+    assert Path(outcome["model"]["uri"], "model", "config.json").exists()
+    assert outcome["promoted"]
 
 
-def test_a_new_project_runs_as_it_was_laid_out(finetune: Path, project: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("stopped")
+def test_a_new_project_runs_as_it_was_laid_out(finetune: Path, project: Path) -> None:
     """From nothing but the wheel: init, and the run of what it wrote, with the model of 135 million weights."""
     made = run(finetune, project, "init", "--problem", "chat", "--name", "tickets")
     assert [Path(path).name for path in made["files"]] == ["tickets.yaml", "rows.jsonl", ".gitignore", "prefect.yaml"]
     fewer = ["training.max_steps=12", "evaluation.rows=12", "gate.min_gain=-1"]
-    overrides = [word for setting in fewer for word in ("--set", setting)]
-    try:
-        outcome = run(finetune, project, "run", "tickets.yaml", *overrides)
-        assert outcome["promoted"]
-    finally:
-        run(finetune, project, "endpoint", "delete", outcome["endpoint"]["name"])
-        run(finetune, project, "sweep")
+    assert run(finetune, project, "run", "tickets.yaml", *[w for each in fewer for w in ("--set", each)])["promoted"]
 
 
 def test_what_docker_builds_from_comes_with_the_wheel(finetune: Path, project: Path) -> None:
