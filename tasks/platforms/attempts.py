@@ -38,6 +38,7 @@ def run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Call
     except TryLater:
         raise  # the job itself may be fine: the next try attaches to it
     except BaseException:  # Prefect's cancellation is no Exception, and a job left behind would cost money
+        say(f"stopping job {name}: it writes a checkpoint, from which the next run carries on")
         platform.stop_job(name)
         raise
     if state.passing:
