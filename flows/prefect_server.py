@@ -9,7 +9,6 @@ it could have the lock for itself; after some minutes of that, it ends.
 """
 
 import argparse
-import fcntl
 import json
 import os
 import socket
@@ -17,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ import prefect
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
-from finetune_flows.tasks.base.files import home, locked, write_json
+from finetune_flows.tasks.base.files import Users, home, locked, write_json
 from finetune_flows.tasks.base.programs import import_path, program
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 300.0
 START_SECONDS = 180.0  # a first start migrates a new database, which takes half a minute on a busy machine
 _LOOK_SECONDS = 1.0
-_HOST = "127.0.0.1"
+_HOST, _USERS = "127.0.0.1", "users.lock"
 
 
 def use_prefect_server(idle_seconds: float = IDLE_SECONDS) -> None:
@@ -49,7 +48,7 @@ def use_prefect_server(idle_seconds: float = IDLE_SECONDS) -> None:
         _check(url)
         return
     folder = _folder()
-    _use(folder)
+    _until_the_end.enter_context(closing(Users(folder / _USERS)))
     with locked(folder / "start.lock"):
         url = _running(folder) or _start(folder, idle_seconds)
     os.environ["PREFECT_API_URL"] = url  # for the processes that this one starts
@@ -78,11 +77,6 @@ def _folder() -> Path:
 
 _until_the_end = ExitStack()
 """What must not be closed before the process ends: the lock, and the settings, which it had read before."""
-
-
-def _use(folder: Path) -> None:
-    file = _until_the_end.enter_context((folder / "users.lock").open("w"))
-    fcntl.flock(file, fcntl.LOCK_SH)
 
 
 def _running(folder: Path) -> str | None:
@@ -144,7 +138,7 @@ def _end_when_idle(server: "Server", folder: Path, idle_seconds: float) -> None:
     used, file = time.monotonic(), folder / "server.json"
     while file.exists():
         time.sleep(_LOOK_SECONDS)
-        if _is_used(folder):
+        if file.exists() and _is_used(folder):
             used = time.monotonic()
         elif time.monotonic() - used > idle_seconds:
             with locked(folder / "start.lock"):  # no command finds this server between the last look and its end
@@ -154,12 +148,8 @@ def _end_when_idle(server: "Server", folder: Path, idle_seconds: float) -> None:
 
 
 def _is_used(folder: Path) -> bool:
-    try:
-        with (folder / "users.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return (folder / "users.lock").exists()
-    return False
+    with closing(Users(folder / _USERS)) as users:
+        return not users.last()
 
 
 if __name__ == "__main__":

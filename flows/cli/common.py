@@ -1,8 +1,10 @@
 """What the commands share: options, output, and error messages."""
 
+import errno
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -81,6 +83,19 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+_FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def _room() -> str:
+    """What is free where our files are."""
+    from finetune_flows.tasks.base.files import home
+
+    try:
+        return f". {home()} (FINETUNE_HOME) has {shutil.disk_usage(home()).free / 1e9:.1f} GB free"
+    except OSError:
+        return f". {home()} (FINETUNE_HOME) does not exist"
+
+
 class Stopped(SystemExit):
     """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which typer turns into the word Aborted and exit code 1."""
 
@@ -104,6 +119,13 @@ def guarded(command: Callable[[], Any]) -> None:
             raise
         err.print(f"finetune: {error}", style="bold red")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _FULL_OR_FORBIDDEN or os.environ.get("FINETUNE_DEBUG"):
+            raise
+        err.print(
+            f"finetune: {error.filename or 'a file'} cannot be written: {error.strerror}{_room()}", style="bold red"
+        )
+        sys.exit(1)
     except Stopped as stopped:
         err.print("finetune: stopped. What was finished is kept; to carry on, run the same command again")
         sys.exit(stopped.code)

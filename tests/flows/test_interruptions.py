@@ -121,7 +121,7 @@ def test_an_interrupted_flow_stops_its_job_and_says_how_to_carry_on(
     psutil.Process(json.loads(server.read_text())["pid"]).kill()
     folder = job_folders(home)[0]
     assert not detached.is_running(folder)
-    assert detached.ending(folder)["exit_code"] == 0, "it wrote a checkpoint and ended in good order"  # type: ignore[index]
+    assert detached.ending(folder).exit_code == 0, "it wrote a checkpoint and ended in good order"  # type: ignore[union-attr]
     assert list((home / "checkpoints").glob("*/*"))
     ours = [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])]
     assert ours == []
