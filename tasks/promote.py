@@ -7,7 +7,7 @@ from prefect.exceptions import ObjectNotFound
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.remote import lineage_of
 from finetune_flows.tasks.artifacts.store import verify
-from finetune_flows.tasks.base.errors import FinetuneError, GateRefused, RegistryError
+from finetune_flows.tasks.base.errors import ArtifactDamaged, FinetuneError, GateRefused, RegistryError
 from finetune_flows.tasks.base.values import now
 from finetune_flows.tasks.deploy import endpoint_spec, start_checked
 from finetune_flows.tasks.evaluate import evaluate_champion
@@ -20,11 +20,18 @@ from finetune_flows.tasks.progress import log
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 from finetune_flows.tasks.retrying import RETRIES
 
+_SWITCH_SECONDS = 1800.0
+
 
 def judge_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Reference | None:
     """The champion's scores on today's test; None if there is no champion, it is `model`, or max_loss is not set."""
     champion = Registry().read(recipe.name).champion
     if champion is None or champion.model == model or recipe.gate.max_loss is None:
+        return None
+    try:
+        verify(champion.model)
+    except ArtifactDamaged as error:
+        log.warning("the champion cannot be compared with, because its model is gone: %s", error)
         return None
     return evaluate_champion(recipe, champion.model, dataset)
 
@@ -96,10 +103,10 @@ def ask_for_approval(name: str, model: Reference) -> None:
 @task(name="promote")
 def promote(recipe: Recipe, entry: Entry, endpoint: Endpoint, reason: str = "the gate passed it") -> Alias:
     """Makes the evaluated model behind `endpoint` the champion: the lasting address leads to it from now on."""
-    before = Registry().read(recipe.name).champion
-    # Before the switch: a flow that fails from here on keeps the endpoint, and the next promotion completes this one.
-    Registry().promote(recipe.name, entry, reason)
-    return _switch(recipe, entry, endpoint, before)
+    with Registry().switch(recipe.name, _SWITCH_SECONDS) as record:  # a run of hours waits for a change by hand
+        # Before the switch: a flow that fails from here on keeps the endpoint, and the next change completes this one.
+        Registry().promote(recipe.name, entry, reason)
+        return _switch(recipe, endpoint, entry, record.champion)
 
 
 @task(name="promote-earlier", **RETRIES)
@@ -110,27 +117,31 @@ def promote_earlier(name: str, model: str | None, anyway: bool, reason: str) -> 
         RegistryError: there is no such candidate, or the gate did not pass it and `anyway` is not set.
         EndpointFailed: its endpoint does not start, or answers wrongly. The champion keeps serving.
     """
-    entry = candidate(name, model, anyway)
-    recipe, endpoint = _serve(entry)
-    before = Registry().read(name).champion
-    Registry().promote(name, entry, reason)
-    return _switch(recipe, entry, endpoint, before)
+    with Registry().switch(name) as record:
+        entry = candidate(name, model, anyway)
+        recipe, endpoint = _serve(entry)
+        Registry().promote(name, entry, reason)
+        return _switch(recipe, endpoint, entry, record.champion)
 
 
 @task(name="roll-back", **RETRIES)
 def roll_back(name: str, reason: str) -> Alias:
     """Makes the previous champion the champion again, and starts its endpoint if it is gone.
 
+    A rollback that was cut off is completed, not repeated.
+
     Raises:
-        RegistryError: there is no previous champion.
+        RegistryError: there is no previous champion, or another command is changing the champion.
         EndpointFailed: its endpoint does not start, or answers wrongly. The champion keeps serving.
     """
-    record = Registry().read(name)
-    if record.before:
-        _serve(record.before[-1])  # first: the registry must not name a champion whose endpoint does not start
-    entry = Registry().roll_back(name, reason)
-    recipe, endpoint = _serve(entry)
-    return _switch(recipe, entry, endpoint, record.champion)
+    with Registry().switch(name) as record:
+        if record.champion and record.switching and record.switches[-1].action == "rolled back":
+            log.info("the last rollback of %s was cut off; it is completed now", name)
+            return _switch(*_serve(record.champion), record.champion, None)
+        if record.before:
+            _serve(record.before[-1])  # first: the registry must not name a champion whose endpoint does not start
+        entry = Registry().roll_back(name, reason)
+        return _switch(*_serve(entry), entry, record.champion)
 
 
 def candidate(name: str, model: str | None, anyway: bool) -> Entry:
@@ -156,10 +167,11 @@ def _serve(entry: Entry) -> tuple[Recipe, Endpoint]:
     return recipe, start_checked(recipe, entry.endpoint, entry.model)
 
 
-def _switch(recipe: Recipe, entry: Entry, endpoint: Endpoint, before: Entry | None) -> Alias:
+def _switch(recipe: Recipe, endpoint: Endpoint, entry: Entry, before: Entry | None) -> Alias:
     """Points the address to the new endpoint and deletes the old one. Both serve until the old one has no open request."""
     spec = endpoint_spec(recipe, endpoint.name, entry.model.path / "model", entry.model)
     alias = platform_of(recipe.platform).point_alias(recipe.name, endpoint, spec)
+    Registry().switched(recipe.name)
     log.info("%s now leads to %s", alias.url, alias.endpoint)
     if before is not None and before.endpoint != entry.endpoint:
         earlier = parse_recipe(before.recipe, "the recipe of the previous champion")

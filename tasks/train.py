@@ -11,7 +11,8 @@ from prefect.runtime import flow_run
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.store import Store, parents_of, verify
-from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.errors import JobFailed, RecipeError
+from finetune_flows.tasks.base.files import link_or_copy
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.platforms import platform_of
@@ -59,10 +60,17 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Refe
         job.channels[ADAPTER] = start.path / ADAPTER
     # Not strict: on a server without this limit there is nothing to wait for.
     with concurrency(TRAINING_LIMIT), progress("train", "training-progress") as update:
-        name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
+        try:
+            name = run_job(platform, job, lambda line: _read_line(line, update), log.info)
+        except JobFailed:
+            found = store.find("model", key)
+            if found is None:
+                raise
+            return found  # another run of the recipe followed the same job, stored its model and removed the job
     with store.write("model", key) as draft:
         draft.parents += _made_from(base, dataset, start)
-        shutil.copytree(platform.job_output(name), draft.path, copy_function=shutil.move, dirs_exist_ok=True)
+        # Linked, not moved: a run that is killed here leaves the job complete, and the next one uses its model.
+        shutil.copytree(platform.job_output(name), draft.path, copy_function=link_or_copy, dirs_exist_ok=True)
     platform.remove_job(name)
     return store.require("model", key)
 

@@ -8,10 +8,8 @@ from finetune_flows.flows.cli.common import group, guarded
 # Every command is thin: it calls the flow or the function that the Prefect UI calls too. It imports them inside its function,
 # because Prefect takes about three seconds to import and help texts should come at once.
 
-# These settings affect only the temporary server that Prefect starts for a command; a server of the user's has its own.
+# This affects only the server that we start for our commands; a server of the user's has settings of its own.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-# Prefect 3.8's default of 20 seconds is too short on a busy two-core machine, where a first start takes 25.
-os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 
 app = group(__doc__)

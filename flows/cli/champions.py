@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
+from finetune_flows.flows.cli.common import (
+    Debug,
+    Json,
+    Overrides,
+    out,
+    print_json,
+    read_recipe,
+    set_up_logging,
+    use_prefect,
+)
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
 Reason = Annotated[str, typer.Option(help="Reason, stored with the decision.")]
@@ -25,7 +34,8 @@ def promote(
 
     Example: finetune promote demo --reason "looked at its wrong answers"
     """
-    set_up_logging(debug)
+    set_up_logging(debug, f"promoting a model of {recipe}")
+    use_prefect()
     from finetune_flows.flows.promote import promote as promote_flow
 
     alias = promote_flow(recipe, model, anyway, reason=reason)
@@ -49,11 +59,13 @@ def retrain(
 
     Exit codes: 0 promoted, or nothing to do; 1 failed; 2 fix the recipe or the rows; 3 the champion keeps serving.
     """
-    set_up_logging(debug)
+    set_up_logging(debug, f"reading {recipe}")
+    content = read_recipe(recipe, overrides)
+    use_prefect()
     from finetune_flows.flows.cli.run import show_outcome
     from finetune_flows.flows.retrain import retrain as retrain_flow
 
-    done = retrain_flow(read_recipe(recipe, overrides), min_new_rows, continue_champion)
+    done = retrain_flow(content, min_new_rows, continue_champion)
     if as_json:
         print_json(done.model_dump(mode="json"))
     elif done.outcome is not None:
@@ -68,7 +80,8 @@ def rollback(recipe: Recipe, reason: Reason = "by hand", debug: Debug = False) -
 
     Example: finetune rollback demo --reason "users complain"
     """
-    set_up_logging(debug)
+    set_up_logging(debug, f"rolling back {recipe}")
+    use_prefect()
     from finetune_flows.flows.promote import rollback as rollback_flow
 
     alias = rollback_flow(recipe, reason)

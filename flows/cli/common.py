@@ -1,8 +1,10 @@
 """What the commands share: options, output, and error messages."""
 
+import errno
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -33,8 +35,11 @@ def group(help_text: str) -> typer.Typer:
     return typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=help_text)
 
 
-def set_up_logging(debug: bool) -> None:
-    """Sends our log to stderr, and Prefect's and the job's too with --debug. The Prefect UI gets all of them."""
+def set_up_logging(debug: bool, doing: str | None = None) -> None:
+    """Sends our log to stderr, and Prefect's and the job's too with --debug. The Prefect UI gets all of them.
+
+    `doing`: the first line, shown before the seconds that importing Prefect takes.
+    """
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if debug else "CRITICAL")
     # A server that is started for one run sends no usage statistics, and does not end late to write its telemetry.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -43,7 +48,21 @@ def set_up_logging(debug: bool) -> None:
     handler.addFilter(lambda record: debug or record.name != "finetune.job")
     logger = logging.getLogger("finetune")
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     logger.propagate = False  # Prefect's console handler on the root logger would print each line again
+    if doing:
+        logger.info(doing)
+
+
+def use_prefect() -> None:
+    """Connects to the Prefect server that is configured, or to one of ours. Call it before a flow is imported.
+
+    Raises:
+        EnvironmentProblem: the server does not answer or does not start.
+    """
+    from finetune_flows.flows.prefect_server import use_prefect_server
+
+    use_prefect_server()
 
 
 def read_recipe(path: Path, overrides: list[str] | None, platform: str | None = None) -> "Recipe":
@@ -64,12 +83,35 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+_FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def _room() -> str:
+    """What is free where our files are."""
+    from finetune_flows.tasks.base.files import home
+
+    try:
+        return f". {home()} (FINETUNE_HOME) has {shutil.disk_usage(home()).free / 1e9:.1f} GB free"
+    except OSError:
+        return f". {home()} (FINETUNE_HOME) does not exist"
+
+
+class Stopped(SystemExit):
+    """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which typer turns into the word Aborted and exit code 1."""
+
+
+def _stop(number: int, _: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    err.print("finetune: stopping (Ctrl-C again leaves at once)")
+    raise Stopped(128 + number)
+
+
 def guarded(command: Callable[[], Any]) -> None:
     """Runs `command`. A FinetuneError becomes one message; any other error is a bug and keeps its traceback."""
     from finetune_flows.tasks.base.errors import FinetuneError
 
-    # A plain SIGTERM would skip the exit handlers, and the Prefect server that was started for this run would stay.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         command()
     except FinetuneError as error:
@@ -77,6 +119,13 @@ def guarded(command: Callable[[], Any]) -> None:
             raise
         err.print(f"finetune: {error}", style="bold red")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("finetune: interrupted; run the same command again to continue")
-        sys.exit(130)
+    except OSError as error:
+        if error.errno not in _FULL_OR_FORBIDDEN or os.environ.get("FINETUNE_DEBUG"):
+            raise
+        err.print(
+            f"finetune: {error.filename or 'a file'} cannot be written: {error.strerror}{_room()}", style="bold red"
+        )
+        sys.exit(1)
+    except Stopped as stopped:
+        err.print("finetune: stopped. What was finished is kept; to carry on, run the same command again")
+        sys.exit(stopped.code)

@@ -87,12 +87,16 @@ def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[s
 
 @app.command()
 def delete(name: Name) -> None:
-    """Stop an endpoint. Its model stays in the store.
+    """Stop an endpoint. With the name of a recipe, stop and forget the recipe's address. The model stays in the store.
 
     Example: finetune endpoint delete demo-1a2b3c4d
     """
     from finetune_flows.flows.evaluate import find_endpoint
+    from finetune_flows.tasks.platforms import platforms_in_use
 
-    _, platform = find_endpoint(name)
-    platform.delete_endpoint(name)
+    platforms = platforms_in_use()
+    addresses = [platform.delete_alias(name) for platform in platforms]
+    if not any(addresses):
+        _, platform = find_endpoint(name)
+        platform.delete_endpoint(name)
     out.print(f"{name} deleted")

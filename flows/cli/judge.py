@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Json, err, out
+from finetune_flows.flows.cli.common import Json, out
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.evaluation.pairs import PairVerdict
@@ -45,14 +45,10 @@ def judge(
     from finetune_flows.tasks.evaluation.pairs import judge_pairs, read_pairs
 
     verdicts = judge_pairs(read_pairs(file, dialect), databases, password_variable)
-    try:
-        if as_json:
-            print_verdicts(verdicts)
-        else:
-            show(list(verdicts))
-    except KeyboardInterrupt:
-        err.print("finetune: interrupted")
-        raise typer.Exit(130) from None
+    if as_json:
+        print_verdicts(verdicts)
+    else:
+        show(list(verdicts))
 
 
 def print_verdicts(verdicts: "Iterable[PairVerdict]") -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, set_up_logging, use_prefect
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.recipe import Recipe
@@ -22,13 +22,15 @@ def monitor(
 
     Exit codes: 0 within the limits; 1 failed; 3 a limit is broken.
     """
-    set_up_logging(debug)
+    set_up_logging(debug, f"looking at the endpoints of {recipe}")
+    content = _recipe(recipe, overrides or [])
+    use_prefect()
     from rich.markdown import Markdown
 
     from finetune_flows.flows.monitor import monitor as monitor_flow
     from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
 
-    looked = monitor_flow(_recipe(recipe, overrides or []))
+    looked = monitor_flow(content)
     if as_json:
         print_json(looked.model_dump(mode="json"))
     else:

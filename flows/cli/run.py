@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
+from finetune_flows.flows.cli.common import (
+    Debug,
+    Json,
+    Overrides,
+    out,
+    print_json,
+    read_recipe,
+    set_up_logging,
+    use_prefect,
+)
 
 if TYPE_CHECKING:
     from finetune_flows.flows.finetune import Outcome
@@ -35,10 +44,12 @@ def run(
 
     Exit codes: 0 promoted, 1 failed, 2 fix the recipe or the rows, 3 the gate did not pass the model.
     """
-    set_up_logging(debug)
+    set_up_logging(debug, f"reading {recipe}")
+    content = read_recipe(recipe, overrides, platform)
+    use_prefect()
     from finetune_flows.flows.finetune import finetune
 
-    outcome = finetune(read_recipe(recipe, overrides, platform), continue_from)
+    outcome = finetune(content, continue_from)
     if as_json:
         print_json(outcome.model_dump(mode="json"))
     else:
@@ -64,11 +75,13 @@ def evaluate(
 
     Example: finetune evaluate recipes/demo.yaml --endpoint http://127.0.0.1:8080 --set evaluation.rows=100
     """
-    set_up_logging(debug)
+    set_up_logging(debug, f"reading {recipe}")
+    content = read_recipe(recipe, overrides)
+    use_prefect()
     from finetune_flows.flows.evaluate import evaluate as evaluate_flow
     from finetune_flows.tasks.evaluation.files import read_scores
 
-    evaluation = evaluate_flow(read_recipe(recipe, overrides), endpoint, model, key_variable)
+    evaluation = evaluate_flow(content, endpoint, model, key_variable)
     scores = read_scores(evaluation)
     if as_json:
         print_json(scores.model_dump(mode="json"))

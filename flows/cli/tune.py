@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, out, print_json, read_recipe, set_up_logging
+from finetune_flows.flows.cli.common import (
+    Debug,
+    Json,
+    Overrides,
+    out,
+    print_json,
+    read_recipe,
+    set_up_logging,
+    use_prefect,
+)
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.tuning.trials import Tuned
@@ -28,10 +37,12 @@ def tune(
 
     Exit codes: 0 found, 1 failed, 2 fix the recipe or the rows, 3 no training finished.
     """
-    set_up_logging(debug)
+    set_up_logging(debug, f"reading {recipe}")
+    content = read_recipe(recipe, overrides, platform)
+    use_prefect()
     from finetune_flows.flows.tune import tune as tune_flow
 
-    tuned = tune_flow(read_recipe(recipe, overrides, platform))
+    tuned = tune_flow(content)
     if as_json:
         print_json(tuned.model_dump(mode="json"))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging, use_prefect
 
 
 def runs(last: Annotated[int, typer.Option(help="Number of runs to show.")] = 20, as_json: Json = False) -> None:
@@ -35,7 +35,8 @@ def sweep(as_json: Json = False, debug: Debug = False) -> None:
 
     Example: finetune sweep
     """
-    set_up_logging(debug)
+    set_up_logging(debug, "looking for what has expired")
+    use_prefect()
     from finetune_flows.flows.sweep import sweep as sweep_flow
 
     swept = sweep_flow()

@@ -3,14 +3,16 @@
 A run that is killed never writes its end. So a new record already says what to assume then.
 """
 
-import json
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from finetune_flows.tasks.base.files import home, write_json
+from finetune_flows.tasks.base.files import home, read_model, write_json
 from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.recipe import Recipe, dump_recipe, load_recipe
+
+log = logging.getLogger("finetune")
 
 
 class Run(Frozen):
@@ -36,21 +38,24 @@ def start_run(recipe: Recipe, flow_run: str) -> Path:
 
 
 def end_run(folder: Path, result: str, outcome: dict[str, Any] | None = None) -> None:
-    """Records how the run ended."""
-    run = _read(folder).model_copy(update={"ended": now(), "result": result, "outcome": outcome})
-    write_json(folder / "run.json", run.model_dump(mode="json"))
+    """Records how the run ended. A record that cannot be written is a warning: it must not hide why a run failed."""
+    run = read_model(folder / "run.json", Run)
+    if run is None:
+        return
+    ended = run.model_copy(update={"ended": now(), "result": result, "outcome": outcome})
+    try:
+        write_json(folder / "run.json", ended.model_dump(mode="json"))
+    except OSError as error:
+        log.warning("the end of the run could not be recorded in %s: %s", folder, error.strerror)
 
 
 def list_runs() -> list[Run]:
     """All runs, the newest last."""
-    return [_read(path.parent) for path in sorted((home() / "runs").glob("*/run.json"))]
+    runs = [read_model(path, Run) for path in sorted((home() / "runs").glob("*/run.json"))]
+    return [run for run in runs if run is not None]
 
 
 def latest_recipe(name: str) -> Recipe | None:
     """The recipe of this name from its latest run; None when it was never run."""
     folders = [home() / "runs" / run.id for run in list_runs() if run.recipe == name]
     return load_recipe(folders[-1] / "recipe.yaml") if folders else None
-
-
-def _read(folder: Path) -> Run:
-    return Run.model_validate(json.loads((folder / "run.json").read_text(encoding="utf-8")))

@@ -1,7 +1,6 @@
 """The artefact store: folders named by step key. An artefact is complete only if its manifest exists and is correct."""
 
 import hashlib
-import json
 import shutil
 import tempfile
 import time
@@ -10,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
 from finetune_flows.tasks.artifacts.references import Kind, Reference
 from finetune_flows.tasks.artifacts.remote import check_remote
 from finetune_flows.tasks.base.errors import ArtifactDamaged
-from finetune_flows.tasks.base.files import digest_files, home, locked, write_json
+from finetune_flows.tasks.base.files import digest_files, home, locked, read_model, write_json
 
 MANIFEST = "manifest.json"
 
@@ -84,9 +86,8 @@ class Store:
 
     def _read(self, kind: Kind, folder: Path) -> Reference:
         manifest = _read_manifest(folder)
-        size = sum(entry["size"] for entry in manifest["files"].values())
-        key, digest = manifest["step_key"], manifest["digest"]
-        reference = Reference(kind=kind, uri=str(folder), digest=digest, size=size, step_key=key)
+        size = sum(entry["size"] for entry in manifest.files.values())
+        reference = Reference(kind=kind, uri=str(folder), digest=manifest.digest, size=size, step_key=manifest.step_key)
         verify(reference)
         return reference
 
@@ -97,7 +98,7 @@ def verify(reference: Reference) -> None:
     Raises:
         ArtifactDamaged: the artefact is missing, or differs from its manifest.
     """
-    expected = _read_manifest(reference.path)["files"]
+    expected = _read_manifest(reference.path).files
     files = digest_files(reference.path, skip=(MANIFEST,))
     if files != expected or _overall(files) != reference.digest:
         changed = sorted(name for name in files | expected if files.get(name) != expected.get(name))
@@ -108,15 +109,25 @@ def verify(reference: Reference) -> None:
 
 def parents_of(reference: Reference) -> list[str]:
     """Digests of the artefact's inputs. Raises ArtifactDamaged when the artefact is missing."""
-    parents: list[str] = _read_manifest(reference.path)["parents"]
-    return parents
+    return _read_manifest(reference.path).parents
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactDamaged(f"there is no complete artefact in {folder} ({error})") from error
+class _File(TypedDict):
+    size: int
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    step_key: str
+    digest: str
+    parents: list[str]
+    files: dict[str, _File]
+
+
+def _read_manifest(folder: Path) -> _Manifest:
+    manifest = read_model(folder / MANIFEST, _Manifest)
+    if manifest is None:
+        raise ArtifactDamaged(f"there is no complete artefact in {folder}")
     return manifest
 
 

@@ -1,17 +1,24 @@
 """Where our files are, and how to write and digest them."""
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
+from pydantic import BaseModel, ValidationError
 
 import finetune_flows
+
+log = logging.getLogger("finetune")
+Model = TypeVar("Model", bound=BaseModel)
 
 PACKAGE = Path(finetune_flows.__file__).parent
 """Folder of our code, in a checkout or installed: it contains `tasks`, `flows`, `training` and `containers`."""
@@ -23,20 +30,71 @@ def home() -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Lets one process or thread at a time run the block. A process that is killed releases its lock."""
+def locked(path: Path, seconds: float = -1) -> Iterator[None]:
+    """Lets one process or thread at a time run the block. A process that is killed releases its lock.
+
+    `seconds`: how long to wait for the one who has it; negative: until it ends.
+
+    Raises:
+        TimeoutError: another had it all the time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):  # a new object each time: threads exclude each other only if each has its own
+    with FileLock(path, timeout=seconds):  # a new object each time: threads exclude each other only if each has its own
         yield
+
+
+class Users:
+    """Who uses something: every user holds a shared lock on `path`. A process that is killed releases it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w")
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def last(self) -> bool:
+        """Whether nobody else uses it. Ask once, before `close`: the own lock may be lost by asking."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Ends the use."""
+        self._file.close()
+
+
+def read_model(path: Path, kind: type[Model]) -> Model | None:
+    """The content of a JSON file of ours. None if there is no such file, or it is damaged, which is logged."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValidationError) as error:
+        reason = f"{error.error_count()} fields are wrong" if isinstance(error, ValidationError) else error.strerror
+        log.warning("%s is damaged and counts as absent: %s", path, reason)
+        return None
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """A second name for a file where the file system permits it, else a copy. For `shutil.copytree`."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def write_json(path: Path, content: Any) -> None:
     """Writes to a temporary name, flushes to disk and renames: a reader sees the old file or the new one, never half."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())  # before the rename: a power cut must not leave the new name with half the content
-    os.replace(file.name, path)
+        try:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())  # before the rename: a power cut must not leave the new name with half the content
+            os.replace(file.name, path)
+        except BaseException:  # a full disk, for example
+            os.unlink(file.name)
+            raise
 
 
 def digest_files(folder: Path, skip: Sequence[str] = ()) -> dict[str, dict[str, Any]]:

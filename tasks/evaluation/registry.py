@@ -1,6 +1,5 @@
 """The registry: for each recipe name the champion, the previous champions, and every decision and switch with its reason."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import RegistryError
-from finetune_flows.tasks.base.files import home, locked, write_json
+from finetune_flows.tasks.base.files import home, locked, read_model, write_json
 from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.evaluation.gate import Decision
 
@@ -53,6 +52,12 @@ class Record(Frozen):
     switches: list[Switch] = Field(
         default=[], description="Every change of the champion, and every rejection, the latest last."
     )
+    switching: bool = Field(
+        default=False, description="True until the address leads to the champion: a change is under way or was cut off."
+    )
+
+
+_BUSY_SECONDS = 2.0
 
 
 class Registry:
@@ -62,11 +67,8 @@ class Registry:
         self.root = root or home() / "registry"
 
     def read(self, recipe: str) -> Record:
-        """The record; an empty one if there was no decision yet."""
-        try:
-            return Record.model_validate(json.loads(self._file(recipe).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return Record()
+        """The record; an empty one if there was no decision yet, or if the file is damaged."""
+        return read_model(self._file(recipe), Record) or Record()
 
     def recipes(self) -> list[str]:
         """Names of the recipes that have a record."""
@@ -83,11 +85,13 @@ class Registry:
         """Makes a candidate the champion. The previous champion stays on record, for a rollback."""
         with self._changing(recipe) as record:
             if record.champion is not None and record.champion.model == entry.model:
-                self._write(recipe, record, champion=entry)
+                self._write(recipe, record, champion=entry, switching=True)
                 return
             before = [*record.before, record.champion] if record.champion else record.before
             switch = Switch(at=now(), action="promoted", model=entry.model.digest, reason=reason)
-            self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
+            self._write(
+                recipe, record, champion=entry, before=before, switches=[*record.switches, switch], switching=True
+            )
 
     def reject(self, recipe: str, model: Reference, reason: str) -> None:
         """Records that a person rejected a candidate. The champion does not change."""
@@ -108,13 +112,41 @@ class Registry:
                 )
             *before, entry = record.before
             switch = Switch(at=now(), action="rolled back", model=entry.model.digest, reason=reason)
-            self._write(recipe, record, champion=entry, before=before, switches=[*record.switches, switch])
+            self._write(
+                recipe, record, champion=entry, before=before, switches=[*record.switches, switch], switching=True
+            )
             return entry
+
+    def switched(self, recipe: str) -> None:
+        """Records that the address leads to the champion."""
+        with self._changing(recipe) as record:
+            self._write(recipe, record, switching=False)
+
+    @contextmanager
+    def switch(self, recipe: str, seconds: float = _BUSY_SECONDS) -> Iterator[Record]:
+        """The only change of the recipe's champion on this machine while the block runs. Yields the record before it.
+
+        `seconds`: how long to wait for another change to end.
+
+        Raises:
+            RegistryError: another change is under way.
+        """
+        try:
+            with locked(self.root / f".{recipe}.switch.lock", seconds):
+                yield self.read(recipe)
+        except TimeoutError:
+            raise RegistryError(
+                f"another command is changing the champion of {recipe} now; `finetune history {recipe}` shows the result"
+            ) from None
 
     @contextmanager
     def _changing(self, recipe: str) -> Iterator[Record]:
         with locked(self.root / f".{recipe}.lock"):
-            yield self.read(recipe)
+            record = read_model(self._file(recipe), Record)
+            if record is None and self._file(recipe).exists():
+                # Damaged: kept for a person to look at, because the new record knows nothing of what was in it.
+                self._file(recipe).replace(self.root / f"{recipe}.json.damaged-{now():%Y%m%d-%H%M%S}")
+            yield record or Record()
 
     def _write(self, recipe: str, record: Record, **changes: Any) -> None:
         write_json(self._file(recipe), record.model_copy(update=changes).model_dump(mode="json"))

@@ -1,8 +1,10 @@
 """Runs a job without ever paying for it twice: finds it by name, attaches to it, retries it under the next name."""
 
 from collections.abc import Callable
+from contextlib import closing
 
 from finetune_flows.tasks.base.errors import JobFailed, TryLater
+from finetune_flows.tasks.base.files import Users, home
 from finetune_flows.tasks.platforms.contract import JobState, Platform, ReadLine, TrainingJob
 
 MAX_ATTEMPTS = 50
@@ -18,12 +20,18 @@ def run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Call
 
     `job.name` is the base of the name. If an attempt is running, this attaches to it; if one completed, its model is used;
     after failed or stopped attempts, it starts the next one, which resumes from the shared checkpoints. If the wait ends
-    early for any other reason than TryLater, Ctrl-C and cancellation included, the running attempt is stopped.
+    early for any other reason than TryLater, Ctrl-C and cancellation included, the running attempt is stopped, unless
+    another run on this machine follows it too.
 
     Raises:
         JobFailed: the attempt failed or was stopped from outside.
         TryLater: the platform could not be reached, and the attempt was left alone; or it had no capacity for the attempt.
     """
+    with closing(Users(home() / "following" / f"{job.name}.lock")) as runs:
+        return _run_job(platform, job, read_line, say, runs)
+
+
+def _run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Callable[[str], None], runs: Users) -> str:
     name, state = _latest_attempt(platform, job.name)
     if state.status == "completed":
         say(f"job {name} has already completed: using its model")
@@ -38,7 +46,11 @@ def run_job(platform: Platform, job: TrainingJob, read_line: ReadLine, say: Call
     except TryLater:
         raise  # the job itself may be fine: the next try attaches to it
     except BaseException:  # Prefect's cancellation is no Exception, and a job left behind would cost money
-        platform.stop_job(name)
+        if runs.last():
+            say(f"stopping job {name}: it writes a checkpoint, from which the next run carries on")
+            platform.stop_job(name)
+        else:
+            say(f"job {name} goes on: another run follows it")
         raise
     if state.passing:
         raise TryLater(f"job {name} {state.status}: {state.failure}")  # the next try is the next attempt

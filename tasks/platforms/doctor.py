@@ -36,7 +36,7 @@ def _python() -> Finding:
 
 
 def _prefect() -> Finding:
-    api = os.environ.get("PREFECT_API_URL", "a temporary server for each run")
+    api = os.environ.get("PREFECT_API_URL", "a server of its own, started when needed")
     return Finding(what="Prefect", found=f"{version('prefect')}, {api}", ok=True)
 
 

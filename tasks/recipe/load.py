@@ -58,8 +58,8 @@ def _override(content: object, overrides: Sequence[str]) -> tuple[object, list[s
     for text in overrides:
         key, equals, value = text.partition("=")
         try:
-            read = yaml.safe_load(value) if value.strip() else ""
-        except yaml.YAMLError:
+            read = yaml.load(value, _Loader) if value.strip() else ""
+        except (yaml.YAMLError, ValueError, RecursionError):
             malformed.append(f"--set {text}: the value is not YAML; put it in quotation marks")
             continue
         if not equals:
@@ -74,9 +74,25 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is written twice: YAML would silently take the second."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, yaml.Node] = {}
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":  # `<<` may repeat what it merges
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} is written twice", problem_mark=key.start_mark
+                )
+            seen[key.value] = key
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1, cutoff=0.4)
         hint = (
@@ -87,7 +103,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise RecipeError(str(path), [f"there is no such file{hint}"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(str(path), [f"cannot be read: {error}"]) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date like 2024-13-45, or thousands of levels
         # PyYAML spreads its message over several lines; a problem is one line.
         raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(content, dict):

@@ -103,15 +103,25 @@ def test_a_killed_flow_finds_its_running_job(home: Path, file: Path) -> None:
     assert len(job_folders(home)) == 1, "it was attached to, not started again"
 
 
-def test_an_interrupted_flow_stops_its_job(home: Path, file: Path) -> None:
+def test_an_interrupted_flow_stops_its_job_and_says_how_to_carry_on(
+    home: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL")  # with a server of its own, which Ctrl-C must not reach
     flow = start(file)
     wait_for(lambda: steps_done(home) >= 6, flow)
-    flow.send_signal(signal.SIGINT)
-    flow.communicate(timeout=120)
-    assert flow.returncode != 0
+    os.killpg(flow.pid, signal.SIGINT)  # as a terminal does, to all processes of the command
+    _, told = flow.communicate(timeout=120)
+    assert flow.returncode == 130
+    assert "finetune: stopping" in told
+    assert "writes a checkpoint" in told
+    assert told.splitlines()[-1].endswith("run the same command again")
+    assert "Traceback" not in told
+    assert "EventsWorker" not in told
+    (server,) = (home / "prefect").glob("*/server.json")
+    psutil.Process(json.loads(server.read_text())["pid"]).kill()
     folder = job_folders(home)[0]
     assert not detached.is_running(folder)
-    assert detached.ending(folder)["exit_code"] == 0, "it wrote a checkpoint and ended in good order"  # type: ignore[index]
+    assert detached.ending(folder).exit_code == 0, "it wrote a checkpoint and ended in good order"  # type: ignore[union-attr]
     assert list((home / "checkpoints").glob("*/*"))
     ours = [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])]
     assert ours == []

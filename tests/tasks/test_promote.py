@@ -17,7 +17,7 @@ from finetune_flows.tasks.evaluation.gate import Condition, Decision, Outcome
 from finetune_flows.tasks.evaluation.registry import Entry, Registry
 from finetune_flows.tasks.platforms.contract import Endpoint, Labels
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
-from finetune_flows.tasks.promote import candidate, promote
+from finetune_flows.tasks.promote import candidate, promote, roll_back
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 
 
@@ -113,3 +113,38 @@ def test_what_did_not_pass_needs_anyway(recipe: Recipe, outcome: Outcome) -> Non
     with pytest.raises(RegistryError, match=rf"(?s)\({outcome}\).*as bad is.*--anyway"):
         candidate("r", None, anyway=False)
     assert candidate("r", None, anyway=True).model.digest == "bad"
+
+
+def test_only_one_changes_the_champion_at_a_time(recipe: Recipe) -> None:
+    promote.fn(recipe, entry(recipe, "one"), serve("one"))
+    promote.fn(recipe, entry(recipe, "two"), serve("two"))
+    with (
+        Registry().switch("r"),
+        pytest.raises(RegistryError, match="another command is changing the champion of r now"),
+    ):
+        roll_back.fn("r", "by hand")
+    record = Registry().read("r")
+    assert record.champion is not None
+    assert record.champion.model.digest == "two"
+    assert not record.switching
+
+
+def test_a_change_that_was_cut_off_is_on_record_until_the_address_follows(recipe: Recipe) -> None:
+    endpoint = serve("one")
+    Registry().promote("r", entry(recipe, "one"), "by hand")
+    assert Registry().read("r").switching
+    promote.fn(recipe, entry(recipe, "one"), endpoint)
+    assert not Registry().read("r").switching
+
+
+@pytest.mark.parametrize("content", ["{", '{"champion": 1}', '{"other": []}'])
+def test_a_damaged_record_is_set_aside_and_begun_anew(content: str, recipe: Recipe) -> None:
+    Registry().record("r", entry(recipe, "one"))
+    file = Registry().root / "r.json"
+    file.write_text(content)
+    assert Registry().read("r").history == []
+    Registry().record("r", entry(recipe, "two"))
+    assert [each.model.digest for each in Registry().read("r").history] == ["two"]
+    (aside,) = Registry().root.glob("r.json.damaged-*")
+    assert aside.read_text() == content
+    assert Registry().recipes() == ["r"]

@@ -1,6 +1,5 @@
 """Jobs as containers: found again by name; when one ends, its log and exit code are kept and the container is removed."""
 
-import json
 import shutil
 import time
 from pathlib import Path
@@ -10,7 +9,8 @@ from docker.models.containers import Container
 
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EnvironmentProblem
-from finetune_flows.tasks.base.files import locked, write_json
+from finetune_flows.tasks.base.files import locked, read_model, write_json
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.platforms.contract import JobState, ReadLine, TrainingJob
 from finetune_flows.tasks.platforms.docker.containers import Program, bind, create, labels_of, write_deadline
 from finetune_flows.tasks.platforms.docker.engine import engine_errors
@@ -20,6 +20,14 @@ from finetune_flows.tasks.platforms.local.folders import ended_state, is_complet
 
 _GRACE = 120  # seconds between SIGTERM and SIGKILL, the same as SageMaker gives a job
 _TIMED_OUT = 124  # exit code with which containers/deadline.py ends at the deadline
+
+
+class _Ending(Frozen):
+    """How a container ended, as exit.json keeps it."""
+
+    exit_code: int
+    reason: str | None
+    error: str
 
 
 class DockerJobs(Place):
@@ -96,7 +104,8 @@ class DockerJobs(Place):
     def _describe(self, name: str) -> JobState:
         folder = self._job(name)
         log = folder / "log.txt"
-        if not (folder / "exit.json").exists():
+        ending = read_model(folder / "exit.json", _Ending)
+        if ending is None:
             container = self.find(self.container_name(name))
             if container is not None and container.status not in ("exited", "dead", "created"):
                 return JobState(status="running", log=f"docker logs {container.name}")
@@ -104,11 +113,10 @@ class DockerJobs(Place):
             if container is None or container.status == "created":
                 remove(container)
                 return JobState(status="completed" if is_complete(folder / "opt-ml") else "absent", log=str(log))
-            self._collect(container, folder)
-        ending = json.loads((folder / "exit.json").read_text(encoding="utf-8"))
-        return ended_state(folder / "opt-ml", ending["exit_code"], ending["reason"], log)
+            ending = self._collect(container, folder)
+        return ended_state(folder / "opt-ml", ending.exit_code, ending.reason, log)
 
-    def _collect(self, container: Container, folder: Path) -> None:
+    def _collect(self, container: Container, folder: Path) -> "_Ending":
         """Saves the container's log and how it ended, then removes the container."""
         with (folder / "log.txt").open("wb") as log:
             for part in container.logs(stream=True):
@@ -119,8 +127,10 @@ class DockerJobs(Place):
             "deadline" if state["ExitCode"] == _TIMED_OUT else self._out_of_memory() if state["OOMKilled"] else None
         )
         # Before the container goes, so that a crash in between loses nothing.
-        write_json(folder / "exit.json", {"exit_code": state["ExitCode"], "reason": reason, "error": state["Error"]})
+        ending = _Ending(exit_code=state["ExitCode"], reason=reason, error=state["Error"])
+        write_json(folder / "exit.json", ending.model_dump())
         remove(container)
+        return ending
 
     def _out_of_memory(self) -> str:
         own = f"its {self.section.memory_gb:g} GB" if self.section.memory_gb else "the machine's memory"

@@ -1,6 +1,5 @@
 """The lasting address of a recipe's champion on this machine: a forwarder on a port that never changes."""
 
-import json
 import shutil
 import socket
 import time
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 
 from finetune_flows.tasks.base.errors import EndpointFailed
-from finetune_flows.tasks.base.files import home, locked, write_json
+from finetune_flows.tasks.base.files import home, locked, read_model, write_json
 from finetune_flows.tasks.base.programs import program
 from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec
 from finetune_flows.tasks.platforms.local import detached
@@ -54,7 +53,7 @@ class LocalAliases:
     def delete_alias(self, name: str) -> bool:
         """Lets the requests in progress end, then stops the forwarder and forgets the address."""
         folder = _folder(name)
-        existed = detached.is_running(folder)
+        existed = (folder / "alias.json").exists()
         detached.stop(folder, _GRACE)
         shutil.rmtree(folder, ignore_errors=True)
         return existed
@@ -103,7 +102,4 @@ def _folder(name: str) -> Path:
 
 
 def _read(folder: Path) -> Alias | None:
-    try:
-        return Alias.model_validate(json.loads((folder / "alias.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
+    return read_model(folder / "alias.json", Alias)

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import signal
@@ -10,15 +9,28 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.files import read_model, write_json
 from finetune_flows.tasks.base.programs import import_path, program
+from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.platforms.contract import ReadLine
 
 # OpenMP threads that spin while they wait slow each other down as soon as something else runs: measured, tenfold.
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+_KILLED_SECONDS = 30.0
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY", re.IGNORECASE)
+
+
+class _Plan(Frozen):
+    """What the supervisor does, as process.json tells it."""
+
+    command: list[str]
+    environment: dict[str, str]
+    deadline: float
+    """Seconds since 1970."""
+    grace: float
+    """Seconds between SIGTERM and SIGKILL."""
 
 
 def start(folder: Path, command: Sequence[str], environment: dict[str, str], deadline: float, grace: float) -> None:
@@ -30,8 +42,8 @@ def start(folder: Path, command: Sequence[str], environment: dict[str, str], dea
     inherited = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
     inherited = _PATIENT_THREADS | inherited
     inherited["PYTHONPATH"] = import_path()
-    plan = {"command": list(command), "environment": inherited | environment, "deadline": deadline, "grace": grace}
-    write_json(folder / "process.json", plan)
+    plan = _Plan(command=list(command), environment=inherited | environment, deadline=deadline, grace=grace)
+    write_json(folder / "process.json", plan.model_dump())
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             program("tasks.platforms.local.supervisor", str(folder)),
@@ -60,27 +72,41 @@ def is_running(folder: Path) -> bool:
     return False
 
 
-def ending(folder: Path) -> dict[str, Any] | None:
-    """exit_code and reason (None, 'stopped' or 'deadline'); None if it is running or was killed with its supervisor."""
-    try:
-        content: dict[str, Any] = json.loads((folder / "exit.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return content
+class Ending(Frozen):
+    """How a command ended, as its supervisor wrote it into exit.json."""
+
+    exit_code: int
+    reason: str | None
+    """None, `stopped` or `deadline`."""
+    ended: float
+    """Seconds since 1970."""
+
+
+def ending(folder: Path) -> Ending | None:
+    """How it ended; None if it is running or was killed with its supervisor."""
+    return read_model(folder / "exit.json", Ending)
 
 
 def extend(folder: Path, deadline: float) -> None:
     """Moves the deadline, but never to an earlier time."""
-    plan = json.loads((folder / "process.json").read_text(encoding="utf-8"))
-    if plan["deadline"] < deadline:
-        write_json(folder / "process.json", plan | {"deadline": deadline})
+    plan = read_model(folder / "process.json", _Plan)
+    if plan is not None and plan.deadline < deadline:
+        write_json(folder / "process.json", plan.model_copy(update={"deadline": deadline}).model_dump())
 
 
 def stop(folder: Path, grace: float) -> None:
-    """Sends SIGTERM to the whole group, and SIGKILL after `grace` seconds. Returns when no process of it is left."""
+    """Sends SIGTERM to the whole group, and SIGKILL after `grace` seconds. Returns when no process of it is left.
+
+    Raises:
+        EnvironmentProblem: a process is left half a minute after SIGKILL.
+    """
     kill_at = time.monotonic() + grace
     sent: int | None = None
     while is_running(folder):
+        if time.monotonic() > kill_at + _KILLED_SECONDS:
+            raise EnvironmentProblem(
+                f"the processes of {folder} do not end, even after SIGKILL; `fuser {folder / 'lock'}` lists them"
+            )
         wanted = signal.SIGTERM if time.monotonic() < kill_at else signal.SIGKILL
         if wanted != sent:
             _signal_group(folder, wanted)

@@ -15,15 +15,17 @@ from pathlib import Path
 import anyio
 import httpx
 import uvicorn
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 # These belong to one connection, not to the message (RFC 9110, section 7.6.1).
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade".split()
 )
 _CONNECT_SECONDS = 10.0
+_BODY_SECONDS = 60.0
+_MAX_BODY = 32 << 20  # bytes
 
 
 class Forwarder:
@@ -49,17 +51,33 @@ class Forwarder:
         if scope["path"] == "/.alias":
             await JSONResponse({"target": self._target(), "under_way": +self.under_way})(scope, receive, send)
             return
+        request = Request(scope, receive)
+        try:
+            body = await _body(request)  # before the target is chosen: a slow sender must not hold an earlier target
+        except _Refused as refused:
+            await refused.response(scope, receive, send)
+            return
+        except ClientDisconnect:
+            return
         with self._to_target() as target:  # nothing is awaited between reading the target and counting the request
-            await self._forward(target, Request(scope, receive), send)
+            await self._forward(target, request, body, send)
 
-    async def _forward(self, target: str, request: Request, send: Send) -> None:
+    async def _forward(self, target: str, request: Request, body: bytes, send: Send) -> None:
         """Sends the endpoint's answer. If the client disconnects first, closes the connection to the endpoint too."""
-        body = await request.body()
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_when_gone, request, tasks.cancel_scope)
             try:
-                await self._answer(target, request, body, send)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                await self._answer(target, request, body, noting)
+            except httpx.TransportError as error:
+                if begun:  # the client must see that its answer is incomplete: the server closes the connection
+                    raise
                 await _unreachable(error)(request.scope, request.receive, send)
             tasks.cancel_scope.cancel()
 
@@ -88,6 +106,33 @@ class Forwarder:
             self.under_way[target] -= 1
 
 
+class _Refused(Exception):
+    """The request is not forwarded."""
+
+    def __init__(self, code: int, message: str, kind: str) -> None:
+        self.response = JSONResponse({"error": {"message": message, "type": kind, "code": code}}, code)
+
+
+async def _body(request: Request) -> bytes:
+    """The request's body. Raises _Refused when it is too large or comes too slowly."""
+    parts: list[bytes] = []
+    size = announced = int(request.headers.get("content-length") or 0)
+    try:
+        with anyio.fail_after(_BODY_SECONDS):
+            if announced <= _MAX_BODY:
+                size = 0
+                async for part in request.stream():
+                    parts.append(part)
+                    size += len(part)
+                    if size > _MAX_BODY:
+                        break
+    except TimeoutError:
+        raise _Refused(408, f"the body did not arrive within {_BODY_SECONDS:.0f} seconds", "request_timeout") from None
+    if size > _MAX_BODY:
+        raise _Refused(413, f"the body has more than {_MAX_BODY >> 20} MiB", "request_too_large")
+    return b"".join(parts)
+
+
 async def _cancel_when_gone(request: Request, scope: anyio.CancelScope) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -101,9 +146,12 @@ def _raw_path(scope: Scope) -> bytes:
 
 
 def _unreachable(error: httpx.TransportError) -> Response:
-    message = f"the current endpoint cannot be reached ({error or type(error).__name__}); try again later"
-    body = {"error": {"message": message, "type": "service_unavailable", "code": 503}}
-    return JSONResponse(body, 503, {"Retry-After": "5"})
+    message = f"the current endpoint did not answer ({error or type(error).__name__}); try again later"
+    code = (
+        503 if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else 502
+    )  # 502: it may have been worked on
+    body = {"error": {"message": message, "type": "service_unavailable", "code": code}}
+    return JSONResponse(body, code, {"Retry-After": "5"})
 
 
 if __name__ == "__main__":

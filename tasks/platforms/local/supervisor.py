@@ -24,9 +24,10 @@ from typing import Any
 def supervise(folder: Path) -> None:
     """Starts the command of process.json, waits, enforces the deadline and writes exit.json."""
     plan = _read(folder)
-    (folder / "group").write_text(str(os.getpgid(0)), encoding="utf-8")
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    # Before it writes its group: of two supervisors, the one that runs the command can be signalled.
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    (folder / "group").write_text(str(os.getpgid(0)), encoding="utf-8")
     stop = _Stop()
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(

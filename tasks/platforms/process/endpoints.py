@@ -1,11 +1,12 @@
 """Endpoints as detached processes: our own server on the loopback interface, which ends at its deadline."""
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EndpointFailed
-from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.base.files import locked, read_model, write_json
 from finetune_flows.tasks.base.programs import program
 from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
@@ -24,13 +25,26 @@ class ProcessEndpoints(Place):
     def start_endpoint(self, spec: EndpointSpec) -> Endpoint:
         """Starts our own server on a free port of the loopback interface."""
         folder = self._endpoint(spec.name)
+        with self._endpoints_locked():
+            endpoint = self._renewed(spec, folder) or self._started(spec, folder)
+        return self._healthy(endpoint, folder, spec.startup_seconds)
+
+    def _endpoints_locked(self) -> AbstractContextManager[None]:
+        """One starts or sweeps at a time: what is being started must not look dead, or be started twice."""
+        return locked(self.root / "endpoints.lock")
+
+    def _renewed(self, spec: EndpointSpec, folder: Path) -> Endpoint | None:
+        """The endpoint, with a later expiry, if it serves this model already."""
         running = self.read_endpoint(folder)
-        if running is not None and running.model_digest == spec.model_digest:
-            labels = max(running.labels, spec.labels, key=lambda each: each.expires_at)  # never an earlier expiry
-            renewed = running.model_copy(update={"labels": labels})
-            detached.extend(folder, labels.expires_at.timestamp())
-            write_json(folder / "endpoint.json", renewed.model_dump(mode="json"))
-            return self._healthy(renewed, folder, spec.startup_seconds)
+        if running is None or running.model_digest != spec.model_digest:
+            return None
+        labels = max(running.labels, spec.labels, key=lambda each: each.expires_at)  # never an earlier expiry
+        renewed = running.model_copy(update={"labels": labels})
+        detached.extend(folder, labels.expires_at.timestamp())
+        write_json(folder / "endpoint.json", renewed.model_dump(mode="json"))
+        return renewed
+
+    def _started(self, spec: EndpointSpec, folder: Path) -> Endpoint:
         self.delete_endpoint(spec.name)
         (folder / "opt-ml").mkdir(parents=True)
         (folder / "opt-ml" / "model").symlink_to(with_weights(spec.model, self.root / "fetched").absolute())
@@ -47,7 +61,7 @@ class ProcessEndpoints(Place):
             spec.labels.expires_at.timestamp(),
             _GRACE,
         )
-        return self._healthy(endpoint, folder, spec.startup_seconds)
+        return endpoint
 
     def _healthy(self, endpoint: Endpoint, folder: Path, seconds: float) -> Endpoint:
         try:
@@ -82,11 +96,8 @@ class ProcessEndpoints(Place):
 
     def read_endpoint(self, folder: Path) -> Endpoint | None:
         """The endpoint of a folder; None unless its process is running."""
-        try:
-            endpoint = Endpoint.model_validate_json((folder / "endpoint.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return None
-        return endpoint if detached.is_running(folder) else None
+        endpoint = read_model(folder / "endpoint.json", Endpoint)
+        return endpoint if endpoint and detached.is_running(folder) else None
 
     def _endpoint(self, name: str) -> Path:
         return self.root / "endpoints" / name

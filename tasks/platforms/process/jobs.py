@@ -59,8 +59,9 @@ class ProcessJobs(Place):
         log = str(folder / "log.txt")
         if detached.is_running(folder):
             return JobState(status="running", log=log)
-        ending = detached.ending(folder) or {"exit_code": None, "reason": None}
-        return ended_state(folder / "opt-ml", ending["exit_code"], ending["reason"], folder / "log.txt")
+        ending = detached.ending(folder)
+        code, reason = (ending.exit_code, ending.reason) if ending else (None, None)
+        return ended_state(folder / "opt-ml", code, reason, folder / "log.txt")
 
     def follow_job(self, name: str, read_line: ReadLine) -> JobState:
         """Reads the log to the job's end."""

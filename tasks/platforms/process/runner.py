@@ -16,11 +16,12 @@ class ProcessRunner(ProcessJobs, ProcessEndpoints, ThisMachine):
     def sweep(self, now: datetime) -> list[str]:
         """Stops expired endpoints and jobs, and removes what dead ones left behind."""
         swept = self.sweep_aliases(now)
-        for folder in sorted((self.root / "endpoints").glob("*")):
-            endpoint = self.read_endpoint(folder)
-            if endpoint is None or endpoint.labels.expires_at < now:
-                self.delete_endpoint(folder.name)
-                swept.append(f"endpoint {folder.name}" + (" (had ended)" if endpoint is None else " (expired)"))
+        with self._endpoints_locked():
+            for folder in sorted((self.root / "endpoints").glob("*")):
+                endpoint = self.read_endpoint(folder)
+                if endpoint is None or endpoint.labels.expires_at < now:
+                    self.delete_endpoint(folder.name)
+                    swept.append(f"endpoint {folder.name}" + (" (had ended)" if endpoint is None else " (expired)"))
         for folder in sorted((self.root / "jobs").glob("*")):
             if self._expired(folder, now) and (folder / "opt-ml").exists():
                 self.stop_job(folder.name)

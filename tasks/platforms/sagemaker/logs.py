@@ -1,18 +1,23 @@
 """Copies the CloudWatch logs of one job or endpoint to a local file; each line is read once."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import RootModel
+
 from finetune_flows.tasks.aws.errors import is_missing
-from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.base.files import read_model, write_json
 from finetune_flows.tasks.platforms.contract import ReadLine
 
 JOBS = "/aws/sagemaker/TrainingJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"
 _SIZE = " bytes"  # stored with the tokens: no stream has a name with a space
+
+
+class _Places(RootModel[dict[str, str]]):
+    """For each stream, the token of the next page; and the size of the file."""
 
 
 class LogFollower:
@@ -24,7 +29,8 @@ class LogFollower:
     def __init__(self, logs: Any, group: str, prefix: str, file: Path) -> None:
         self.logs, self.group, self.prefix, self.file = logs, group, prefix, file
         self.places = file.with_suffix(".places.json")
-        self.tokens: dict[str, str] = json.loads(self.places.read_text()) if self.places.exists() else {}
+        places = read_model(self.places, _Places)  # without it, the log is read from its beginning
+        self.tokens = places.root if places else {}
         file.parent.mkdir(parents=True, exist_ok=True)
         self._drop_unplaced()
 

@@ -1,4 +1,4 @@
-"""Locks between processes and threads."""
+"""Locks between processes and threads; files of ours that are damaged or cannot be written."""
 
 import subprocess
 import sys
@@ -6,7 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from finetune_flows.tasks.base.files import locked
+import pytest
+from pydantic import BaseModel
+
+from finetune_flows.tasks.base.files import Users, locked, read_model, write_json
 
 HOLDER = """
 import sys
@@ -60,3 +63,42 @@ def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
                 raise ZeroDivisionError
         except ZeroDivisionError:
             pass
+
+
+class Thing(BaseModel):
+    name: str
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": 1}', '{"other": "x"}', "\x00"])
+def test_a_damaged_file_counts_as_absent_and_is_named(
+    content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "thing.json"
+    assert read_model(path, Thing) is None
+    assert caplog.text == ""
+    path.write_text(content)
+    assert read_model(path, Thing) is None
+    assert f"{path} is damaged" in caplog.text
+    write_json(path, {"name": "x"})
+    assert read_model(path, Thing) == Thing(name="x")
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "thing.json", {"name": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_last_user_is_the_last(tmp_path: Path) -> None:
+    first, second, third = (Users(tmp_path / "lock") for _ in range(3))
+    assert not first.last()
+    first.close()
+    assert not second.last()
+    second.close()
+    assert third.last()
+    third.close()
+
+
+def test_a_lock_is_waited_for_only_so_long(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"), pytest.raises(TimeoutError), locked(tmp_path / "lock", 0.1):
+        pass

@@ -143,3 +143,42 @@ def test_every_field_of_the_form_is_described() -> None:
 
 def test_the_page_on_recipes_is_what_the_models_say() -> None:
     assert Path("docs/recipes.md").read_text(encoding="utf-8") == reference()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: a\nname: b\n", "name is written twice"),
+        ("name: a\ntraining:\n  epochs: 1\n  method: lora\n  epochs: 2\n", "epochs is written twice"),
+        ("name: a\nmade: 2024-13-45\n", "is not YAML: month must be in 1..12"),
+        ("name: !!python/object:os.system {}\n", "is not YAML"),
+        ("a: [" * 5000, "is not YAML"),
+        ("- a\n", "must hold sections"),
+        ("\x00", "is not YAML"),
+    ],
+)
+def test_what_yaml_would_take_silently_or_fail_on_is_one_problem(text: str, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(file)
+    (problem,) = caught.value.problems
+    assert says in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize("value", ["[", "2024-13-45", "{a: 1, a: 2}", "!!python/name:os.system x"])
+def test_an_override_that_is_no_value_is_one_problem(value: str) -> None:
+    assert problems_of(f"training.epochs={value}") == [
+        f"--set training.epochs={value}: the value is not YAML; put it in quotation marks"
+    ]
+
+
+def test_a_merge_key_may_be_overridden(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(DEMO.read_text() + "monitoring: &m {min_requests: 5}\n")
+    text = file.read_text().replace(
+        "monitoring: &m {min_requests: 5}\n", "monitoring: {<<: {min_requests: 5}, min_requests: 6}\n"
+    )
+    file.write_text(text)
+    assert load_recipe(file).monitoring.min_requests == 6

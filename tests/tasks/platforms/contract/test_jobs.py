@@ -116,6 +116,26 @@ def test_an_interrupted_wait_stops_the_job_and_the_next_attempt_goes_on_from_its
     assert result(platform, "r-key-3")["started_at"] == 0, "a job that was removed left no checkpoint"
 
 
+def test_an_interrupted_wait_leaves_the_job_to_another_run_that_follows_it(
+    platform: Platform, again: Again, job: TrainingJob
+) -> None:
+    names: list[str] = []
+    follower = threading.Thread(target=lambda: names.append(run(again(), told(job, steps="40"))[0]))
+
+    def interrupt_at_twenty(line: str) -> None:
+        if line.startswith("step=1 "):
+            follower.start()
+        if line.startswith("step=20 "):
+            raise KeyboardInterrupt
+
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        run_job(platform, told(job, steps="40"), interrupt_at_twenty, said.append)
+    assert said[-1] == "job r-key-1 goes on: another run follows it"
+    follower.join()
+    assert names == ["r-key-1"]
+
+
 def test_a_job_ends_by_itself_at_its_longest_running_time(platform: Platform, job: TrainingJob) -> None:
     """Nobody watches."""
     platform.start_job(first_attempt(told(job, steps="1000"), max_runtime_seconds=2))

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +32,8 @@ class Server:
             def do_GET(self) -> None:
                 if self.path.startswith("/stream"):
                     self.stream()
+                elif self.path.startswith("/hang-up"):
+                    self.close_connection = True
                 else:
                     time.sleep(slow if self.path.startswith("/slow") else 0)
                     self.answer(f"{name} {self.path}".encode())
@@ -193,3 +197,47 @@ def test_sweep_ends_one_past_its_expiry(servers: tuple[Server, Server]) -> None:
     assert ProcessRunner().sweep(datetime.now(UTC)) == []
     assert ProcessRunner().sweep(later) == ["alias r (expired)"]
     assert ProcessRunner().aliases() == []
+
+
+def raw(alias: Alias, request: bytes) -> socket.socket:
+    host, port = alias.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=60)
+    connection.sendall(request)
+    return connection
+
+
+def test_a_client_with_half_a_body_does_not_hold_the_earlier_endpoint(servers: tuple[Server, Server]) -> None:
+    alias = point(servers[0])
+    with raw(alias, b"POST /v1 HTTP/1.1\r\nHost: x\r\nAuthorization: k\r\nContent-Length: 8\r\n\r\nhalf") as client:
+        started = time.monotonic()
+        point(servers[1])
+        assert time.monotonic() - started < 20
+        client.sendall(b"body")
+        assert b"X-Served-By: new" in client.recv(4096), "its request goes to the endpoint of the moment it is complete"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_beyond_the_limit_is_refused_before_it_is_kept(announced: bool, servers: tuple[Server, Server]) -> None:
+    alias = point(servers[0])
+    parts = (b"x" * (1 << 20) for _ in range(40))
+    content = b"x" * (40 << 20) if announced else parts
+    with suppress(httpx.WriteError):  # the connection may be closed before all was sent
+        reply = httpx.post(f"{alias.url}/v1", content=content, timeout=60)
+        assert reply.status_code == 413
+        assert "32 MiB" in reply.json()["error"]["message"]
+    assert httpx.get(f"{alias.url}/quick").text == "old /quick"
+
+
+def test_an_endpoint_that_ends_amid_a_request_is_a_502_that_may_be_tried_again(servers: tuple[Server, Server]) -> None:
+    alias = point(servers[0])
+    reply = httpx.get(f"{alias.url}/hang-up", timeout=60)
+    assert reply.status_code == 502
+    assert reply.headers["Retry-After"] == "5"
+
+
+def test_an_address_that_was_forgotten_is_not_kept_for_the_next(servers: tuple[Server, Server]) -> None:
+    alias = point(servers[0])
+    assert ProcessRunner().delete_alias("r")
+    assert not ProcessRunner().delete_alias("r")
+    with socket.create_server(("127.0.0.1", int(alias.url.rsplit(":", 1)[1]))):
+        assert point(servers[1]).url != alias.url

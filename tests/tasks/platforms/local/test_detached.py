@@ -48,13 +48,13 @@ def test_output_and_exit_code_are_kept(tmp_path: Path) -> None:
     assert lines == ["one", "two"]
     ending = detached.ending(tmp_path)
     assert ending is not None
-    assert (ending["exit_code"], ending["reason"]) == (3, None)
+    assert (ending.exit_code, ending.reason) == (3, None)
 
 
 def test_it_ends_at_its_deadline_with_nobody_watching(tmp_path: Path) -> None:
     start(tmp_path, FOREVER, seconds=1)
     wait_until_ended(tmp_path)
-    assert detached.ending(tmp_path)["reason"] == "deadline"  # type: ignore[index]
+    assert detached.ending(tmp_path).reason == "deadline"  # type: ignore[union-attr]
 
 
 def test_a_moved_deadline_is_obeyed_and_never_moves_back(tmp_path: Path) -> None:
