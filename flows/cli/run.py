@@ -90,6 +90,13 @@ def evaluate(
     out.print(f"Wrong answers  {evaluation.uri}/wrong_answers.md")
 
 
+_HEADINGS = {
+    "passed": "Promoted:",
+    "cannot tell": "Not promoted, because these rows cannot tell:",
+    "awaits approval": "Not promoted yet, because a person has to approve it:",
+}
+
+
 def show_outcome(outcome: "Outcome") -> None:
     """Prints the scores, the decision, the files and the next command."""
     from finetune_flows.tasks.artifacts.runs import latest_recipe
@@ -101,8 +108,9 @@ def show_outcome(outcome: "Outcome") -> None:
     metric = outcome.metric
     comparison = compare_evaluations(metric, outcome.base_evaluation, outcome.evaluation)
     out.print(f"Gain in {metric}: {gain(comparison)}\n")
-    decision = "Promoted:" if outcome.promoted else f"{outcome.decision.capitalize()}:"
-    out.print(decision, style="bold green" if outcome.promoted else "bold yellow")
+    out.print(
+        _HEADINGS.get(outcome.decision, "Not promoted:"), style="bold green" if outcome.promoted else "bold yellow"
+    )
     for reason in outcome.reasons:
         out.print(f"  {reason}")
     out.print(f"\nModel          {outcome.model.uri}")

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from finetune_flows.tasks.base.statistics import Comparison, Proportion, bootstrap
 from finetune_flows.tasks.base.values import Frozen
-from finetune_flows.tasks.evaluation.conditions import Condition, Outcome, too_few
+from finetune_flows.tasks.evaluation.conditions import Condition, Outcome, sentences, too_few
 from finetune_flows.tasks.evaluation.gate_scores import Measured, score_conditions
 from finetune_flows.tasks.evaluation.paired import (
     differing_share,
@@ -113,23 +113,22 @@ class _Case:
         # The ends of a two-sided interval at 2c - 1 are the one-sided bounds at c.
         drawn = bootstrap(*paired(self.metric, other.verdicts, self.tuned.verdicts), 2 * confidence - 1)
         low, high = (drawn.low, drawn.high) if drawn and drawn.drawn == "groups" else (math.inf, -math.inf)
-        beyond = f" {'above' if bound > 0 else 'below'} {abs(bound) * 100:.1f} points" if bound else ""
-        required = f"{'loss' if bound < 0 else 'gain'}{beyond}"
         seen = f"{found.difference * 100:+.1f} points against {whom} on the same {n} rows"
-        name_of_test = "exact McNemar" if bound == 0 else "Tango's score test"
-        test = f"(a {required} required; {name_of_test}, one-sided, p = {above:.2g})"
         # A permitted loss of 100 points excludes nothing, whatever the test says.
-        if n and (bound <= -1 or (above <= alpha and low > bound)):
-            return Condition(name=name, outcome="passed", reason=f"{seen}: enough {test}")
-        if below <= alpha and high < bound:
-            return Condition(name=name, outcome="refused", reason=f"{seen}: not enough {test}")
-        if above <= alpha:
-            doubt = f"enough for independent rows, but drawing whole schemas gives only {low * 100:+.1f} or more"
-            return Condition(name=name, outcome="cannot tell", reason=f"{seen}: {doubt} {test}")
-        share = differing_share(one_way, other_way, n)
-        doubt = too_few(n, rows_needed(found.difference, share, bound, confidence))
-        shown = f"{n} rows can show {smallest_difference(n, share, confidence) * 100:.1f} points"
-        return Condition(name=name, outcome="cannot tell", reason=f"{seen}{doubt} {test}. {shown}")
+        if n and bound <= -1:
+            return Condition(name=name, outcome="passed", reason=f"{seen}. Any difference is permitted")
+        outcome: Outcome = "cannot tell"
+        doubt = f"Enough if rows were independent, but with whole schemas drawn it is only {low * 100:+.1f} or more"
+        if n and above <= alpha and low > bound:
+            outcome = "passed"
+        elif below <= alpha and high < bound:
+            outcome = "refused"
+        elif above > alpha:
+            share = differing_share(one_way, other_way, n)
+            shown = f"{n} rows can show {smallest_difference(n, share, confidence) * 100:.1f} points"
+            doubt = f"{too_few(n, rows_needed(found.difference, share, bound, confidence))}; {shown}"
+        test = f"{'exact McNemar' if bound == 0 else 'Tango score'} test, one-sided, p = {above:.2g}"
+        return Condition(name=name, outcome=outcome, reason=sentences(outcome, seen, _wanted(bound), test, doubt))
 
 
 def _at_least(gate: GateSection, score: Proportion) -> Condition:
@@ -140,13 +139,20 @@ def _at_least(gate: GateSection, score: Proportion) -> Condition:
     above = float(binom.sf(score.successes - 1, score.n, least))
     below = float(binom.cdf(score.successes, score.n, least))
     seen = f"a score of {score.value:.1%} on {score.n} rows"
-    test = f"({least:.1%} required; exact binomial, one-sided, p = {above:.2g})"
+    outcome: Outcome = "cannot tell"
     if score.n and above <= alpha:
-        return Condition(name="min_score", outcome="passed", reason=f"{seen}: enough {test}")
-    if score.n and below <= alpha:
-        return Condition(name="min_score", outcome="refused", reason=f"{seen}: not enough {test}")
+        outcome = "passed"
+    elif score.n and below <= alpha:
+        outcome = "refused"
     doubt = too_few(score.n, rows_needed_for_share(score.value, least, gate.confidence))
-    return Condition(name="min_score", outcome="cannot tell", reason=f"{seen}{doubt} {test}")
+    test = f"exact binomial test, one-sided, p = {above:.2g}"
+    reason = sentences(outcome, seen, f"at least {least:.1%}", test, doubt)
+    return Condition(name="min_score", outcome=outcome, reason=reason)
+
+
+def _wanted(bound: float) -> str:
+    points = f"{abs(bound) * 100:.1f} points"
+    return "a gain" if not bound else f"a gain of more than {points}" if bound > 0 else f"no loss of {points} or more"
 
 
 def _limit(name: str, value: float, limit: float, what: str, show: Callable[[float], str]) -> Condition:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finetune_flows.tasks.base.statistics import drawn_together, resample
-from finetune_flows.tasks.evaluation.conditions import Condition, too_few
+from finetune_flows.tasks.evaluation.conditions import Condition, Outcome, sentences, too_few
 from finetune_flows.tasks.evaluation.paired import POWER
 from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.problems.contract import Problem
@@ -69,17 +69,15 @@ def score_conditions(
 def _judge(name: str, found: Draws, bound: float, confidence: float, seen: str) -> Condition:
     """Do the draws show that the score is above the bound, that it is not, or neither?"""
     low, high = found.quantile(1 - confidence), found.quantile(confidence)
-    test = f"(more than {bound:.3f} required; bootstrap, {confidence:.0%} of the draws are above {low:.3f})"
-    if low > bound:
-        return Condition(name=name, outcome="passed", reason=f"{seen}: enough {test}")
-    if high < bound:
-        return Condition(name=name, outcome="refused", reason=f"{seen}: not enough {test}")
+    outcome: Outcome = "passed" if low > bound else "refused" if high < bound else "cannot tell"
     reach = _reach(confidence) * found.spread
     # Rows needed by the normal approximation, with the bootstrap's standard error.
     distance = abs(found.value - bound)
-    doubt = too_few(found.n, math.ceil(found.n * (reach / distance) ** 2) if distance else None)
-    reason = f"{seen}{doubt} {test}. {found.n} rows can show {reach:.3f}"
-    return Condition(name=name, outcome="cannot tell", reason=reason)
+    needed = too_few(found.n, math.ceil(found.n * (reach / distance) ** 2) if distance else None)
+    test = f"bootstrap, {confidence:.0%} of the draws are above {low:.3f}"
+    doubt = f"{needed}; {found.n} rows can show {reach:.3f}"
+    reason = sentences(outcome, seen, f"more than {bound:.3f}", test, doubt)
+    return Condition(name=name, outcome=outcome, reason=reason)
 
 
 def _reach(confidence: float) -> float:
