@@ -1,9 +1,12 @@
 """Fine-tune small language models, evaluate them and serve them. Start with: finetune init"""
 
 import os
+from typing import Annotated
+
+import typer
 
 from finetune_flows.flows.cli import champions, data, endpoints, judge, monitor, plan, project, run, setup, tune, upkeep
-from finetune_flows.flows.cli.common import group, guarded
+from finetune_flows.flows.cli.common import group, guarded, show_version
 
 # Every command is thin: it calls the flow or the function that the Prefect UI calls too. It imports them inside its function,
 # because Prefect takes about three seconds to import and help texts should come at once.
@@ -13,6 +16,17 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 
 app = group(__doc__)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Fine-tune small language models, evaluate them and serve them. Start with: finetune init"""
+
+
 app.command("init")(project.init)
 app.command("recipes")(project.recipes)
 app.command("plan")(plan.plan)

@@ -94,18 +94,23 @@ def history(recipe: Recipe, as_json: Json = False) -> None:
     Example: finetune history demo
     """
     from finetune_flows.tasks.evaluation.registry import Registry
+    from finetune_flows.tasks.platforms import platforms_in_use
 
     record = Registry().read(recipe)
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
     table = Table("judged", "model", "decision", "why")
+    running = {endpoint.model_digest for platform in platforms_in_use() for endpoint in platform.endpoints()}
     for entry in record.history:
-        serves = " (serves)" if record.champion and record.champion.model == entry.model else ""
+        champion = record.champion is not None and record.champion.model == entry.model
+        serves = "" if not champion else " (serves)" if entry.model.digest in running else " (champion, not running)"
         when = entry.decided_at.astimezone()
         digest, why = entry.model.digest[:8] + serves, "\n".join(entry.decision.reasons)
         table.add_row(f"{when:%Y-%m-%d %H:%M}", digest, entry.decision.outcome, why)
     out.print(table if record.history else f"The gate has not decided on {recipe} yet. Next: finetune run RECIPE_FILE")
+    if record.switching:
+        out.print("The last change of the champion is under way or was cut off: give its command again to complete it")
     for switch in record.switches:
         when = switch.at.astimezone()
         out.print(f"{when:%Y-%m-%d %H:%M}  {switch.action}: {switch.model[:8]}  ({switch.reason})")

@@ -4,10 +4,12 @@ import errno
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import sys
 from collections.abc import Callable
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +35,13 @@ err = console(stderr=True, soft_wrap=True)
 def group(help_text: str) -> typer.Typer:
     """Commands under one name. Help and usage errors are plain text: typer's other modes interpret `[...]` as markup."""
     return typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=help_text)
+
+
+def show_version(wanted: bool) -> None:
+    """Prints the version and ends the command, if that is what was wanted."""
+    if wanted:
+        out.print(f"finetune-flows {version('finetune-flows')}")
+        raise typer.Exit
 
 
 def set_up_logging(debug: bool, doing: str | None = None) -> None:
@@ -83,6 +92,16 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+def _extra_with(module: str) -> str | None:
+    """The extra of ours that installs a module; None if no extra does."""
+    package = {"botocore": "boto3"}.get(module.split(".")[0], module.split(".")[0])
+    for line in requires("finetune-flows") or []:
+        found = re.match(rf"{re.escape(package)}\b.*extra == ['\"]([a-z]+)", line, re.IGNORECASE)
+        if found and found[1] != "dev":
+            return found[1]
+    return None
+
+
 _FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -119,6 +138,12 @@ def guarded(command: Callable[[], Any]) -> None:
             raise
         err.print(f"finetune: {error}", style="bold red")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = _extra_with(error.name or "")
+        if extra is None or os.environ.get("FINETUNE_DEBUG"):
+            raise
+        err.print(f"finetune: this needs {error.name}. Next: pip install 'finetune-flows[{extra}]'", style="bold red")
+        sys.exit(1)
     except OSError as error:
         if error.errno not in _FULL_OR_FORBIDDEN or os.environ.get("FINETUNE_DEBUG"):
             raise

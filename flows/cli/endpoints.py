@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 ALL_LABELS = 100_000
 app = group("List, call and delete endpoints.")
-Name = Annotated[str, typer.Argument(help="Name of the endpoint, as `finetune endpoint list` shows it.")]
+Name = Annotated[
+    str, typer.Argument(help="Name of the endpoint, as `finetune endpoint list` shows it, or of the recipe.")
+]
 
 
 @app.command("list")
@@ -44,6 +46,7 @@ def call(
 ) -> None:
     """Ask an endpoint one question, or for the labels of a text.
 
+    With the name of a recipe, the question goes to its champion.
     With --context, the question is put into the prompt that the model was trained on.
 
     Example: finetune endpoint call demo-1a2b3c4d "How many ships are there?" --context "CREATE TABLE ships (name TEXT)"
@@ -51,7 +54,7 @@ def call(
     from finetune_flows.flows.evaluate import find_endpoint
     from finetune_flows.tasks.artifacts.runs import latest_recipe
 
-    endpoint, platform = find_endpoint(name)
+    endpoint, platform = find_endpoint(_champion_endpoint(name))
     recipe = latest_recipe(endpoint.labels.recipe)
     labels = recipe is not None and not recipe.problem.generates
     body: dict[str, Any]
@@ -74,6 +77,14 @@ def call(
             out.print(f"{item['score']:.3f}  {item['label']}")
     else:
         out.print(reply["choices"][0]["message"]["content"])
+
+
+def _champion_endpoint(name: str) -> str:
+    """The endpoint's name; for the name of a recipe, that of its champion's endpoint."""
+    from finetune_flows.tasks.platforms import platforms_in_use
+
+    addresses = {alias.name: alias.endpoint for platform in platforms_in_use() for alias in platform.aliases()}
+    return addresses.get(name, name)
 
 
 def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:

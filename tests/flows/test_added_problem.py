@@ -75,4 +75,4 @@ def test_a_problem_of_ones_own_goes_through_the_whole_flow(home: Path, with_shou
     card = (Path(outcome["report"]).parent / "model_card.md").read_text(encoding="utf-8")
     assert "It is given a text and shouts it." in card
     assert "It knows no whisper." in card
-    assert run(with_shouting, "endpoint", "call", outcome["endpoint"]["name"], "good morning", "--max-tokens", 4)
+    assert run(with_shouting, "endpoint", "call", outcome["recipe"], "good morning", "--max-tokens", 4)

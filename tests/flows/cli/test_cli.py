@@ -54,7 +54,7 @@ def test_an_endpoint_that_is_not_there_is_told_in_words(home: Path) -> None:
 
 def test_empty_lists_say_what_to_do_next(home: Path) -> None:
     for arguments in (["endpoint", "list"], ["runs"]):
-        assert "Next: finetune run recipes/demo.yaml" in finetune(*arguments).stdout
+        assert "Next: finetune init" in finetune(*arguments).stdout
 
 
 def test_runs_are_listed_with_how_they_ended(home: Path) -> None:
@@ -99,3 +99,34 @@ def test_data_check_keeps_the_good_rows_and_names_each_bad_one(home: Path, tmp_p
     audit = json.loads((out / "audit.json").read_text())
     assert json.loads(lenient.stdout) == audit
     assert audit["usable"] == 60
+
+
+@pytest.mark.parametrize(
+    ("modules", "arguments", "extra"),
+    [
+        (("boto3", "botocore"), ("plan", "recipes/demo.yaml", "--platform", "sagemaker"), "sagemaker"),
+        (("boto3", "botocore"), ("setup", "aws", "--dry-run"), "sagemaker"),
+        (("docker",), ("plan", "recipes/demo.yaml", "--platform", "docker"), "docker"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_one_line_with_its_extra(
+    modules: tuple[str, ...], arguments: tuple[str, ...], extra: str, tmp_path: Path
+) -> None:
+    code = f"""
+import sys
+for name in {modules!r}:
+    sys.modules[name] = None
+from finetune_flows.flows.cli import main
+sys.argv = ["finetune", *{arguments!r}]
+main()
+"""
+    environment = os.environ | {"FINETUNE_HOME": str(tmp_path / "home"), "COLUMNS": "80"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode in (1, 2)
+    shown = result.stdout + result.stderr
+    assert f"pip install 'finetune-flows[{extra}]'" in " ".join(shown.split())
+    assert "Traceback" not in shown
+
+
+def test_the_version_is_shown() -> None:
+    assert finetune("--version").stdout.startswith("finetune-flows ")
