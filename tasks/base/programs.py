@@ -3,9 +3,85 @@
 import contextlib
 import hashlib
 import os
+import re
 import sys
 
 from finetune_flows.tasks.base.files import PACKAGE, home
+
+# What our programs read, by name or by prefix: the operating system, Python, threads, GPUs, and the model libraries.
+_NAMES = frozenset(
+    [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "TERM",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "VIRTUAL_ENV",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "FINETUNE_HOME",
+        "FINETUNE_DEBUG",
+        "FINETUNE_READERS",
+        "CI",
+    ]
+)
+_PREFIXES = tuple(
+    [
+        "LC_",
+        "XDG_",
+        "PYTHON",
+        "OMP_",
+        "GOMP_",
+        "KMP_",
+        "MKL_",
+        "OPENBLAS_",
+        "NUMEXPR_",
+        "ONEDNN_",
+        "DNNL_",
+        "TORCH",
+        "PYTORCH_",
+        "CUDA",
+        "NVIDIA_",
+        "NCCL_",
+        "GLOO_",
+        "HIP_",
+        "ROCR_",
+        "HSA_",
+        "HF_",
+        "TRANSFORMERS_",
+        "TOKENIZERS_",
+        "ACCELERATE_",
+        "BNB_",
+        "TRITON_",
+        "VLLM_",
+        "GGML_",
+        "MALLOC_",
+    ]
+)
+_SECRET = re.compile(r"TOKEN|SECRET|PASS|CREDENTIAL|KEY|AUTH", re.IGNORECASE)  # such as HF_TOKEN and VLLM_API_KEY
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a program of ours: what it may read of this process's, and where it finds the package.
+
+    A list of what is permitted, because nobody knows the names that users give to their secrets: a recipe names the
+    variables of a database's password and of a judge's key itself.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _NAMES or (name.startswith(_PREFIXES) and not _SECRET.search(name))
+    }
+    return kept | {"PYTHONPATH": import_path()}
 
 
 def program(module: str, *arguments: str, python: str = sys.executable) -> list[str]:

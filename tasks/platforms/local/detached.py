@@ -3,30 +3,29 @@
 import contextlib
 import fcntl
 import os
-import re
 import signal
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import read_model, write_json
-from finetune_flows.tasks.base.programs import import_path, program
+from finetune_flows.tasks.base.programs import child_environment, program
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.platforms.contract import ReadLine
 
 # OpenMP threads that spin while they wait slow each other down as soon as something else runs: measured, tenfold.
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 _KILLED_SECONDS = 30.0
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY", re.IGNORECASE)
 
 
-class _Plan(Frozen):
+class _Plan(BaseModel):
     """What the supervisor does, as process.json tells it."""
 
     command: list[str]
-    environment: dict[str, str]
     deadline: float
     """Seconds since 1970."""
     grace: float
@@ -36,19 +35,16 @@ class _Plan(Frozen):
 def start(folder: Path, command: Sequence[str], environment: dict[str, str], deadline: float, grace: float) -> None:
     """Starts `command` under a supervisor in a session of its own.
 
-    The command gets this process's environment without anything that looks like a secret, overlaid with `environment`.
+    The command gets `child_environment()`, overlaid with `environment`; none of it is written to disk.
     `deadline` is in seconds since 1970; `grace` is the seconds between SIGTERM and SIGKILL.
     """
-    inherited = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
-    inherited = _PATIENT_THREADS | inherited
-    inherited["PYTHONPATH"] = import_path()
-    plan = _Plan(command=list(command), environment=inherited | environment, deadline=deadline, grace=grace)
+    plan = _Plan(command=list(command), deadline=deadline, grace=grace)
     write_json(folder / "process.json", plan.model_dump())
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             program("tasks.platforms.local.supervisor", str(folder)),
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": inherited["PYTHONPATH"]},
+            env=_PATIENT_THREADS | child_environment() | environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

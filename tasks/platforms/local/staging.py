@@ -1,12 +1,11 @@
 """Stages a model on this machine in another process, because the orchestrator never loads torch."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
-from finetune_flows.tasks.base.programs import import_path, program
+from finetune_flows.tasks.base.programs import child_environment, program
 
 
 def stage(source: Path, output: Path, chat_template: str | None, python: str = sys.executable) -> None:
@@ -14,8 +13,7 @@ def stage(source: Path, output: Path, chat_template: str | None, python: str = s
     command = program("training", "stage", "--source", str(source), "--output", str(output), python=python)
     if chat_template:
         command += ["--chat-template", chat_template]
-    environment = os.environ | {"PYTHONPATH": import_path()}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, env=child_environment(), check=False)
     if result.returncode:
         words = (result.stderr or result.stdout).strip().splitlines()
         raise EnvironmentProblem(f"{source} cannot be staged: {words[-1] if words else 'the program printed nothing'}")

@@ -1,6 +1,6 @@
 """Runs one command to its end or its deadline: `python -m finetune_flows.tasks.platforms.local.supervisor FOLDER`.
 
-FOLDER/process.json: command, environment, deadline (seconds since 1970; read again while the command runs, so that it
+FOLDER/process.json: command, deadline (seconds since 1970; read again while the command runs, so that it
 can be moved) and grace (seconds between SIGTERM and SIGKILL). The output goes to FOLDER/log.txt, the ending to
 FOLDER/exit.json. This process and its child hold FOLDER/lock as long as they live, so that the kernel says whether they
 run; a process id in a file could be out of date.
@@ -22,7 +22,7 @@ from typing import Any
 
 
 def supervise(folder: Path) -> None:
-    """Starts the command of process.json, waits, enforces the deadline and writes exit.json."""
+    """Starts the command of process.json in this process's environment, waits, enforces the deadline and writes exit.json."""
     plan = _read(folder)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
     # Before it writes its group: of two supervisors, the one that runs the command can be signalled.
@@ -32,7 +32,6 @@ def supervise(folder: Path) -> None:
     with (folder / "log.txt").open("ab") as log:
         child = subprocess.Popen(
             plan["command"],
-            env=plan["environment"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -93,13 +93,16 @@ def test_what_never_started_does_not_run(tmp_path: Path) -> None:
 
 
 def test_no_secret_of_ours_reaches_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY", "DB_PASSWORD", "aws_session_token"):
+    secrets = ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "VLLM_API_KEY", "DB_PASSWORD", "aws_session_token")
+    for name in (*secrets, "WAREHOUSE", "JUDGE", "FINETUNE_PW"):  # a recipe may name any variable
         monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     start(tmp_path, [sys.executable, "-c", "import os; print(dict(os.environ))"])
     lines: list[str] = []
     detached.follow(tmp_path, lines.append)
     assert lines
     assert "hunter2" not in "".join(lines)
+    assert "'CUDA_VISIBLE_DEVICES': '1'" in "".join(lines)
     assert "hunter2" not in (tmp_path / "process.json").read_text()
 
 
