@@ -16,17 +16,10 @@ import duckdb
 
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.databases import Database
-from finetune_flows.tasks.sql.engines.contract import (
-    Filling,
-    Limits,
-    QueryFailed,
-    check_size,
-    comparable,
-    fillings,
-    plain_text,
-    refused,
-)
-from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
+from finetune_flows.tasks.sql.engines.contract import Limits, QueryFailed, refused
+from finetune_flows.tasks.sql.engines.filling import Filling, fillings, plain_text
+from finetune_flows.tasks.sql.engines.results import comparable_rows, first_line, text_of
+from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.schema import Schema
 
 # Made-up tables hold some thirty rows: planning costs more than it saves, but for what keeps joins from growing.
@@ -148,21 +141,20 @@ class DuckdbSession:
             raise
 
     def _run(self, query: Query) -> list[Row]:
-        if len(query.text) > MOST_CHARACTERS:
-            raise QueryFailed("is too long")
+        text = text_of(query)
         try:
-            statements = _parsed(query.text)
+            statements = _parsed(text)
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT] or self._changes(query):
                 raise QueryFailed("is not one query that reads")
             with _interrupted_in_time(self._connection, self._limits.seconds):
                 rows = self._connection.execute(statements[0]).fetchmany(self._limits.rows + 1)
+            return comparable_rows(rows, self._limits)
         except (MemoryError, duckdb.OutOfMemoryException):
             raise QueryFailed(f"needs more than {self._limits.bytes >> 20} MiB") from None
         except duckdb.InterruptException:
             raise QueryFailed(f"stopped after {self._limits.seconds:g} s") from None
         except (duckdb.Error, ValueError, TypeError, OverflowError, RuntimeError) as problem:
-            raise QueryFailed((str(problem).splitlines() or ["fails"])[0][:300]) from None
-        return check_size((tuple(map(comparable, row)) for row in rows), self._limits)
+            raise QueryFailed(first_line(problem)) from None
 
     def _changes(self, query: Query) -> bool:
         """Whether a part of a SELECT changes rows: a CTE may. DuckDB itself says so, asked where such a word is in the text."""
