@@ -9,24 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
 
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.databases import Database
-from finetune_flows.tasks.sql.engines.contract import (
-    Filling,
-    Limits,
-    QueryFailed,
-    check_size,
-    comparable,
-    fillings,
-    plain_text,
-    refused,
-)
-from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
+from finetune_flows.tasks.sql.engines.contract import Limits, QueryFailed, refused
+from finetune_flows.tasks.sql.engines.filling import Filling, fillings, plain_text
+from finetune_flows.tasks.sql.engines.results import comparable_rows, first_line, text_of
+from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.schema import Schema
 
 # Made-up tables hold some thirty rows: planning costs more than it saves, but for what keeps joins from growing.
@@ -46,12 +39,17 @@ LOCKED = {
 }
 SECONDS_BETWEEN_LOOKS = 0.02
 SCHEMA = "judged"
+_DEFINING = {duckdb.StatementType.CREATE, duckdb.StatementType.ALTER, duckdb.StatementType.INSERT}
 _CHANGING_WORDS = re.compile(r"\b(?:delete|insert|update|merge|truncate)\b", re.IGNORECASE)
 _CHANGING_NODES = re.compile(r'"type":"(?:DELETE|INSERT|UPDATE|MERGE|TRUNCATE)\w*_NODE"')
 
 
 class DuckdbSession:
-    """A schema in DuckDB, in a catalogue of its own that is thrown away with it."""
+    """A schema in DuckDB.
+
+    Most pairs are told apart on their first database, so at first the tables are made, filled and read in one transaction,
+    which costs less than half of a catalogue. When other rows are needed, the tables get a catalogue of their own.
+    """
 
     engine = f"DuckDB {duckdb.__version__}"
 
@@ -59,44 +57,74 @@ class DuckdbSession:
         self._limits = Limits()
         self._connection = _database().cursor()
         self._schema = schema
-        self._connection.execute(f"ATTACH ':memory:' AS {SCHEMA}; USE {SCHEMA}")
-        self._in_transaction = False
+        self._statements = list(schema.statements)
+        self._in_transaction = self._in_catalogue = self._holds_rows = False
         self._parts: list[Filling] = []
         try:
+            self._begin()
             self._define()
         except Exception:
             self.close()
             raise
 
     def _define(self) -> None:
-        for statement in self._schema.statements:
+        """Make the tables. Raises SchemaRefused."""
+        for statement in tuple(self._statements):
             try:
-                self._connection.execute(statement.text)
+                parsed = _parsed(statement.text)
+                if not _DEFINING.issuperset(part.type for part in parsed):
+                    raise duckdb.ParserException("it does not define anything")
+                for part in parsed:
+                    self._connection.execute(part)
             except duckdb.Error as problem:
                 if statement.is_needed:
                     raise refused("DuckDB", statement, problem) from None
+                self._statements.remove(statement)
+                if self._in_transaction:  # the error has ended it: without this statement once more
+                    self._roll_back()
+                    self._begin()
+                    return self._define()
+        return None
+
+    def _enter_catalogue(self) -> None:
+        """Empty tables that stay, in a catalogue that is thrown away with the session."""
+        self._leave_catalogue()
+        self._connection.execute(f"ATTACH ':memory:' AS {SCHEMA}")
+        self._in_catalogue = True
+        self._connection.execute(f"USE {SCHEMA}")
+        self._define()
+
+    def _leave_catalogue(self) -> None:
+        if self._in_catalogue:
+            self._connection.execute(f"USE memory; DETACH {SCHEMA}")
+            self._in_catalogue = self._holds_rows = False
 
     def load(self, database: Database, *, turned: bool = False) -> None:
         """Rows that a constraint refuses are left out."""
-        self._parts = fillings(self._schema, database)
-        self._fill()
+        is_first, self._parts = not self._parts, fillings(self._schema, database)
+        self._fill(is_empty=is_first)
 
-    def _fill(self) -> None:
-        self._roll_back()
-        self._connection.execute("BEGIN")
-        self._in_transaction = True
+    def _fill(self, *, is_empty: bool = False) -> None:
+        if not is_empty:
+            self._empty()
         try:
             for part in self._parts:
                 _insert(self._connection, part)
         except duckdb.Error:  # a constraint: which rows break it is found out one by one
-            self._fill_one_by_one(self._parts)
+            self._fill_one_by_one()
 
-    def _fill_one_by_one(self, parts: list[Filling]) -> None:
-        """An error ends DuckDB's transaction, so the rows are tried outside of one, and taken away again by hand."""
+    def _empty(self) -> None:
         self._roll_back()
-        for part in reversed(parts):
-            self._connection.execute(f"DELETE FROM {part.table}")
-        for part in parts:
+        if not self._in_catalogue or self._holds_rows:
+            self._enter_catalogue()
+        self._begin()
+
+    def _fill_one_by_one(self) -> None:
+        """An error ends DuckDB's transaction, so the rows are tried outside of one."""
+        self._roll_back()
+        self._enter_catalogue()
+        self._holds_rows = True
+        for part in self._parts:
             for row in part.rows:
                 try:
                     _insert(self._connection, replace(part, rows=(row,)))
@@ -113,21 +141,20 @@ class DuckdbSession:
             raise
 
     def _run(self, query: Query) -> list[Row]:
-        if len(query.text) > MOST_CHARACTERS:
-            raise QueryFailed("is too long")
+        text = text_of(query)
         try:
-            statements = self._connection.extract_statements(query.text)
+            statements = _parsed(text)
             if [statement.type for statement in statements] != [duckdb.StatementType.SELECT] or self._changes(query):
                 raise QueryFailed("is not one query that reads")
             with _interrupted_in_time(self._connection, self._limits.seconds):
                 rows = self._connection.execute(statements[0]).fetchmany(self._limits.rows + 1)
+            return comparable_rows(rows, self._limits)
         except (MemoryError, duckdb.OutOfMemoryException):
             raise QueryFailed(f"needs more than {self._limits.bytes >> 20} MiB") from None
         except duckdb.InterruptException:
             raise QueryFailed(f"stopped after {self._limits.seconds:g} s") from None
         except (duckdb.Error, ValueError, TypeError, OverflowError, RuntimeError) as problem:
-            raise QueryFailed((str(problem).splitlines() or ["fails"])[0][:300]) from None
-        return check_size((tuple(map(comparable, row)) for row in rows), self._limits)
+            raise QueryFailed(first_line(problem)) from None
 
     def _changes(self, query: Query) -> bool:
         """Whether a part of a SELECT changes rows: a CTE may. DuckDB itself says so, asked where such a word is in the text."""
@@ -136,15 +163,19 @@ class DuckdbSession:
         parsed: str = self._connection.execute("SELECT json_serialize_sql(?)", [query.text]).fetchall()[0][0]
         return parsed.startswith('{"error":true') or _CHANGING_NODES.search(parsed) is not None
 
+    def _begin(self) -> None:
+        self._connection.execute(_parsed("BEGIN")[0])
+        self._in_transaction = True
+
     def _roll_back(self) -> None:
         if self._in_transaction:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute(_parsed("ROLLBACK")[0])
             self._in_transaction = False
 
     def close(self) -> None:
-        """The catalogue goes, and all that is in it."""
+        """Tables and rows go."""
         self._roll_back()
-        self._connection.execute(f"USE memory; DETACH {SCHEMA}")
+        self._leave_catalogue()
         self._connection.close()
 
 
@@ -158,11 +189,18 @@ def _database() -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> list[duckdb.Statement]:
+    """DuckDB spends a fifth of the time of a small statement on its text; most come several times. Raises duckdb.Error."""
+    return _database().extract_statements(text)
+
+
 def _insert(connection: duckdb.DuckDBPyConnection, part: Filling) -> None:
     """All rows by one statement, a list for each column: DuckDB takes them many times faster than one by one."""
     lists = ", ".join(f"unnest(${i})" for i in range(1, len(part.columns) + 1))
     columns = [_column(list(values)) for values in zip(*part.rows, strict=True)]
-    connection.execute(f"INSERT INTO {part.table} ({', '.join(part.columns)}) SELECT {lists}", columns)
+    insertion = _parsed(f"INSERT INTO {part.table} ({', '.join(part.columns)}) SELECT {lists}")
+    connection.execute(insertion[0], columns)
 
 
 def _column(values: list[Any]) -> list[Any]:

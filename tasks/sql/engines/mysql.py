@@ -14,18 +14,10 @@ from pymysql.constants import CLIENT
 
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.databases import Database
-from finetune_flows.tasks.sql.engines.contract import (
-    Filling,
-    Limits,
-    QueryFailed,
-    check_size,
-    comparable,
-    fillings,
-    plain_text,
-    quoted,
-    refused,
-)
-from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
+from finetune_flows.tasks.sql.engines.contract import Limits, QueryFailed, refused
+from finetune_flows.tasks.sql.engines.filling import Filling, fillings, plain_text, quoted
+from finetune_flows.tasks.sql.engines.results import comparable_rows, first_line, text_of
+from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.schema import Schema
 
 _BEGINS = re.compile(r"(?:\s|\(|/\*.*?\*/|--\s[^\n]*\n|#[^\n]*\n)*(?:select|with|values)\b", re.IGNORECASE | re.DOTALL)
@@ -90,12 +82,11 @@ class MysqlSession:
 
     def run(self, query: Query) -> list[Row]:
         """Raises QueryFailed."""
-        if len(query.text) > MOST_CHARACTERS:
-            raise QueryFailed("is too long")
-        if not _BEGINS.match(query.text) or _RUN_COMMENT.search(query.text):
+        text = text_of(query)
+        if not _BEGINS.match(text) or _RUN_COMMENT.search(text):
             raise QueryFailed("is not one query that reads")
         try:
-            return self._fetch(query.text)
+            return self._fetch(text)
         except (MemoryError, UnicodeError, ValueError, OverflowError) as problem:
             self._leave()
             raise QueryFailed(str(problem)[:300] or f"needs more than {self._limits.bytes >> 20} MiB") from None
@@ -105,7 +96,7 @@ class MysqlSession:
                 raise QueryFailed(f"stopped after {self._limits.server_seconds:g} s") from None
             if isinstance(problem, pymysql.OperationalError) and code >= 2000:
                 self._leave()  # the connection is lost
-            raise QueryFailed((words.splitlines() or ["fails"])[0][:300]) from None
+            raise QueryFailed(first_line(words)) from None
 
     def _fetch(self, text: str) -> list[Row]:
         """All at once: a result that is too large meets the limits of this process."""
@@ -113,7 +104,7 @@ class MysqlSession:
             cursor.execute(text)
             if cursor.description is None:
                 raise QueryFailed("holds no query")
-            return check_size((tuple(map(comparable, row)) for row in cursor.fetchall()), self._limits)
+            return comparable_rows(cursor.fetchall(), self._limits)
 
     def _reading_connection(self) -> "pymysql.Connection[Any]":
         """New for each pair, with one moment for gold and prediction."""

@@ -12,18 +12,10 @@ from psycopg.pq import ExecStatus
 
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.databases import Database
-from finetune_flows.tasks.sql.engines.contract import (
-    Filling,
-    Limits,
-    QueryFailed,
-    check_size,
-    comparable,
-    fillings,
-    plain_text,
-    quoted,
-    refused,
-)
-from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
+from finetune_flows.tasks.sql.engines.contract import Limits, QueryFailed, refused
+from finetune_flows.tasks.sql.engines.filling import Filling, fillings, plain_text, quoted
+from finetune_flows.tasks.sql.engines.results import comparable_rows, first_line, text_of
+from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.schema import Schema
 
 _connections: dict[str, psycopg.Connection[Row]] = {}
@@ -84,22 +76,21 @@ class PostgresSession:
 
     def run(self, query: Query) -> list[Row]:
         """Raises QueryFailed."""
-        if len(query.text) > MOST_CHARACTERS:
-            raise QueryFailed("is too long")
+        text = text_of(query)
         if self._connection.closed:
             self._fill()
         most = self._limits.rows + 1
         try:
             self._execute("SAVEPOINT query; SET TRANSACTION READ ONLY")
-            self._execute_one(f"DECLARE judged NO SCROLL CURSOR FOR {query.text}")
+            self._execute_one(f"DECLARE judged NO SCROLL CURSOR FOR {text}")
             rows = self._connection.execute(f"FETCH FORWARD {most} FROM judged").fetchall()
-            return check_size((tuple(map(comparable, row)) for row in rows), self._limits)
+            return comparable_rows(rows, self._limits)
         except psycopg.errors.QueryCanceled:
             raise QueryFailed(f"stopped after {self._limits.server_seconds:g} s") from None
         except (MemoryError, psycopg.errors.OutOfMemory):
             raise QueryFailed(f"needs more than {self._limits.bytes >> 20} MiB") from None
         except (psycopg.Error, ValueError, OverflowError) as problem:
-            raise QueryFailed((str(problem).splitlines() or ["fails"])[0][:300]) from None
+            raise QueryFailed(first_line(problem)) from None
         finally:
             self._roll_back_query()
 

@@ -20,7 +20,8 @@ import sqlalchemy as sa
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.engines.contract import DatabaseMissing, QueryFailed, comparable
+from finetune_flows.tasks.sql.engines.contract import DatabaseMissing, QueryFailed
+from finetune_flows.tasks.sql.engines.results import comparable
 from finetune_flows.tasks.sql.real.database import RealDatabase, SessionLost
 from finetune_flows.tasks.sql.real.roles import rights_to_write
 
