@@ -44,15 +44,14 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:
     """Key of a data set: the content of its source, its settings, and the base model, whose tokenizer counts tokens."""
     # At their defaults these are left out, so that the keys of earlier versions stay valid.
-    new = {"split_by", "split_column"}
-    unchanged = {name for name in new if getattr(section, name) == DatasetSection.model_fields[name].default}
+    unchanged = section.unset_later()
     # The digests of the content replace its path and revision: the same rows at another place give the same data set.
     # max_quarantined can only stop a run, and judging comes later: neither changes the data set.
     left_out = {"source", "test_source", "revision", "max_quarantined"} | unchanged
     content = [source.digests() for source in find_sources(_pinned(section))]
     settings = {
         "dataset": section.model_dump(mode="json", exclude=left_out),
-        "problem": problem.model_dump(mode="json", exclude={"judging"}),
+        "problem": problem.model_dump(mode="json", exclude={"judging", *problem.unset_later()}),
         "content": content,
     }
     return step_key("dataset", DATASET_VERSION, settings, [base.digest])

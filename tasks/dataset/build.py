@@ -11,7 +11,7 @@ from typing import TextIO
 
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset import index
-from finetune_flows.tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
+from finetune_flows.tasks.dataset.audit import DatasetAudit, Noticed, count_quarantined, count_reasons, make_audit
 from finetune_flows.tasks.dataset.check import check_rows
 from finetune_flows.tasks.dataset.common import drop_related
 from finetune_flows.tasks.dataset.lengths import Measured, TokenCounter, measure
@@ -47,6 +47,7 @@ def build_dataset(
     sources, before = find_sources(section), Preprocessing.of(section, problem)
     counter = TokenCounter(tokenizer_folder, problem.generates) if tokenizer_folder else None
     changed: Counter[str] = Counter()
+    unused: Counter[str] = Counter()
     out.mkdir(parents=True, exist_ok=True)
     quarantine = out / "quarantine.jsonl"
     with _open_index(out, section.seed) as db, quarantine.open("w", encoding="ascii") as file:
@@ -55,6 +56,7 @@ def build_dataset(
             for batch in _read(source, part, section, problem, counter, before):
                 write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
                 changed.update(step for measured in batch for step in measured.row.changed)
+                unused.update(name for measured in batch for name in _unused(measured, section))
                 _add(db, part, batch, rows + 1, section)
                 rows += len(batch)
                 report("read", rows)
@@ -63,7 +65,8 @@ def build_dataset(
         report("split", rows)
         _write_splits(db, problem, out, report)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
-        audit = make_audit(db, section, digests, rows, apart, changed)
+        audit = make_audit(db, section, digests, rows, apart, Noticed(changed, unused))
+    audit = audit.model_copy(update={"notes": problem.notes(out / "train.parquet")})
     _write_papers(section, problem, out, audit)
     return audit
 
@@ -75,6 +78,14 @@ def _losers_written(file: TextIO, db: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         write_losers(file, db)
+
+
+def _unused(measured: Measured, section: DatasetSection) -> Iterator[str]:
+    """Names of what a row holds and is not used: neither by the problem nor by the section."""
+    example = measured.row.example
+    yield from (
+        name for name in (example.unused if example else ()) if name not in (section.slice_column, section.split_column)
+    )
 
 
 def _add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int, section: DatasetSection) -> None:

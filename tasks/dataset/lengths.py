@@ -1,7 +1,7 @@
 """Lengths in tokens, as the trainer will count them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.dataset.check import CheckedRow, bounded
 from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.problems.example import Example, Reason
+from finetune_flows.tasks.problems.example import Example, Message, Reason
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 
@@ -36,6 +36,7 @@ class TokenCounter:
         # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
         self._tokenizer.model_max_length = 10**9
         self._generates = generates
+        self._rendered: set[str] = set()
         if generates and not self._tokenizer.chat_template:
             problem = f"chat_template: the tokenizer in {folder} has none. Set it to a file, or to chatml"
             raise RecipeError("model", [problem])
@@ -54,14 +55,37 @@ class TokenCounter:
         if not self._generates:
             texts = [example.prompt[-1]["content"] for example in examples]
             return [len(ids) for ids in self._tokenizer(texts)["input_ids"]]
+        from finetune_flows.training.masks import conversation_ids
+
         conversations = [example.prompt + example.completion for example in examples]
+        tools = [example.tools for example in examples]
         try:
-            encoded = self._tokenizer.apply_chat_template(conversations, tokenize=True, return_dict=True)
+            encoded = conversation_ids(self._tokenizer, conversations, tools)
+            for conversation, offered in zip(conversations, tools, strict=True):
+                self._check_rendered(conversation, offered)
         except TemplateError as error:
+            raise RecipeError("model", [f"chat_template: does not accept the messages of the rows: {error}"]) from error
+        return [len(ids) for ids in encoded]
+
+    def _check_rendered(self, conversation: list[Message], tools: Sequence[dict[str, Any]]) -> None:
+        """Raises RecipeError when the chat template leaves out tools, calls or reasoning: the model would not see them.
+
+        One conversation of each kind is enough.
+        """
+        marks = {"tools": tools[0]["function"]["name"] if tools else None}
+        marks["reasoning"] = conversation[-1].get("reasoning_content")
+        calls = [call["function"]["name"] for message in conversation for call in message.get("tool_calls", ())]
+        marks["tool calls"] = calls[-1] if calls else None
+        new = {what: mark for what, mark in marks.items() if mark and what not in self._rendered}
+        if not new:
+            return
+        text = self._tokenizer.apply_chat_template(conversation, tools=list(tools) or None, tokenize=False)
+        if missing := [what for what, mark in new.items() if mark not in text]:
+            advice = "Use a base model whose template does, or set model.chat_template. problem.reasoning: leave_out drops reasoning"
             raise RecipeError(
-                "model", [f"chat_template: does not accept system, user and assistant messages: {error}"]
-            ) from error
-        return [len(ids) for ids in encoded["input_ids"]]
+                "model", [f"chat_template: does not render {' and '.join(missing)} of the rows. {advice}"]
+            )
+        self._rendered |= {*new}
 
 
 def measure(

@@ -20,7 +20,7 @@ class TestRow(Frozen):
     __test__ = False  # pytest would collect it as a test class because of its name
 
     id: str
-    prompt: list[dict[str, str]]
+    prompt: list[dict[str, Any]]
     fields: dict[str, str]
     slice: str | None = None
 

@@ -4,7 +4,7 @@ Sections are frozen and closed: a misspelt key is an error.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -16,6 +16,7 @@ class DatasetSection(Section):
     """Where the rows come from, and how they are checked and split."""
 
     model_config = ConfigDict(title="Dataset")
+    later: ClassVar = frozenset({"split_by", "split_column"})
 
     source: str = Field(
         min_length=1,
