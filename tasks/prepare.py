@@ -16,6 +16,7 @@ from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.dataset.build import build_dataset, find_sources
 from finetune_flows.tasks.dataset.frozen import count_new_rows, found_split, write_test_source
+from finetune_flows.tasks.dataset.source import is_address
 from finetune_flows.tasks.evaluation.registry import Entry
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.problems.contract import Problem
@@ -54,6 +55,8 @@ def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> s
         "problem": problem.model_dump(mode="json", exclude={"judging", *problem.unset_later()}),
         "content": content,
     }
+    if section.mix_with:
+        settings["weights"] = [mixed.weight for mixed in section.mix_with]
     return step_key("dataset", DATASET_VERSION, settings, [base.digest])
 
 
@@ -109,9 +112,15 @@ def new_rows(before: Reference, after: Reference) -> int:
 
 def _pinned(section: DatasetSection) -> DatasetSection:
     """The section with its hub revision resolved to a commit."""
-    if section.revision is None or Path(section.source).expanduser().exists():
-        return section
-    return section.model_copy(update={"revision": resolve_commit("dataset", section.source, section.revision)})
+    pinned = [_pinned_revision(each.source, each.revision) for each in (section, *section.mix_with)]
+    mixed = [each.model_copy(update={"revision": at}) for each, at in zip(section.mix_with, pinned[1:], strict=True)]
+    return section.model_copy(update={"revision": pinned[0], "mix_with": tuple(mixed)})
+
+
+def _pinned_revision(source: str, revision: str | None) -> str | None:
+    if revision is None or is_address(source) or Path(source).expanduser().exists():
+        return revision
+    return resolve_commit("dataset", source, revision)
 
 
 def _shown(update: Update) -> Callable[[str, int], None]:

@@ -52,12 +52,13 @@ def build_dataset(
     quarantine = out / "quarantine.jsonl"
     with _open_index(out, section.seed) as db, quarantine.open("w", encoding="ascii") as file:
         rows = 0
-        for part, source in enumerate(sources):
+        for origin, source in enumerate(sources):
+            part = index.TEST_SOURCE if section.test_source and origin == len(sources) - 1 else index.SOURCE
             for batch in _read(source, part, section, problem, counter, before):
                 write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
                 changed.update(step for measured in batch for step in measured.row.changed)
                 unused.update(name for measured in batch for name in _unused(measured, section))
-                _add(db, part, batch, rows + 1, section)
+                _add(db, (part, origin), batch, rows + 1, section)
                 rows += len(batch)
                 report("read", rows)
         with _losers_written(file, db):
@@ -88,8 +89,10 @@ def _unused(measured: Measured, section: DatasetSection) -> Iterator[str]:
     )
 
 
-def _add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int, section: DatasetSection) -> None:
-    index.add(db, part, batch, first)
+def _add(
+    db: sqlite3.Connection, origin: tuple[int, int], batch: list[Measured], first: int, section: DatasetSection
+) -> None:
+    index.add(db, origin, batch, first)
     if section.near_duplicates:
         examples = ((n, measured.row.example) for n, measured in enumerate(batch, first))
         add_sketches(db, ((n, example.asked) for n, example in examples if example))
@@ -112,8 +115,13 @@ def _write_papers(section: DatasetSection, problem: Problem, out: Path, audit: D
 
 
 def find_sources(section: DatasetSection) -> list[Source]:
-    """The source, then the test source if the recipe names one. On the hub that is split `test` at the same revision."""
+    """The source, those mixed with it, then the test source if the recipe names one.
+
+    On the hub, the test source is split `test` at the same revision.
+    """
     sources = [find_source(section.source, section.revision, section.hub_split)]
+    for number, mixed in enumerate(section.mix_with):
+        sources.append(find_source(mixed.source, mixed.revision, mixed.hub_split, label=f"mix_with[{number}]:"))
     if section.test_source:
         sources.append(find_source(section.test_source, section.revision, "test", label="test_source:"))
     return sources
@@ -161,6 +169,8 @@ def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: 
         index.drop_tested(db)
         if section.test_groups_apart:
             drop_related(db, section)
+    if section.mix_with:
+        index.draw_shares(db, [1, *(mixed.weight for mixed in section.mix_with)])
     if section.max_rows:
         index.draw_rows(db, section.max_rows)
     apart = split_rows(db, section, what)

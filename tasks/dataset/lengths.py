@@ -21,6 +21,19 @@ class Measured(NamedTuple):
     shortened: bool = False
 
 
+def load_tokenizer(folder: Path, generates: bool = True) -> Any:
+    """The tokenizer of a model. Raises RecipeError when it has no chat template and one is needed."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
+    tokenizer.model_max_length = 10**9
+    if generates and not tokenizer.chat_template:
+        problem = f"chat_template: the tokenizer in {folder} has none. Set it to a file, or to chatml"
+        raise RecipeError("model", [problem])
+    return tokenizer
+
+
 class TokenCounter:
     """Counts tokens as the trainer does.
 
@@ -30,16 +43,9 @@ class TokenCounter:
 
     def __init__(self, folder: Path, generates: bool = True) -> None:
         """Loads the tokenizer. Raises RecipeError when it has no chat template and one is needed."""
-        from transformers import AutoTokenizer
-
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
-        self._tokenizer.model_max_length = 10**9
+        self._tokenizer = load_tokenizer(folder, generates)
         self._generates = generates
         self._rendered: set[str] = set()
-        if generates and not self._tokenizer.chat_template:
-            problem = f"chat_template: the tokenizer in {folder} has none. Set it to a file, or to chatml"
-            raise RecipeError("model", [problem])
 
     @property
     def special_tokens(self) -> tuple[str, ...]:

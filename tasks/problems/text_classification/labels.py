@@ -2,6 +2,7 @@
 
 import ast
 import datetime
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -37,7 +38,7 @@ def text_of(value: object, column: str) -> str:
         raise BadRow([Reason("empty", column)])
     if isinstance(value, str):
         return value.strip()
-    if isinstance(value, float | Decimal) and value == int(value):
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
         value = int(value)  # CSV and pandas turn a column of integers with gaps into floats
     if isinstance(value, datetime.date):
         return value.isoformat()

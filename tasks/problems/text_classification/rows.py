@@ -36,8 +36,7 @@ class LabelColumn:
         """The labels of a row, sorted, renamed by `names`. If `permitted` is empty, all are permitted. Raises BadRow."""
         if missing := [name for name in self.columns if name not in row]:
             raise BadRow([Reason("missing column", f"{', '.join(missing)}; {columns_of(row)}"[:200])])
-        found = [name for name in self._texts(row)]
-        labels = [_renamed(label, names, permitted) for label in found]
+        labels = [_renamed(label, names, permitted) for label in self._texts(row)]
         if unknown := [label for label in labels if permitted and label not in permitted]:
             raise BadRow([Reason("unknown label", ", ".join(unknown)[:80])])
         return sorted(set(labels))
