@@ -61,8 +61,9 @@ def tokens_of(problem: Problem, example: Example, tokenizer_folder: Path) -> lis
         labels = [IGNORED] * len(ids)
     else:
         messages, tools = messages_of(problem, example)
+        given = [[dict(tool) for tool in tools] or None]
         try:
-            [(ids, labels)] = tokenize(
-            tokenizer, [messages[:-1]], [messages[-1:]], [[dict(tool) for tool in tools] or None]
-        )
+            [(ids, labels)] = tokenize(tokenizer, [messages[:-1]], [messages[-1:]], given)
+        except TrainingProblem as error:
+            raise RecipeError("model", [f"chat_template: {error}"]) from error
     return [Token(id_, tokenizer.decode([id_]), label != IGNORED) for id_, label in zip(ids, labels, strict=True)]

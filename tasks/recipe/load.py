@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.recipe.partial import broken_rules, models_in
+from finetune_flows.tasks.recipe.paths import from_folder
 from finetune_flows.tasks.recipe.recipe import Recipe
 
 Check = Callable[[Recipe], Iterable[str]]
@@ -22,10 +23,12 @@ Check = Callable[[Recipe], Iterable[str]]
 def load_recipe(path: Path, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
     """The recipe in a YAML file, with overrides such as `training.epochs=2` applied.
 
+    Paths in the file count from its folder, paths in overrides from the working directory.
+
     Raises:
         RecipeError: the file cannot be read, or the recipe has problems. The error lists all of them.
     """
-    return parse_recipe(_read_yaml(path), str(path), overrides, checks)
+    return parse_recipe(from_folder(_read_yaml(path), path.parent), str(path), overrides, checks)
 
 
 def parse_recipe(content: object, subject: str, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:

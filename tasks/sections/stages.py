@@ -13,7 +13,7 @@ from finetune_flows.tasks.sections.section import Section, rule
 
 
 class MixedSource(Section):
-    """Further rows that are mixed with those of dataset.source."""
+    """A list of further sources. Their rows are mixed with those of dataset.source."""
 
     model_config = ConfigDict(title="Mixed source")
 
@@ -36,7 +36,7 @@ class DatasetSection(Section):
 
     source: str = Field(
         min_length=1,
-        description="File, folder or pattern (data/*.jsonl) of JSONL, JSON, CSV, TSV or Parquet, also as .gz or .zst; an address "
+        description="File or folder of JSONL, JSON, CSV, TSV or Parquet, also as .gz or .zst; a pattern (data/*.jsonl); an address "
         "(s3://, gs://, hf://, https://); a folder of save_to_disk; or a hub id such as b-mc2/sql-create-context.",
     )
     revision: str | None = Field(
