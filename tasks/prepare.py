@@ -50,7 +50,7 @@ def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> s
     # max_quarantined can only stop a run, and judging comes later: neither changes the data set.
     left_out = {"source", "test_source", "revision", "max_quarantined"} | unchanged
     content = [source.digests() for source in find_sources(_pinned(section))]
-    settings = {
+    settings: dict[str, object] = {
         "dataset": section.model_dump(mode="json", exclude=left_out),
         "problem": problem.model_dump(mode="json", exclude={"judging", *problem.unset_later()}),
         "content": content,
@@ -112,9 +112,11 @@ def new_rows(before: Reference, after: Reference) -> int:
 
 def _pinned(section: DatasetSection) -> DatasetSection:
     """The section with its hub revision resolved to a commit."""
-    pinned = [_pinned_revision(each.source, each.revision) for each in (section, *section.mix_with)]
-    mixed = [each.model_copy(update={"revision": at}) for each, at in zip(section.mix_with, pinned[1:], strict=True)]
-    return section.model_copy(update={"revision": pinned[0], "mix_with": tuple(mixed)})
+    mixed = [
+        each.model_copy(update={"revision": _pinned_revision(each.source, each.revision)}) for each in section.mix_with
+    ]
+    revision = _pinned_revision(section.source, section.revision)
+    return section.model_copy(update={"revision": revision, "mix_with": tuple(mixed)})
 
 
 def _pinned_revision(source: str, revision: str | None) -> str | None:

@@ -74,8 +74,12 @@ def local_files(source: str, label: str) -> Files | None:
 
 
 def _local(folder: Path, paths: list[Path], label: str) -> Files:
-    files = [File(path.relative_to(folder).as_posix(), str(path), partial(path.open, "rb")) for path in paths]
+    files = [File(path.relative_to(folder).as_posix(), str(path), partial(_local_file, path)) for path in paths]
     return Files(tuple(files), (None,) * len(files), label)
+
+
+def _local_file(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def remote_files(source: str, label: str) -> Files:

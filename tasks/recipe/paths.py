@@ -28,7 +28,7 @@ def from_folder(content: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _paths(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Sections of a recipe with those of their fields that hold a relative path."""
-    sections = [(content.get(name), fields) for name, fields in _FIELDS.items()]
+    sections: list[tuple[Any, tuple[str, ...]]] = [(content.get(name), fields) for name, fields in _FIELDS.items()]
     dataset = content.get("dataset")
     if isinstance(dataset, dict) and isinstance(dataset.get("mix_with"), list):
         dataset["mix_with"] = [dict(each) if isinstance(each, dict) else each for each in dataset["mix_with"]]
