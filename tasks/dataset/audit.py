@@ -1,13 +1,15 @@
 """The audit of a data set: how many rows were read, why rows were left out, and what training and test share."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import NamedTuple
 
 from pydantic import Field
 
 from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.dataset.check import CheckedRow
 from finetune_flows.tasks.dataset.common import has_templates
 from finetune_flows.tasks.dataset.split import SPLITS, Apart, Split, shared
 from finetune_flows.tasks.sections.stages import DatasetSection
@@ -93,14 +95,21 @@ class DatasetAudit(Frozen):
     """None when no tokenizer was given."""
 
 
-class Noticed(NamedTuple):
-    """What was counted while the rows were read: rows by step that changed them, and by what of them is not used."""
+@dataclass
+class Noticed:
+    """What was counted while the rows were read."""
 
-    changed: Mapping[str, int] = {}
-    unused: Mapping[str, int] = {}
+    changed: Counter[str] = field(default_factory=Counter)
+    """Rows by step that changed them."""
+    unused: Counter[str] = field(default_factory=Counter)
+    """Usable rows by what of them is not used."""
 
-
-NOTHING = Noticed()
+    def add(self, rows: Iterable[CheckedRow], section: DatasetSection) -> None:
+        """Counts rows. The columns that the section itself uses are used."""
+        own = (section.slice_column, section.split_column)
+        for row in rows:
+            self.changed.update(row.changed)
+            self.unused.update(name for name in (row.example.unused if row.example else ()) if name not in own)
 
 
 def make_audit(
@@ -109,7 +118,7 @@ def make_audit(
     digests: dict[str, str],
     rows: int,
     apart: Apart,
-    noticed: Noticed = NOTHING,
+    noticed: Noticed,
 ) -> DatasetAudit:
     """The audit of an index after the split. `rows` is the number of rows read."""
     fates = dict(db.execute("SELECT fate, COUNT(*) FROM rows WHERE fate IS NOT NULL GROUP BY fate"))

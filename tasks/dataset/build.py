@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -46,18 +45,16 @@ def build_dataset(
     report = on_progress or (lambda stage, rows: None)
     sources, before = find_sources(section), Preprocessing.of(section, problem)
     counter = TokenCounter(tokenizer_folder, problem.generates) if tokenizer_folder else None
-    changed: Counter[str] = Counter()
-    unused: Counter[str] = Counter()
+    noticed = Noticed()
     out.mkdir(parents=True, exist_ok=True)
     quarantine = out / "quarantine.jsonl"
     with _open_index(out, section.seed) as db, quarantine.open("w", encoding="ascii") as file:
         rows = 0
         for origin, source in enumerate(sources):
-            part = index.TEST_SOURCE if section.test_source and origin == len(sources) - 1 else index.SOURCE
+            part = index.TEST_SOURCE if section.test_source and source is sources[-1] else index.SOURCE
             for batch in _read(source, part, section, problem, counter, before):
                 write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
-                changed.update(step for measured in batch for step in measured.row.changed)
-                unused.update(name for measured in batch for name in _unused(measured, section))
+                noticed.add((measured.row for measured in batch), section)
                 _add(db, (part, origin), batch, rows + 1, section)
                 rows += len(batch)
                 report("read", rows)
@@ -66,10 +63,8 @@ def build_dataset(
         report("split", rows)
         _write_splits(db, problem, out, report)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
-        audit = make_audit(db, section, digests, rows, apart, Noticed(changed, unused))
-    audit = audit.model_copy(update={"notes": problem.notes(out / "train.parquet")})
-    _write_papers(section, problem, out, audit)
-    return audit
+        audit = make_audit(db, section, digests, rows, apart, noticed)
+    return _write_papers(section, problem, out, audit)
 
 
 @contextmanager
@@ -79,14 +74,6 @@ def _losers_written(file: TextIO, db: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         write_losers(file, db)
-
-
-def _unused(measured: Measured, section: DatasetSection) -> Iterator[str]:
-    """Names of what a row holds and is not used: neither by the problem nor by the section."""
-    example = measured.row.example
-    yield from (
-        name for name in (example.unused if example else ()) if name not in (section.slice_column, section.split_column)
-    )
 
 
 def _add(
@@ -105,13 +92,16 @@ def _write_splits(db: sqlite3.Connection, problem: Problem, out: Path, report: P
         report("write", written)
 
 
-def _write_papers(section: DatasetSection, problem: Problem, out: Path, audit: DatasetAudit) -> None:
+def _write_papers(section: DatasetSection, problem: Problem, out: Path, audit: DatasetAudit) -> DatasetAudit:
+    """Writes the task and the audit, to which it adds the notes of the problem."""
+    audit = audit.model_copy(update={"notes": problem.notes(out / "train.parquet")})
     task = dict(problem.task(out / "train.parquet"))
     if not problem.generates:
         # The server cleans each request in the same way: the model must read there what it was trained on.
         task["cleaning"] = section.steps
     (out / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
     (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return audit
 
 
 def find_sources(section: DatasetSection) -> list[Source]:

@@ -23,12 +23,10 @@ Check = Callable[[Recipe], Iterable[str]]
 def load_recipe(path: Path, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
     """The recipe in a YAML file, with overrides such as `training.epochs=2` applied.
 
-    Paths in the file count from its folder, paths in overrides from the working directory.
-
     Raises:
         RecipeError: the file cannot be read, or the recipe has problems. The error lists all of them.
     """
-    return parse_recipe(from_folder(_read_yaml(path), path.parent), str(path), overrides, checks)
+    return parse_recipe(_read_yaml(path), str(path), overrides, checks)
 
 
 def parse_recipe(content: object, subject: str, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
@@ -95,7 +93,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(content, dict):
         raise RecipeError(str(path), ["must hold sections (name, problem, dataset, model, ...)"])
-    return content
+    return from_folder(content, path.parent)
 
 
 def _set(content: dict[str, Any], keys: list[str], value: object) -> None:

@@ -17,7 +17,7 @@ would change the meaning is quarantined with its reason (*refused*). `since` is 
 next one. A test reads a row for each line of these tables and compares; `python -m tests.docs.formats > docs/formats.md`
 writes the page.
 
-`finetune data check` shows the counts, `finetune data show ROWS 12` one row token by token
+The command `finetune data check` shows the counts, `finetune data show ROWS 12` one row token by token
 ([chat](chat.md), [classification](classification.md)).
 """
 FILES = """## Files
