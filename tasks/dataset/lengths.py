@@ -78,20 +78,35 @@ class TokenCounter:
 
         One conversation of each kind is enough.
         """
-        marks = {"tools": tools[0]["function"]["name"] if tools else None}
-        marks["reasoning"] = conversation[-1].get("reasoning_content")
-        calls = [call["function"]["name"] for message in conversation for call in message.get("tool_calls", ())]
-        marks["tool calls"] = calls[-1] if calls else None
-        new = {what: mark for what, mark in marks.items() if mark and what not in self._rendered}
+        poorer = {
+            "tools": (conversation, []) if tools else None,
+            "tool calls": (_without("tool_calls", conversation), tools) if _has("tool_calls", conversation) else None,
+            "reasoning": (_without("reasoning_content", conversation), tools)
+            if _has("reasoning_content", conversation[-1:])
+            else None,
+        }
+        new = {what: without for what, without in poorer.items() if without and what not in self._rendered}
         if not new:
             return
-        text = self._tokenizer.apply_chat_template(conversation, tools=list(tools) or None, tokenize=False)
-        if missing := [what for what, mark in new.items() if mark not in text]:
+        text = self._text(conversation, tools)
+        if missing := [what for what, without in new.items() if self._text(*without) == text]:
             advice = "Use a base model whose template does, or set model.chat_template. problem.reasoning: leave_out drops reasoning"
             raise RecipeError(
                 "model", [f"chat_template: does not render {' and '.join(missing)} of the rows. {advice}"]
             )
         self._rendered |= {*new}
+
+    def _text(self, conversation: list[Message], tools: Sequence[dict[str, Any]]) -> str:
+        text: str = self._tokenizer.apply_chat_template(conversation, tools=list(tools) or None, tokenize=False)
+        return text
+
+
+def _has(key: str, conversation: list[Message]) -> bool:
+    return any(key in message for message in conversation)
+
+
+def _without(key: str, conversation: list[Message]) -> list[Message]:
+    return [{name: value for name, value in message.items() if name != key} for message in conversation]
 
 
 def measure(

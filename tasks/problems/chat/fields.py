@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finetune_flows.tasks.problems.chat.rows import Conversation
+from finetune_flows.tasks.problems.chat.tools import written
 from finetune_flows.tasks.problems.example import Message
 
 
@@ -28,7 +29,12 @@ def whole_conversation(fields: Mapping[str, str]) -> tuple[list[Message], list[d
     """All messages, the answer last, and the tools. Messages that the model learns have `"train": true`."""
     more = json.loads(fields.get("more") or "{}")
     answer = {"role": "assistant", "content": fields["answer"], **more.get("answer", {}), "train": True}
-    return [*json.loads(fields["conversation"]), answer], more.get("tools", [])
+    return [*json.loads(fields.get("conversation") or "[]"), answer], more.get("tools", [])
+
+
+def spelt(message: Message) -> str:
+    """A message as text: its words, then its calls as JSON."""
+    return "\n".join(filter(None, (message["content"], written(message.get("tool_calls", [])))))
 
 
 def plain(message: Message) -> Message:

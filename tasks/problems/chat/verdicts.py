@@ -62,7 +62,7 @@ class _Pair(NamedTuple):
 
 
 def _pair(row: TestRow, text: str) -> _Pair:
-    messages, tools = whole_conversation(row.fields) if "conversation" in row.fields else ([row.fields], [])
+    messages, tools = whole_conversation(row.fields)
     gold, right = str(row.fields["answer"]).strip(), messages[-1].get("tool_calls", [])
     # Without tools to call, JSON in an answer is text.
     made = calls_in(text) if right or tools else []
@@ -84,7 +84,7 @@ def add_ratings(judged: Judged, ratings: Mapping[str, float], unreadable: int) -
 
 def _verdict(row: TestRow, pair: _Pair, rouge_l: float, chrf: float) -> Verdict:
     slices = {"slice": row.slice} if row.slice is not None else {}
-    if "more" in row.fields and whole_conversation(row.fields)[1]:
+    if whole_conversation(row.fields)[1]:
         slices["answer"] = "tool call" if pair.right else "text"
     return Verdict(
         id=row.id,
