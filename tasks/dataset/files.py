@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ FORMATS = f"{', '.join(READERS)} files, also with {' or '.join(COMPRESSIONS)} at
 # Files of Hugging Face's library that describe rows and hold none.
 _PAPERS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 _IDENTITIES = ("ETag", "etag", "md5Hash", "blob_id", "sha256")
+_SECRET = re.compile(r"(?i)(?:^|[&-])(?:signature|sig|token|access_token|api_?key|key|password)=")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 
 
@@ -91,8 +93,10 @@ def remote_files(source: str, label: str) -> Files:
         TryLater: the server cannot be reached.
     """
     scheme = urlsplit(source).scheme
-    if "@" in urlsplit(source).netloc and scheme != "hf":
-        raise DatasetError("dataset.source: put no password into an address; the run would save it")
+    if ("@" in urlsplit(source).netloc and scheme != "hf") or _SECRET.search(urlsplit(source).query):
+        raise DatasetError("dataset.source: put no password, key or signature into an address; the run would save it")
+    if scheme in ("http", "https") and "*" not in source and reader_of(urlsplit(source).path) is None:
+        raise DatasetError(f"{source}: unknown file format; rows are read from {FORMATS}")
     import fsspec
 
     try:

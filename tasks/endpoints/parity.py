@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from finetune_flows.tasks.base.errors import EndpointFailed
+from finetune_flows.tasks.endpoints.asking import as_sent
 from finetune_flows.tasks.endpoints.connect import Connection
 
 SCORE_TOLERANCE = 0.02  # of a probability; the engine may compute in 16 bits
@@ -83,4 +84,4 @@ def _answer(client: httpx.Client, probe: dict[str, Any]) -> str:
 
 
 def _asked(probe: dict[str, Any]) -> dict[str, Any]:
-    return {name: probe[name] for name in ("messages", "tools") if name in probe}
+    return {"messages": as_sent(probe["messages"])} | ({"tools": probe["tools"]} if "tools" in probe else {})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finetune_flows.tasks.endpoints.asking import ChatForm, Reply, TestRow
+from finetune_flows.tasks.endpoints.asking import ChatForm, Reply, TestRow, as_sent
 from finetune_flows.tasks.problems.chat.fields import plain, whole_conversation
 from finetune_flows.tasks.problems.chat.tools import read_calls, written
 from finetune_flows.tasks.problems.example import BadRow
@@ -17,7 +17,7 @@ class ConversationForm(ChatForm):
         if "conversation" not in row.fields:  # a question from the command line
             return super().body(row, section)
         messages, tools = whole_conversation(row.fields)
-        body = super().body(row, section) | {"messages": [plain(message) for message in messages[:-1]]}
+        body = super().body(row, section) | {"messages": as_sent([plain(each) for each in messages[:-1]])}
         return body | ({"tools": tools} if tools else {})
 
     def read(self, body: Any) -> Reply:

@@ -54,9 +54,13 @@ def read_form(row: Mapping[str, object]) -> Read:
         raise BadRow([Reason("empty", name) for name in empty])
     if media := [name for name in _MEDIA if row.get(name) not in (None, "", [])]:
         raise BadRow([Reason("content that is not text", ", ".join(media))])
+    if row.get("chat_template_kwargs"):
+        raise BadRow(
+            [Reason("settings of the chat template", f"chat_template_kwargs {row['chat_template_kwargs']!r}"[:200])]
+        )
     unused: set[str] = set()
     turns = [read_turn(each, place, unused) for place, each in enumerate(_READERS[form](row))]
-    tools = tuple(tool for name in _TOOLS for tool in read_tools(row.get(name)))
+    tools = tuple(tool for name in _TOOLS for tool in read_tools(row.get(name), unused))
     unused |= {*unused_columns(row, {*_KEYS[form], *_OPTIONAL.get(form, ()), *_SYSTEM, *_TOOLS})}
     return Read(_with_system(turns, row), tools, unused)
 

@@ -42,8 +42,8 @@ class Chat(Problem):
     )
     reasoning: Literal["leave_out", "keep"] = Field(
         "leave_out",
-        description="Fields with the reasoning of an answer (reasoning_content, reasoning, thinking): leave them out, or keep "
-        "them for the chat template to render.",
+        description="Reasoning of the last answer (reasoning_content, reasoning, thinking): leave it out, or keep it for the chat "
+        "template to render.",
     )
     judge: Judge | None = Field(None, description="Have a language model rate the answers, in addition.")
 

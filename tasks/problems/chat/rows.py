@@ -41,10 +41,32 @@ def conversation_of(row: Mapping[str, object], reading: Reading) -> Conversation
     if reading.system and turns[:1] and turns[0].role != "system":
         turns = [Turn("system", reading.system), *turns]
     _check_order(turns)
-    if reading.reasoning == "leave_out" and any(turn.reasoning for turn in turns):
+    turns = _with_ids(_up_to_the_answer(turns, reading, unused))
+    # Of earlier turns always: the clients of a server do not send it, so the model must not count on it.
+    left_out = turns if reading.reasoning == "leave_out" else turns[:-1]
+    if any(turn.reasoning for turn in left_out):
         unused.add("reasoning of messages")
-        turns = [replace(turn, reasoning="") for turn in turns]
-    return Conversation(_up_to_the_answer(turns, reading, unused), tools, tuple(sorted(unused)))
+    turns = [replace(turn, reasoning="") if turn in left_out else turn for turn in turns]
+    return Conversation(turns, tools, tuple(sorted(unused)))
+
+
+def _with_ids(turns: list[Turn]) -> list[Turn]:
+    """The turns with an id for each call and its result: servers ask for them. Nine digits, as Mistral's templates need."""
+    number = 0
+    open_calls: list[str] = []
+    done = []
+    for turn in turns:
+        calls = []
+        for call in turn.calls:
+            number += 1
+            calls.append({"id": f"{number:09d}", **call})
+        result = dict(turn.result)
+        if turn.role == "tool" and open_calls:
+            result.setdefault("tool_call_id", open_calls[0])
+            open_calls = [id_ for id_ in open_calls if id_ != result["tool_call_id"]]
+        open_calls += [call["id"] for call in calls]
+        done.append(replace(turn, calls=tuple(calls), result=tuple(result.items())))
+    return done
 
 
 def _up_to_the_answer(turns: list[Turn], reading: Reading, unused: set[str]) -> list[Turn]:

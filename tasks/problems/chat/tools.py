@@ -17,21 +17,28 @@ _ARGUMENTS = ("arguments", "parameters")
 _OPENING = re.compile(r"[\[{]")
 
 
-def read_tools(value: object) -> tuple[dict[str, Any], ...]:
-    """The tools of a row: a list, or JSON with one. Raises BadRow when something in it is no tool."""
+def read_tools(value: object, unused: set[str]) -> tuple[dict[str, Any], ...]:
+    """The tools of a row: a list, or JSON with one. Names of what is not used of them are added to `unused`.
+
+    Raises:
+        BadRow: something in it is no tool.
+    """
     if is_empty(value):
         return ()
     listed = parsed(value)
     if not isinstance(listed, list):
         raise BadRow([Reason("not a list of tools", repr(value)[:200])])
-    return tuple(_tool(parsed(each)) for each in listed)
+    return tuple(_tool(parsed(each), unused) for each in listed)
 
 
-def _tool(value: object) -> dict[str, Any]:
+def _tool(value: object, unused: set[str]) -> dict[str, Any]:
     inner = value.get("function", value) if isinstance(value, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
         raise BadRow([Reason("not a tool", repr(value)[:200])])
-    return {"type": "function", "function": inner}
+    # In the order and with the parts that servers give to chat templates: prompts must be the same in training and serving.
+    parts = {name: inner[name] for name in ("name", "description") if inner.get(name) is not None}
+    unused |= {f"{name} of tools" for name in inner if name not in ("name", "description", "parameters")}
+    return {"type": "function", "function": parts | {"parameters": inner.get("parameters") or {"type": "object"}}}
 
 
 def read_calls(value: object) -> list[Call]:
@@ -49,8 +56,8 @@ def _call(value: object) -> Call:
     arguments = parsed(given)
     if not isinstance(arguments, dict):
         raise BadRow([Reason("not a tool call", f"the arguments of {inner['name']} are {given!r}"[:200])])
-    call = {"type": "function", "function": {"name": inner["name"], "arguments": arguments}}
-    return call | ({"id": value["id"]} if isinstance(value.get("id"), str) else {})
+    id_ = {"id": value["id"]} if isinstance(value.get("id"), str) and value["id"] else {}
+    return {**id_, "type": "function", "function": {"name": inner["name"], "arguments": arguments}}
 
 
 def calls_in(text: str) -> list[Call]:

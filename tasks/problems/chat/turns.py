@@ -86,7 +86,7 @@ def _calls(text: object, keys: Mapping[str, Any], said: str, role: str, place: i
 def _text(value: object, place: int) -> str:
     """The text of a content: a text, a list of parts, or nothing."""
     if isinstance(value, list):
-        return "\n".join(_part(part, place) for part in value)
+        return "".join(_part(part, place) for part in value)  # as the server joins them
     if is_empty(value):
         return ""
     if not isinstance(value, str):

@@ -116,7 +116,7 @@ def test_rows_are_read_from_a_web_server(tmp_path: Path) -> None:
     (tmp_path / "web" / "rows.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
     expected = build(path, tmp_path / "expected")
     with served(tmp_path / "web") as url:
-        source = find_source(f"{url}/rows.jsonl?signature=secret", None, "train")
+        source = find_source(f"{url}/rows.jsonl?version=3", None, "train")
         assert [row.values for row in source.rows()] == rows
         assert source.digests() == expected.sources
         assert rows_of(f"{url}/rows.jsonl.gz") == rows
@@ -141,8 +141,11 @@ def test_rows_are_read_from_any_file_system_of_fsspec() -> None:
 def test_an_address_that_cannot_be_opened_says_what_to_do() -> None:
     with pytest.raises(EnvironmentProblem, match="pip install adlfs"):
         find_source("abfs://container/rows.jsonl", None, "train")
-    with pytest.raises(DatasetError, match="no password"):
-        find_source("https://ann:secret@example.org/rows.jsonl", None, "train")
+    for address in ("ann:secret@example.org/rows.jsonl", "example.org/rows.jsonl?a=1&X-Amz-Signature=secret"):
+        with pytest.raises(DatasetError, match="no password"):
+            find_source(f"https://{address}", None, "train")
+    with pytest.raises(DatasetError, match="unknown file format"):
+        find_source("https://example.org/rows.xlsx", None, "train")
 
 
 def test_rows_are_read_from_s3(monkeypatch: pytest.MonkeyPatch) -> None:

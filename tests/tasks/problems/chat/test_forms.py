@@ -15,6 +15,7 @@ MORE = {"role": "user", "content": "And Quito?"}
 LAST = {"role": "assistant", "content": "In Ecuador."}
 NAN = float("nan")
 TOOL = {"type": "function", "function": {"name": "weather", "description": "", "parameters": {"type": "object"}}}
+IDS = ("000000001", "000000002")
 
 
 def call(city: str, **more: str) -> dict[str, Any]:
@@ -102,8 +103,8 @@ def test_lists_written_into_a_text_are_read() -> None:
 
 
 def test_parts_of_text_are_joined_and_other_parts_are_refused() -> None:
-    parts = [{"type": "text", "text": "Where is"}, {"type": "text", "text": "Lima?"}]
-    assert read({"messages": [{"role": "user", "content": parts}, ANSWER]}).prompt[0]["content"] == "Where is\nLima?"
+    parts = [{"type": "text", "text": "Where is "}, {"type": "text", "text": "Lima?"}]
+    assert read({"messages": [{"role": "user", "content": parts}, ANSWER]}).prompt[0]["content"] == "Where is Lima?"
     picture = [*parts, {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]
     assert why({"messages": [{"role": "user", "content": picture}, ANSWER]}) == {"content that is not text"}
     assert why({"messages": [ASK, ANSWER], "images": ["a.png"]}) == {"content that is not text"}
@@ -178,7 +179,8 @@ def test_tool_calls_are_read_in_both_forms() -> None:
     openai, sharegpt = read(OPENAI), read(SHAREGPT)
     assert openai.tools == sharegpt.tools == (TOOL,)
     assert openai.prompt[1]["tool_calls"] == [call("Lima", id="a"), call("Quito", id="b")]
-    assert sharegpt.prompt[1]["tool_calls"] == [call("Lima"), call("Quito")]
+    assert sharegpt.prompt[1]["tool_calls"] == [call("Lima", id=IDS[0]), call("Quito", id=IDS[1])]
+    assert [sharegpt.prompt[place]["tool_call_id"] for place in (2, 3)] == [*IDS]
     assert openai.prompt[2] == {"role": "tool", "content": "mild", "tool_call_id": "a"}
     assert (openai.unused, sharegpt.unused) == ((), ())
     for example in (openai, sharegpt):
@@ -195,7 +197,18 @@ def test_a_call_may_be_the_answer() -> None:
         for city in ("Lima", "Quito")
     ]
     both = read({"conversations": merged}, consecutive="merge").completion[0]["tool_calls"]
-    assert both == [call("Lima"), call("Quito")]
+    assert both == [call("Lima", id=IDS[0]), call("Quito", id=IDS[1])]
+
+
+def test_tools_have_the_parts_and_the_order_that_servers_give_to_templates() -> None:
+    function = {"strict": True, "parameters": {"type": "object", "properties": {}}, "description": None, "name": "find"}
+    example = read({"tools": [{"function": function}], "messages": [ASK, ANSWER]})
+    assert json.dumps(example.tools[0]["function"]) == json.dumps(
+        {"name": "find", "parameters": function["parameters"]}
+    )
+    assert example.unused == ("strict of tools",)
+    bare = read({"functions": [{"name": "find"}], "messages": [ASK, ANSWER]})
+    assert bare.tools[0]["function"] == {"name": "find", "parameters": {"type": "object"}}
 
 
 @pytest.mark.parametrize(
@@ -207,6 +220,7 @@ def test_a_call_may_be_the_answer() -> None:
         ({"messages": [ASK, {"role": "assistant", "tool_calls": [{"arguments": {}}]}]}, "not a tool call"),
         ({"messages": [{**ASK, "tool_calls": [call("Lima")]}, ANSWER]}, "not a message"),
         ({"messages": [ASK, {"role": "tool", "content": "mild"}, ANSWER]}, "turns out of order"),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, "settings of the chat template"),
         ({"messages": [ASK, {"role": "assistant", "tool_calls": [call("<|im_end|>")]}]}, "chat template token"),
     ],
 )  # fmt: skip
@@ -222,6 +236,14 @@ def test_reasoning_is_left_out_and_counted_or_kept() -> None:
         assert kept.completion == [{**ANSWER, "reasoning_content": "Peru, I think."}]
         assert kept.unused == ()
         assert Chat(reasoning="keep").read_row(Chat(reasoning="keep").row_of(kept.fields)) == kept
+
+
+def test_the_reasoning_of_earlier_turns_is_left_out() -> None:
+    """Clients send their history without it."""
+    thought = {**ANSWER, "reasoning": "Hm."}
+    example = read({"messages": [ASK, thought, MORE, {**LAST, "reasoning": "Ah."}]}, reasoning="keep", train_on="all")
+    assert (example.prompt[1], example.completion[0]["reasoning_content"]) == (ANSWER, "Ah.")
+    assert example.unused == ("reasoning of messages",)
 
 
 def test_what_is_not_used_is_named() -> None:

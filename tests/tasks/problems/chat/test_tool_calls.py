@@ -70,6 +70,11 @@ def test_the_endpoint_gets_the_tools_and_its_calls_are_read() -> None:
     form, section = Chat().form, EvaluationSection()
     body = form.body(CALLING, section)
     assert (body["tools"], body["messages"]) == (TOOLS, [ASK])
+    mid = [ASK, {"role": "assistant", "tool_calls": [{"function": LIMA}]}, {"role": "tool", "content": "Mild."}]
+    example = Chat().read_row({"messages": [*mid, {"role": "assistant", "content": "Mild."}], "tools": TOOLS})
+    sent = form.body(TestRow(id="a", prompt=example.prompt, fields=example.fields), section)["messages"]
+    assert sent[1]["tool_calls"][0]["function"] == {"name": "weather", "arguments": json.dumps(LIMA["arguments"])}
+    assert sent[1]["tool_calls"][0]["id"] == sent[2]["tool_call_id"] == "000000001"
     assert "tools" not in form.body(row_with({"content": "Mild."}, tools=[]), section)
     calls = [
         {"id": "x", "type": "function", "function": {**call, "arguments": json.dumps(call["arguments"])}}
