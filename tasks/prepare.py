@@ -16,6 +16,7 @@ from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.dataset.build import build_dataset, find_sources
 from finetune_flows.tasks.dataset.frozen import count_new_rows, found_split, write_test_source
+from finetune_flows.tasks.dataset.source import is_address
 from finetune_flows.tasks.evaluation.registry import Entry
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.problems.contract import Problem
@@ -44,17 +45,18 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:
     """Key of a data set: the content of its source, its settings, and the base model, whose tokenizer counts tokens."""
     # At their defaults these are left out, so that the keys of earlier versions stay valid.
-    new = {"split_by", "split_column"}
-    unchanged = {name for name in new if getattr(section, name) == DatasetSection.model_fields[name].default}
+    unchanged = section.unset_later()
     # The digests of the content replace its path and revision: the same rows at another place give the same data set.
     # max_quarantined can only stop a run, and judging comes later: neither changes the data set.
     left_out = {"source", "test_source", "revision", "max_quarantined"} | unchanged
     content = [source.digests() for source in find_sources(_pinned(section))]
-    settings = {
+    settings: dict[str, object] = {
         "dataset": section.model_dump(mode="json", exclude=left_out),
-        "problem": problem.model_dump(mode="json", exclude={"judging"}),
+        "problem": problem.model_dump(mode="json", exclude={"judging", *problem.unset_later()}),
         "content": content,
     }
+    if section.mix_with:
+        settings["weights"] = [mixed.weight for mixed in section.mix_with]
     return step_key("dataset", DATASET_VERSION, settings, [base.digest])
 
 
@@ -110,9 +112,17 @@ def new_rows(before: Reference, after: Reference) -> int:
 
 def _pinned(section: DatasetSection) -> DatasetSection:
     """The section with its hub revision resolved to a commit."""
-    if section.revision is None or Path(section.source).expanduser().exists():
-        return section
-    return section.model_copy(update={"revision": resolve_commit("dataset", section.source, section.revision)})
+    mixed = [
+        each.model_copy(update={"revision": _pinned_revision(each.source, each.revision)}) for each in section.mix_with
+    ]
+    revision = _pinned_revision(section.source, section.revision)
+    return section.model_copy(update={"revision": revision, "mix_with": tuple(mixed)})
+
+
+def _pinned_revision(source: str, revision: str | None) -> str | None:
+    if revision is None or is_address(source) or Path(source).expanduser().exists():
+        return revision
+    return resolve_commit("dataset", source, revision)
 
 
 def _shown(update: Update) -> Callable[[str, int], None]:

@@ -9,7 +9,8 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune_flows.training.data import IGNORED, Conversation, Rows, prompt_ids, stop_tokens
+from finetune_flows.training.data import Rows, stop_tokens
+from finetune_flows.training.masks import Conversation, Tools, answer_length, prompt_ids
 from finetune_flows.training.problems import TrainingProblem
 
 PROBES = 4
@@ -25,6 +26,7 @@ class Probe:
     messages: Conversation
     ids: list[int]
     answer_length: int
+    tools: Tools = None
 
     @property
     def prompt(self) -> list[int]:
@@ -35,9 +37,10 @@ class Probe:
 def probes(rows: Rows, count: int) -> list[Probe]:
     """The first `count` rows. The splits are stored shuffled, so they are a random sample."""
     chosen = rows.tokens.select(range(min(count, len(rows))))
+    tools = rows.tools or [None] * len(rows)
     return [
-        Probe(messages, row["input_ids"], sum(label != IGNORED for label in row["labels"]))
-        for messages, row in zip(rows.prompts, chosen, strict=False)
+        Probe(messages, row["input_ids"], answer_length(row["labels"]), offered)
+        for messages, row, offered in zip(rows.prompts, chosen, tools, strict=False)
     ]
 
 
@@ -80,7 +83,8 @@ def check_agreement(
 
 def check_prompts(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Probe]) -> dict[str, Any]:
     """Check that the saved tokenizer renders prompts as in training, with exactly one BOS token if the model uses one."""
-    for probe, ids in zip(asked, prompt_ids(tokenizer, [probe.messages for probe in asked]), strict=True):
+    rendered = prompt_ids(tokenizer, [probe.messages for probe in asked], [probe.tools for probe in asked])
+    for probe, ids in zip(asked, rendered, strict=True):
         if ids != probe.prompt:
             raise TrainingProblem("The saved tokenizer renders a prompt differently than in training.")
     bos = tokenizer.bos_token_id

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from finetune_flows.training.data import Conversation, Rows
+from finetune_flows.training.data import Rows
+from finetune_flows.training.masks import Conversation
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.task import Task
 
@@ -53,7 +54,7 @@ def read_labelled(
 
 def text_of(prompt: Conversation) -> str:
     """The text to classify: the last message of the prompt."""
-    return prompt[-1]["content"]
+    return str(prompt[-1]["content"])
 
 
 def _check_lengths(path: Path, ids: list[list[int]], limit: int) -> None:

@@ -1,9 +1,10 @@
-"""Turns rows into token ids and labels. Only the answer has a loss: every token of the prompt has the label -100.
+"""Turns rows into token ids and labels. Only answers have a loss: every other token has the label -100.
 
 This module tokenises in batches; TRL would do it row by row. The ids and labels are the same (a test compares them), and
 it is several times faster. The rows of one process must fit in memory, at 8 bytes per token.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,10 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from finetune_flows.training.masks import Conversation, Tools, tokenize
 from finetune_flows.training.problems import TrainingProblem
 
-IGNORED = -100  # the label that PyTorch's cross entropy skips
 BATCH = 1000
-Conversation = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Rows:
     """Columns input_ids and labels."""
     prompts: list[Conversation]
     identities: list[str]
+    tools: list[Tools] | None = None
+    """Tools of each row; None if no row has any."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -46,46 +48,33 @@ def read_rows(folder: Path, split: str, tokenizer: PreTrainedTokenizerBase, max_
     path = folder / f"{split}.parquet"
     if not path.is_file():
         return None
-    table = pq.read_table(path, columns=["id", "prompt", "completion"])
+    with pq.ParquetFile(path) as file:
+        columns = [name for name in ("id", "prompt", "completion", "chat") if name in file.schema_arrow.names]
+        table = file.read(columns)
     if table.num_rows == 0:
         return None
-    prompts, ids, labels = [], [], []
+    prompts: list[Conversation] = []
+    tools: list[Tools] = []
+    ids, labels = [], []
     for batch in table.to_batches(max_chunksize=BATCH):
-        conversations = batch.column("prompt").to_pylist()
-        answers = batch.column("completion").to_pylist()
-        prompts += conversations
-        for row_ids, row_labels in tokenize(tokenizer, conversations, answers):
+        read = [_conversation(row) for row in batch.to_pylist()]
+        asked, answers, offered = [each[0] for each in read], [each[1] for each in read], [each[2] for each in read]
+        for row_ids, row_labels in tokenize(tokenizer, asked, answers, offered):
             ids.append(row_ids)
             labels.append(row_labels)
+        prompts += asked
+        tools += offered
     _check(path, ids, labels, tokenizer, max_length)
     tokens = Dataset.from_dict({"input_ids": ids, "labels": labels})
-    return Rows(tokens, prompts, table.column("id").to_pylist())
+    return Rows(tokens, prompts, table.column("id").to_pylist(), tools if any(tools) else None)
 
 
-def tokenize(
-    tokenizer: PreTrainedTokenizerBase, prompts: list[Conversation], answers: list[Conversation]
-) -> list[tuple[list[int], list[int]]]:
-    """Token ids and labels of each row, rendered by the tokenizer's chat template."""
-    asked = prompt_ids(tokenizer, prompts)
-    whole = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-    answered: list[list[int]] = tokenizer.apply_chat_template(whole, tokenize=True, return_dict=True)["input_ids"]
-    rows = []
-    for prompt, ids in zip(asked, answered, strict=True):
-        if ids[: len(prompt)] != prompt:
-            raise TrainingProblem(
-                "The chat template renders a prompt differently when an answer follows. The model would be trained on "
-                f"prompts that the server never sends: {tokenizer.decode(prompt)[-200:]!r} became "
-                f"{tokenizer.decode(ids)[-200:]!r}. Set model.chat_template to another template."
-            )
-        rows.append((ids, [IGNORED] * len(prompt) + ids[len(prompt) :]))
-    return rows
-
-
-def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompts: list[Conversation]) -> list[list[int]]:
-    """Token ids of the prompts as the server renders them, up to the start of the answer."""
-    rendered = tokenizer.apply_chat_template(prompts, tokenize=True, add_generation_prompt=True, return_dict=True)
-    ids: list[list[int]] = rendered["input_ids"]
-    return ids
+def _conversation(row: dict[str, Any]) -> tuple[Conversation, Conversation, Tools]:
+    """Prompt, answer and tools of a row. `chat` holds what messages of two texts cannot; most rows have none."""
+    if not row.get("chat"):
+        return row["prompt"], row["completion"], None
+    chat = json.loads(row["chat"])
+    return chat["messages"][:-1], chat["messages"][-1:], chat["tools"] or None
 
 
 def stop_tokens(tokenizer: PreTrainedTokenizerBase, generation_config: Any = None) -> set[int]:

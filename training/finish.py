@@ -13,6 +13,7 @@ from finetune_flows.training import checks
 from finetune_flows.training.clock import Clock
 from finetune_flows.training.data import stop_tokens
 from finetune_flows.training.job import Job
+from finetune_flows.training.masks import without_flags
 from finetune_flows.training.merge import Source, merge, with_adapter
 from finetune_flows.training.model import load_base, load_tokenizer
 
@@ -115,7 +116,8 @@ def _ask(
     stops = stop_tokens(tokenizer, model.generation_config)
     records = [
         {
-            "messages": probe.messages,
+            "messages": without_flags(probe.messages),
+            **({"tools": probe.tools} if probe.tools else {}),
             "prompt_token_ids": probe.prompt,
             "text": tokenizer.decode(ids, skip_special_tokens=True),
         }

@@ -15,6 +15,9 @@ from finetune_flows.flows.cli.common import group, guarded, show_version
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
 
+# A recipe is read before its flow starts, and has something to say there.
+os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+
 app = group(__doc__)
 
 

@@ -1,16 +1,20 @@
 """The audit of a data set: how many rows were read, why rows were left out, and what training and test share."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from pydantic import Field
 
 from finetune_flows.tasks.base.values import Frozen
+from finetune_flows.tasks.dataset.check import CheckedRow
 from finetune_flows.tasks.dataset.common import has_templates
 from finetune_flows.tasks.dataset.split import SPLITS, Apart, Split, shared
 from finetune_flows.tasks.sections.stages import DatasetSection
 
+MOST_NAMES = 100
 _QUARANTINED = """
     SELECT n, kind, place FROM bad UNION ALL
     SELECT n, fate, file || ':' || line FROM rows WHERE fate IN ('conflicting answers', 'too long for the test', 'no value to split by')
@@ -71,6 +75,10 @@ class DatasetAudit(Frozen):
     quarantined_share: float
     steps: dict[str, int] = Field(default_factory=dict)
     """Rows that each step of dataset.steps changed, quarantined rows included."""
+    unused: dict[str, int] = Field(default_factory=dict)
+    """Usable rows with each thing that is not used: columns, and parts of messages. The most frequent first."""
+    notes: list[str] = Field(default_factory=list)
+    """What a person should look at, in a sentence each."""
     reasons: dict[str, int]
     """Quarantined rows by reason, the most frequent first. A row with two reasons counts for both."""
     exact_duplicates: int
@@ -87,13 +95,30 @@ class DatasetAudit(Frozen):
     """None when no tokenizer was given."""
 
 
+@dataclass
+class Noticed:
+    """What was counted while the rows were read."""
+
+    changed: Counter[str] = field(default_factory=Counter)
+    """Rows by step that changed them."""
+    unused: Counter[str] = field(default_factory=Counter)
+    """Usable rows by what of them is not used."""
+
+    def add(self, rows: Iterable[CheckedRow], section: DatasetSection) -> None:
+        """Counts rows. The columns that the section itself uses are used."""
+        own = (section.slice_column, section.split_column)
+        for row in rows:
+            self.changed.update(row.changed)
+            self.unused.update(name for name in (row.example.unused if row.example else ()) if name not in own)
+
+
 def make_audit(
     db: sqlite3.Connection,
     section: DatasetSection,
     digests: dict[str, str],
     rows: int,
     apart: Apart,
-    changed: Mapping[str, int] | None = None,
+    noticed: Noticed,
 ) -> DatasetAudit:
     """The audit of an index after the split. `rows` is the number of rows read."""
     fates = dict(db.execute("SELECT fate, COUNT(*) FROM rows WHERE fate IS NOT NULL GROUP BY fate"))
@@ -107,7 +132,8 @@ def make_audit(
         splits={split: splits.get(split, 0) for split in SPLITS},
         quarantined=quarantined,
         quarantined_share=quarantined / rows,
-        steps=dict(changed or {}),
+        steps=dict(noticed.changed),
+        unused=_most_frequent(noticed.unused),
         reasons={kind: count for kind, count, _ in count_reasons(db)},
         exact_duplicates=fates.get("exact duplicate", 0),
         normalised_duplicates=fates.get("normalised duplicate", 0),
@@ -116,6 +142,15 @@ def make_audit(
         not_drawn=fates.get("not drawn", 0),
         leakage=_leakage(db, apart, fates.get("asked in the test", 0) + fates.get("shares a group with the test", 0)),
         lengths=_lengths(db, section.max_tokens),
+    )
+
+
+def _most_frequent(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts in their order. Names come from the rows, so their number has a limit; the others are counted together."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    rest = len(ordered) - MOST_NAMES
+    return dict(ordered[:MOST_NAMES]) | (
+        {f"{rest:,} others": sum(c for _, c in ordered[MOST_NAMES:])} if rest > 0 else {}
     )
 
 

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TextIO
 
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset import index
-from finetune_flows.tasks.dataset.audit import DatasetAudit, count_quarantined, count_reasons, make_audit
+from finetune_flows.tasks.dataset.audit import DatasetAudit, Noticed, count_quarantined, count_reasons, make_audit
 from finetune_flows.tasks.dataset.check import check_rows
 from finetune_flows.tasks.dataset.common import drop_related
 from finetune_flows.tasks.dataset.lengths import Measured, TokenCounter, measure
@@ -46,16 +45,17 @@ def build_dataset(
     report = on_progress or (lambda stage, rows: None)
     sources, before = find_sources(section), Preprocessing.of(section, problem)
     counter = TokenCounter(tokenizer_folder, problem.generates) if tokenizer_folder else None
-    changed: Counter[str] = Counter()
+    noticed = Noticed()
     out.mkdir(parents=True, exist_ok=True)
     quarantine = out / "quarantine.jsonl"
     with _open_index(out, section.seed) as db, quarantine.open("w", encoding="ascii") as file:
         rows = 0
-        for part, source in enumerate(sources):
+        for origin, source in enumerate(sources):
+            part = index.TEST_SOURCE if section.test_source and source is sources[-1] else index.SOURCE
             for batch in _read(source, part, section, problem, counter, before):
                 write_bad_rows(file, (measured.row for measured in batch if not measured.row.example))
-                changed.update(step for measured in batch for step in measured.row.changed)
-                _add(db, part, batch, rows + 1, section)
+                noticed.add((measured.row for measured in batch), section)
+                _add(db, (part, origin), batch, rows + 1, section)
                 rows += len(batch)
                 report("read", rows)
         with _losers_written(file, db):
@@ -63,9 +63,8 @@ def build_dataset(
         report("split", rows)
         _write_splits(db, problem, out, report)
         digests = {name: digest for source in sources for name, digest in source.digests().items()}
-        audit = make_audit(db, section, digests, rows, apart, changed)
-    _write_papers(section, problem, out, audit)
-    return audit
+        audit = make_audit(db, section, digests, rows, apart, noticed)
+    return _write_papers(section, problem, out, audit)
 
 
 @contextmanager
@@ -77,8 +76,10 @@ def _losers_written(file: TextIO, db: sqlite3.Connection) -> Iterator[None]:
         write_losers(file, db)
 
 
-def _add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int, section: DatasetSection) -> None:
-    index.add(db, part, batch, first)
+def _add(
+    db: sqlite3.Connection, origin: tuple[int, int], batch: list[Measured], first: int, section: DatasetSection
+) -> None:
+    index.add(db, origin, batch, first)
     if section.near_duplicates:
         examples = ((n, measured.row.example) for n, measured in enumerate(batch, first))
         add_sketches(db, ((n, example.asked) for n, example in examples if example))
@@ -91,18 +92,26 @@ def _write_splits(db: sqlite3.Connection, problem: Problem, out: Path, report: P
         report("write", written)
 
 
-def _write_papers(section: DatasetSection, problem: Problem, out: Path, audit: DatasetAudit) -> None:
+def _write_papers(section: DatasetSection, problem: Problem, out: Path, audit: DatasetAudit) -> DatasetAudit:
+    """Writes the task and the audit, to which it adds the notes of the problem."""
+    audit = audit.model_copy(update={"notes": problem.notes(out / "train.parquet")})
     task = dict(problem.task(out / "train.parquet"))
     if not problem.generates:
         # The server cleans each request in the same way: the model must read there what it was trained on.
         task["cleaning"] = section.steps
     (out / "task.json").write_text(json.dumps(task, indent=2) + "\n", encoding="utf-8")
     (out / "audit.json").write_text(audit.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return audit
 
 
 def find_sources(section: DatasetSection) -> list[Source]:
-    """The source, then the test source if the recipe names one. On the hub that is split `test` at the same revision."""
+    """The source, those mixed with it, then the test source if the recipe names one.
+
+    On the hub, the test source is split `test` at the same revision.
+    """
     sources = [find_source(section.source, section.revision, section.hub_split)]
+    for number, mixed in enumerate(section.mix_with):
+        sources.append(find_source(mixed.source, mixed.revision, mixed.hub_split, label=f"mix_with[{number}]:"))
     if section.test_source:
         sources.append(find_source(section.test_source, section.revision, "test", label="test_source:"))
     return sources
@@ -150,6 +159,8 @@ def _sort_out(db: sqlite3.Connection, section: DatasetSection, what: str, rows: 
         index.drop_tested(db)
         if section.test_groups_apart:
             drop_related(db, section)
+    if section.mix_with:
+        index.draw_shares(db, [1, *(mixed.weight for mixed in section.mix_with)])
     if section.max_rows:
         index.draw_rows(db, section.max_rows)
     apart = split_rows(db, section, what)

@@ -11,6 +11,7 @@ groups    the sets of rows that stay together, filled by split.py
 import hashlib
 import json
 import sqlite3
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SOURCE, TEST_SOURCE = 0, 1
 
 _SCHEMA = """
 CREATE TABLE rows (
-    n INTEGER PRIMARY KEY, part INTEGER, file TEXT, line INTEGER, id TEXT, asked TEXT, answered TEXT, slice TEXT,
+    n INTEGER PRIMARY KEY, part INTEGER, origin INTEGER, file TEXT, line INTEGER, id TEXT, asked TEXT, answered TEXT, slice TEXT,
     tokens INTEGER, shortened INTEGER, draw INTEGER,
     fate TEXT,      -- why the row is not used; NULL while it is
     twin INTEGER,   -- the row that decided so
@@ -52,8 +53,8 @@ def _draw(seed: int, text: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{text}".encode()).digest()[:8]) >> 1
 
 
-def add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int) -> None:
-    """Adds rows of the source or the test source, numbered from `first`."""
+def add(db: sqlite3.Connection, origin: tuple[int, int], batch: list[Measured], first: int) -> None:
+    """Adds rows, numbered from `first`. `origin`: SOURCE or TEST_SOURCE, and the number of the source they are from."""
     lines, bad, texts, names, mentions, tables, defined = [], [], [], [], [], {}, []
     for n, (row, tokens, is_shortened) in enumerate(batch, first):
         if (example := row.example) is None:
@@ -61,7 +62,7 @@ def add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int) ->
             continue
         keys = (example.id, digest(example.asked), digest(example.answered))
         common = (digest(example.question or example.asked), example.template and digest(example.template), row.key)
-        lines.append((n, part, row.file, row.line, *keys, row.slice, tokens, is_shortened, example.id, *common))
+        lines.append((n, *origin, row.file, row.line, *keys, row.slice, tokens, is_shortened, example.id, *common))
         texts.append((n, json.dumps(example.fields, ensure_ascii=False)))
         names += [(name,) for name in example.shares]
         mentions += [(n, name) for name in example.shares]
@@ -70,7 +71,7 @@ def add(db: sqlite3.Connection, part: int, batch: list[Measured], first: int) ->
             tables[name] = (name, table, json.dumps(columns))
             defined.append((n, name))
     db.execute("BEGIN")
-    values = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, draw(?), NULL, NULL, NULL, NULL, ?, NULLIF(?, ''), ?"
+    values = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, draw(?), NULL, NULL, NULL, NULL, ?, NULLIF(?, ''), ?"
     db.executemany(f"INSERT INTO rows VALUES ({values})", lines)
     db.executemany("INSERT INTO bad VALUES (?, ?, ?)", bad)
     db.executemany("INSERT INTO texts VALUES (?, ?)", texts)
@@ -121,10 +122,29 @@ def drop_without_key(db: sqlite3.Connection) -> None:
     db.execute("UPDATE rows SET fate = 'no value to split by' WHERE part = 0 AND key IS NULL")
 
 
+def draw_shares(db: sqlite3.Connection, weights: Sequence[float | None]) -> None:
+    """Keeps rows of each source in proportion to its weight, drawn by seed: as many as there are without repeating any.
+
+    `weights`: by number of the source, that of the first is 1; None keeps all rows.
+    """
+    counts = dict(db.execute("SELECT origin, COUNT(*) FROM rows WHERE part = 0 AND fate IS NULL GROUP BY origin"))
+    shares = {origin: weight for origin, weight in enumerate(weights) if weight is not None}
+    if len(shares) < 2:
+        return
+    whole = min(counts.get(origin, 0) / weight for origin, weight in shares.items())
+    for origin, weight in shares.items():
+        _draw_of(db, "part = 0 AND origin = ?", [origin], round(whole * weight))
+
+
 def draw_rows(db: sqlite3.Connection, count: int) -> None:
     """Keeps `count` rows of the source, drawn by seed."""
+    _draw_of(db, "part = 0", [], count)
+
+
+def _draw_of(db: sqlite3.Connection, which: str, values: list[int], count: int) -> None:
+    """Keeps `count` of the rows for which the condition `which` holds, and drops the others."""
     db.execute(
-        """UPDATE rows SET fate = 'not drawn' WHERE part = 0 AND fate IS NULL AND n NOT IN (
-               SELECT n FROM rows WHERE part = 0 AND fate IS NULL ORDER BY draw LIMIT ?)""",
-        [count],
+        f"""UPDATE rows SET fate = 'not drawn' WHERE {which} AND fate IS NULL AND n NOT IN (
+               SELECT n FROM rows WHERE {which} AND fate IS NULL ORDER BY draw LIMIT ?)""",
+        [*values, *values, count],
     )

@@ -23,9 +23,11 @@ def in_another_language(text: str, wanted: Sequence[str], column: str) -> Reason
     """Why a text is left out; None if one of the wanted languages is at all likely."""
     if len("".join(filter(str.isalpha, text)).encode(errors="surrogatepass")) < _LEAST_LETTERS:
         return None
-    likely = _identifier().rank(text)
-    if sum(share for language, share in likely if language in wanted) >= _UNLIKELY:
-        return None
+    # The detector has seen few texts in Title Case Or CAPITALS, and takes English ones for other languages.
+    for spelling in dict.fromkeys((text, text.lower())):
+        likely = _identifier().rank(spelling)
+        if sum(share for language, share in likely if language in wanted) >= _UNLIKELY:
+            return None
     language, share = likely[0]
     words = f"{column} is {language} with probability {share:.0%}; dataset.languages is {', '.join(wanted)}"
     return Reason("another language", words)

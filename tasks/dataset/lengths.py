@@ -1,7 +1,7 @@
 """Lengths in tokens, as the trainer will count them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.dataset.check import CheckedRow, bounded
 from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.problems.example import Example, Reason
+from finetune_flows.tasks.problems.example import Example, Message, Reason
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 
@@ -21,6 +21,19 @@ class Measured(NamedTuple):
     shortened: bool = False
 
 
+def load_tokenizer(folder: Path, generates: bool = True) -> Any:
+    """The tokenizer of a model. Raises RecipeError when it has no chat template and one is needed."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
+    tokenizer.model_max_length = 10**9
+    if generates and not tokenizer.chat_template:
+        problem = f"chat_template: the tokenizer in {folder} has none. Set it to a file, or to chatml"
+        raise RecipeError("model", [problem])
+    return tokenizer
+
+
 class TokenCounter:
     """Counts tokens as the trainer does.
 
@@ -30,15 +43,9 @@ class TokenCounter:
 
     def __init__(self, folder: Path, generates: bool = True) -> None:
         """Loads the tokenizer. Raises RecipeError when it has no chat template and one is needed."""
-        from transformers import AutoTokenizer
-
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
-        self._tokenizer.model_max_length = 10**9
+        self._tokenizer = load_tokenizer(folder, generates)
         self._generates = generates
-        if generates and not self._tokenizer.chat_template:
-            problem = f"chat_template: the tokenizer in {folder} has none. Set it to a file, or to chatml"
-            raise RecipeError("model", [problem])
+        self._rendered: set[str] = set()
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
@@ -54,14 +61,52 @@ class TokenCounter:
         if not self._generates:
             texts = [example.prompt[-1]["content"] for example in examples]
             return [len(ids) for ids in self._tokenizer(texts)["input_ids"]]
+        from finetune_flows.training.masks import conversation_ids
+
         conversations = [example.prompt + example.completion for example in examples]
+        tools = [example.tools for example in examples]
         try:
-            encoded = self._tokenizer.apply_chat_template(conversations, tokenize=True, return_dict=True)
+            encoded = conversation_ids(self._tokenizer, conversations, tools)
+            for conversation, offered in zip(conversations, tools, strict=True):
+                self._check_rendered(conversation, offered)
         except TemplateError as error:
+            raise RecipeError("model", [f"chat_template: does not accept the messages of the rows: {error}"]) from error
+        return [len(ids) for ids in encoded]
+
+    def _check_rendered(self, conversation: list[Message], tools: Sequence[dict[str, Any]]) -> None:
+        """Raises RecipeError when the chat template leaves out tools, calls or reasoning: the model would not see them.
+
+        One conversation of each kind is enough.
+        """
+        poorer = {
+            "tools": (conversation, []) if tools else None,
+            "tool calls": (_without("tool_calls", conversation), tools) if _has("tool_calls", conversation) else None,
+            "reasoning": (_without("reasoning_content", conversation), tools)
+            if _has("reasoning_content", conversation[-1:])
+            else None,
+        }
+        new = {what: without for what, without in poorer.items() if without and what not in self._rendered}
+        if not new:
+            return
+        text = self._text(conversation, tools)
+        if missing := [what for what, without in new.items() if self._text(*without) == text]:
+            advice = "Use a base model whose template does, or set model.chat_template. problem.reasoning: leave_out drops reasoning"
             raise RecipeError(
-                "model", [f"chat_template: does not accept system, user and assistant messages: {error}"]
-            ) from error
-        return [len(ids) for ids in encoded["input_ids"]]
+                "model", [f"chat_template: does not render {' and '.join(missing)} of the rows. {advice}"]
+            )
+        self._rendered |= {*new}
+
+    def _text(self, conversation: list[Message], tools: Sequence[dict[str, Any]]) -> str:
+        text: str = self._tokenizer.apply_chat_template(conversation, tools=list(tools) or None, tokenize=False)
+        return text
+
+
+def _has(key: str, conversation: list[Message]) -> bool:
+    return any(key in message for message in conversation)
+
+
+def _without(key: str, conversation: list[Message]) -> list[Message]:
+    return [{name: value for name, value in message.items() if name != key} for message in conversation]
 
 
 def measure(

@@ -8,7 +8,7 @@ from finetune_flows.containers.serving.cleaning import Step, clean
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.languages import check_languages, in_another_language
 from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.problems.example import BadRow, Reason
+from finetune_flows.tasks.problems.example import BadRow, Reason, is_empty
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 
@@ -42,7 +42,7 @@ class Preprocessing:
         """
         values, changed = dict(row), []
         for column in self.columns:
-            if _is_missing(values.get(column)):
+            if is_empty(values.get(column)):
                 changed += self._fill(values, column)
             text = values.get(column)
             if isinstance(text, str) and text:
@@ -96,7 +96,3 @@ class Preprocessing:
         reason = in_another_language(text, self.languages, column) if self.languages else None
         if reason is not None:
             raise BadRow([reason])
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

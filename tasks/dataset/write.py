@@ -44,6 +44,7 @@ def _schema(problem: Problem) -> pa.Schema:
             ("slice", pa.string()),
             ("group", pa.string()),
             ("tokens", pa.int32()),
+            *([("chat", pa.string())] if problem.converses else []),
         ]
     )
 
@@ -76,7 +77,10 @@ def _record(row: tuple[Any, ...], problem: Problem) -> dict[str, Any]:
     id_, fields, slice_, group, tokens = row
     texts = json.loads(fields)
     prompt, completion = problem.messages(texts)
+    # Messages hold tool calls and flags as well; Parquet's hold two texts, and `chat` everything as JSON where there is more.
+    whole = problem.conversation(texts)
     return {
+        "chat": json.dumps(whole, ensure_ascii=False) if whole else None,
         "id": id_, "prompt": prompt, "completion": completion, "fields": texts,
         "slice": slice_, "group": group, "tokens": tokens,
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """Makes a request from a test row and reads the reply. There is one form for each kind of endpoint."""
 
+import json
 import os
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ class TestRow(Frozen):
     __test__ = False  # pytest would collect it as a test class because of its name
 
     id: str
-    prompt: list[dict[str, str]]
+    prompt: list[dict[str, Any]]
     fields: dict[str, str]
     slice: str | None = None
 
@@ -61,6 +62,18 @@ OURS = Access()
 def address_of(url: str) -> str:
     """A server's address without /v1, which the routes add. OpenAI's clients need it, so people give it with or without."""
     return url.rstrip("/").removesuffix("/v1")
+
+
+def as_sent(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages in OpenAI's form: the arguments of a call are text there, and an object for chat templates."""
+    sent = []
+    for message in messages:
+        calls = [
+            call | {"function": call["function"] | {"arguments": json.dumps(call["function"]["arguments"])}}
+            for call in message.get("tool_calls", ())
+        ]
+        sent.append(message | ({"tool_calls": calls} if calls else {}))
+    return sent
 
 
 class Form(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from finetune_flows.tasks.base.errors import EndpointFailed
+from finetune_flows.tasks.endpoints.asking import as_sent
 from finetune_flows.tasks.endpoints.connect import Connection
 
 SCORE_TOLERANCE = 0.02  # of a probability; the engine may compute in 16 bits
@@ -58,7 +59,7 @@ def _check_scores(connection: Connection, name: str, expected: list[dict[str, An
 
 
 def _check_tokens(client: httpx.Client, name: str, probe: dict[str, Any]) -> bool:
-    reply = client.post("/tokenize", json={"messages": probe["messages"], "add_generation_prompt": True})
+    reply = client.post("/tokenize", json={**_asked(probe), "add_generation_prompt": True})
     if reply.status_code in (404, 405):
         return False  # an engine without vLLM's /tokenize
     reply.raise_for_status()
@@ -72,8 +73,15 @@ def _check_tokens(client: httpx.Client, name: str, probe: dict[str, Any]) -> boo
 
 def _answer(client: httpx.Client, probe: dict[str, Any]) -> str:
     # Longer than the trainer's answer, which was cut short: only the beginnings are compared.
-    body = {"model": "model", "messages": probe["messages"], "temperature": 0, "max_tokens": 128}
+    body = {"model": "model", **_asked(probe), "temperature": 0, "max_tokens": 128}
     reply = client.post("/v1/chat/completions", json=body)
     reply.raise_for_status()
-    text: str = reply.json()["choices"][0]["message"]["content"]
-    return text.strip()
+    message = reply.json()["choices"][0]["message"]
+    calls = [call["function"]["name"] for call in message.get("tool_calls") or []]
+    if calls and all(name in probe["text"] for name in calls):
+        return str(probe["text"]).strip()  # the server has parsed the calls, so their text cannot be compared
+    return (message["content"] or "").strip()
+
+
+def _asked(probe: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": as_sent(probe["messages"])} | ({"tools": probe["tools"]} if "tools" in probe else {})

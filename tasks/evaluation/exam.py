@@ -161,7 +161,7 @@ class ModelExam(Exam):
     def scores_key(self) -> str:
         """What the scores depend on. The gate's metric and the concurrency of the questions do not change them."""
         settings = self.recipe.evaluation.model_dump(mode="json", exclude={"metric", "concurrency", "timeout_seconds"})
-        settings["problem"] = self.problem.model_dump(mode="json")
+        settings["problem"] = self.problem.model_dump(mode="json", exclude=self.problem.unset_later())
         # The whole data set: scores are also split by whether a row's schema occurs in the training rows.
         return step_key("evaluate", SCORES_VERSION, settings, [self.answers_key, self.dataset.digest])
 

@@ -24,6 +24,8 @@ def _chat_template(recipe: Recipe) -> Iterator[str]:
 
 def _rows(recipe: Recipe) -> Iterator[str]:
     yield from _found(recipe, "source", recipe.dataset.source)
+    for number, mixed in enumerate(recipe.dataset.mix_with):
+        yield from _found(recipe, f"mix_with[{number}].source", mixed.source, mixed.revision)
 
 
 def _test_rows(recipe: Recipe) -> Iterator[str]:
@@ -31,9 +33,9 @@ def _test_rows(recipe: Recipe) -> Iterator[str]:
         yield from _found(recipe, "test_source", recipe.dataset.test_source)
 
 
-def _found(recipe: Recipe, field: str, source: str) -> Iterator[str]:
+def _found(recipe: Recipe, field: str, source: str, revision: str | None = None) -> Iterator[str]:
     try:
-        find_source(source, recipe.dataset.revision, recipe.dataset.hub_split)
+        find_source(source, revision or recipe.dataset.revision, recipe.dataset.hub_split)
     except DatasetError as error:
         yield f"dataset.{field}: {error}"
 

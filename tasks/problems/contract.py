@@ -55,6 +55,8 @@ class Problem(Section):
     """Permitted values of dataset.split_by, besides auto."""
     generates: ClassVar[bool] = True
     """True if the model generates text, False if it assigns labels."""
+    converses: ClassVar[bool] = False
+    """True if messages may hold more than two texts: tool calls, reasoning, several answers to learn. See `conversation`."""
     language: ClassVar[str] = ""
     """Language of answers that are code: sql."""
     apart: ClassVar[str]
@@ -91,6 +93,10 @@ class Problem(Section):
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
         """The prompt that the model reads, and the completion that it should write."""
 
+    def conversation(self, fields: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """The messages with everything that chat templates render, and the tools; None if `messages` gives all there is."""
+        return None
+
     @property
     def input_columns(self) -> tuple[str, ...]:
         """Columns with text that the model reads and dataset.steps may change; empty if the texts are inside messages."""
@@ -107,6 +113,10 @@ class Problem(Section):
             DatasetError: nothing can be learnt from these rows.
         """
         return {"head": "language-model"}
+
+    def notes(self, train: Path) -> list[str]:
+        """What a person should know about the rows, in a sentence each. `train`: the Parquet file of the rows."""
+        return []
 
     # Questions.
 

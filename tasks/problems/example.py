@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-Message = dict[str, str]
+Message = dict[str, Any]
+"""A message of OpenAI's chat API: role and content, and in a chat also reasoning_content, tool_calls and the like."""
 
 MAX_CHARACTERS = 200_000
 """Longest text of one field. A schema of a thousand tables fits; a book in the wrong column does not."""
@@ -56,6 +58,10 @@ class Example:
     """Normalised question without its schema; empty if `asked` is the whole question."""
     template: str = ""
     """The query without its values and aliases."""
+    unused: tuple[str, ...] = ()
+    """What the row holds and the example does not: columns, and parts of messages. The dataset card counts them."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """Tools that the model may call, in OpenAI's form."""
 
 
 def digest(*texts: str) -> str:
@@ -68,6 +74,24 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+def is_empty(value: object) -> bool:
+    """Whether a cell holds nothing: null, NaN (pandas writes it for null), or blank text."""
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def columns_of(row: Mapping[str, object]) -> str:
+    """The names of the row's columns, for a message."""
+    return f"the row has {', '.join(map(str, row)) or 'no columns'}"[:200]
+
+
+def unused_columns(row: Mapping[str, object], used: Collection[str]) -> tuple[str, ...]:
+    """Names of the columns that hold something and are not used."""
+    held = {name: value for name, value in row.items() if name not in used and not is_empty(value)}
+    return tuple(str(name) or "(no name)" for name, value in held.items() if value not in ([], {}))
+
+
 def read_texts(
     row: Mapping[str, object], columns: Mapping[str, str], special_tokens: Collection[str] = ()
 ) -> tuple[dict[str, str], list[Reason]]:
@@ -76,7 +100,7 @@ def read_texts(
     reasons: list[Reason] = []
     for field, column in columns.items():
         value = row.get(column)
-        found = _missing(row, column) or _text_reasons(column, str(value), special_tokens)
+        found = _missing(row, column) or text_reasons(column, str(value), special_tokens)
         reasons += found
         if not found:
             texts[field] = str(value).strip()
@@ -85,16 +109,15 @@ def read_texts(
 
 def _missing(row: Mapping[str, object], column: str) -> list[Reason]:
     if column not in row:
-        return [Reason("missing column", f"{column}; the row has {', '.join(map(str, row)) or 'none'}"[:200])]
+        return [Reason("missing column", f"{column}; {columns_of(row)}"[:200])]
     value = row[column]
-    if value is None:
+    if is_empty(value):
         return [Reason("empty", column)]
     return [] if isinstance(value, str) else [Reason("not a string", f"{column} is {type(value).__name__}")]
 
 
-def _text_reasons(column: str, text: str, special_tokens: Collection[str]) -> list[Reason]:
-    if not text.strip():
-        return [Reason("empty", column)]
+def text_reasons(column: str, text: str, special_tokens: Collection[str]) -> list[Reason]:
+    """The reasons against a text, which reports call `column`."""
     if len(text) > MAX_CHARACTERS:
         return [Reason("too many characters", f"{column} has {len(text):,}, the limit is {MAX_CHARACTERS:,}")]
     reasons = []

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.recipe.partial import broken_rules, models_in
+from finetune_flows.tasks.recipe.paths import from_folder
 from finetune_flows.tasks.recipe.recipe import Recipe
 
 Check = Callable[[Recipe], Iterable[str]]
@@ -108,7 +109,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(content, dict):
         raise RecipeError(str(path), ["must hold sections (name, problem, dataset, model, ...)"])
-    return content
+    return from_folder(content, path.parent)
 
 
 def _set(content: dict[str, Any], keys: list[str], value: object) -> None:

@@ -39,7 +39,12 @@ def _sections(schema: dict[str, Any], above: dict[str, Any], path: str = "") -> 
 
 def _targets(field: dict[str, Any]) -> list[str]:
     """The sections that a field may hold; empty for a plain value."""
-    return [part["$ref"] for part in (field, *field.get("anyOf", ()), *field.get("oneOf", ())) if "$ref" in part]
+    return [part["$ref"] for part in _parts(field) if "$ref" in part]
+
+
+def _parts(field: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a field may hold: itself, one of several, or several."""
+    return [field, *field.get("anyOf", ()), *field.get("oneOf", ()), field.get("items", {})]
 
 
 def _scalars(section: dict[str, Any]) -> dict[str, dict[str, Any]]:

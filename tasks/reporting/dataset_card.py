@@ -7,6 +7,11 @@ from finetune_flows.tasks.dataset.audit import DatasetAudit, Lengths
 def dataset_card(audit: DatasetAudit) -> str:
     """Rows read, rows left out and why, the splits, and lengths in tokens."""
     parts = ["# Data set", _rows(audit), "## Left out", _left_out(audit), "## Training and test", _leakage(audit)]
+    if audit.notes:
+        parts[2:2] = ["## Look at this", "\n".join(f"- {note}" for note in audit.notes)]
+    if audit.unused:
+        unused = [(name, f"{count:,}") for name, count in audit.unused.items()]
+        parts += ["## Not used", "\n".join(table(("column, or part of a message", "usable rows that have it"), unused))]
     if audit.steps:
         steps = [(name.replace("_", " "), f"{count:,}") for name, count in audit.steps.items()]
         parts += ["## Preprocessing", "\n".join(table(("step", "rows changed"), steps))]

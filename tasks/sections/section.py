@@ -1,7 +1,7 @@
 """The base class of all sections of a recipe."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -32,7 +32,17 @@ def rules_of(section: type[BaseModel]) -> list[Callable[[Any], Iterator[str]]]:
 class Section(BaseModel):
     """A frozen part of a recipe. Unknown fields are errors."""
 
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after the first version. At their defaults they are left out of step keys, which so stay valid."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), json_schema_extra=_as_choices)
+
+    def unset_later(self) -> set[str]:
+        """Those of the later fields that have their defaults."""
+        fields = type(self).model_fields
+        return {
+            name for name in self.later if getattr(self, name) == fields[name].get_default(call_default_factory=True)
+        }
 
     @model_validator(mode="after")
     def _keeps_its_rules(self) -> Self:

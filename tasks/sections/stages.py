@@ -4,7 +4,7 @@ Sections are frozen and closed: a misspelt key is an error.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -12,14 +12,32 @@ from finetune_flows.containers.serving.cleaning import Step
 from finetune_flows.tasks.sections.section import Section, rule
 
 
+class MixedSource(Section):
+    """A list of further sources. Their rows are mixed with those of dataset.source."""
+
+    model_config = ConfigDict(title="Mixed source")
+
+    source: str = Field(min_length=1, description="As dataset.source.")
+    revision: str | None = Field(None, description="As dataset.revision.")
+    hub_split: str = Field("train", description="As dataset.hub_split.")
+    weight: float | None = Field(
+        None,
+        gt=0,
+        description="Rows of this source for each row of dataset.source, both drawn by seed and without repetition. Empty: all "
+        "its rows.",
+    )
+
+
 class DatasetSection(Section):
     """Where the rows come from, and how they are checked and split."""
 
     model_config = ConfigDict(title="Dataset")
+    later: ClassVar = frozenset({"split_by", "split_column", "mix_with"})
 
     source: str = Field(
         min_length=1,
-        description="File or folder of JSONL, JSON, CSV or Parquet, or a hub id such as b-mc2/sql-create-context.",
+        description="File or folder of JSONL, JSON, CSV, TSV or Parquet, also as .gz or .zst; a pattern (data/*.jsonl); an address "
+        "(s3://, gs://, hf://, https://); a folder of save_to_disk; or a hub id such as b-mc2/sql-create-context.",
     )
     revision: str | None = Field(
         None,
@@ -34,6 +52,9 @@ class DatasetSection(Section):
         False,
         description="Drop rows that share a schema with a row of test_source, not only rows that ask the same. "
         "finetune retrain sets this when the test rows were split off from the source.",
+    )
+    mix_with: tuple[MixedSource, ...] = Field(
+        (), description="Further sources whose rows are mixed with those of source, each with a weight."
     )
     slice_column: str | None = Field(None, description="Also report the scores for each value of this column.")
     max_rows: int = Field(0, ge=0, description="Use at most this many rows of the source, drawn by seed. 0: all.")

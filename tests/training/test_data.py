@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune_flows.training.data import IGNORED, read_rows, tokenize
+from finetune_flows.training.data import read_rows
+from finetune_flows.training.masks import IGNORED, tokenize
 from finetune_flows.training.problems import TrainingProblem
 from tests.support.tiny_model import CHATML, tiny_tokenizer
 

@@ -11,7 +11,8 @@ from bitsandbytes.nn import Linear4bit
 from peft import get_peft_model
 
 from finetune_flows.training.adapter import adapter_config
-from finetune_flows.training.data import IGNORED, Rows, read_rows
+from finetune_flows.training.data import Rows, read_rows
+from finetune_flows.training.masks import IGNORED
 from finetune_flows.training.model import load_base, load_tokenizer
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.settings import TrainingSettings

@@ -10,6 +10,7 @@ from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.endpoints.answers import collect_answers
 from finetune_flows.tasks.endpoints.asking import Access, Server, TestRow, address_of
 from finetune_flows.tasks.endpoints.connect import Http
+from finetune_flows.tasks.problems.chat.fields import spelt, whole_conversation
 from finetune_flows.tasks.problems.chat.settings import Judge
 from finetune_flows.tasks.sections.stages import EvaluationSection
 
@@ -48,8 +49,9 @@ def rate(judge: Judge, rows: Sequence[TestRow], answers: Mapping[str, str]) -> t
 
 
 def _question(judge: Judge, row: TestRow, answer: str) -> TestRow:
-    said = "\n".join(f"[{message['role']}] {message['content']}" for message in row.prompt)
-    shown = f"# Conversation\n{said}\n\n# Reference answer\n{row.fields['answer']}\n\n# Answer to rate\n{answer}"
+    *before, right = whole_conversation(row.fields)[0]
+    said = "\n".join(f"[{message['role']}] {spelt(message)}" for message in before)
+    shown = f"# Conversation\n{said}\n\n# Reference answer\n{spelt(right)}\n\n# Answer to rate\n{answer}"
     prompt = [{"role": "system", "content": judge.instruction}, {"role": "user", "content": shown}]
     return TestRow(id=row.id, prompt=prompt, fields={})
 

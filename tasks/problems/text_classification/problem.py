@@ -4,17 +4,25 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from finetune_flows.tasks.base.statistics import Statistic
 from finetune_flows.tasks.endpoints.asking import Form, TestRow
 from finetune_flows.tasks.problems.contract import Judged, Problem, Progress
-from finetune_flows.tasks.problems.example import BadRow, Example, Message, digest, normalise, read_texts
+from finetune_flows.tasks.problems.example import (
+    BadRow,
+    Example,
+    Message,
+    digest,
+    normalise,
+    read_texts,
+    unused_columns,
+)
 from finetune_flows.tasks.problems.text_classification.asking import LabelForm
 from finetune_flows.tasks.problems.text_classification.page import details_page
-from finetune_flows.tasks.problems.text_classification.rows import LabelColumn, labels_to_learn
+from finetune_flows.tasks.problems.text_classification.rows import LabelColumn, label_notes, labels_to_learn
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.sections.section import Section
 
@@ -29,10 +37,19 @@ class ClassificationJudging(Section):
     )
 
 
+def _as_text(value: object) -> object:
+    """YAML reads 0 and true as a number and a truth value."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+LabelText = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str)]
+
+
 class TextClassification(Problem):
     """A text in, one label or several out."""
 
     model_config = ConfigDict(title="Text classification")
+    later: ClassVar = frozenset({"label_columns"})
     metrics: ClassVar = ("accuracy",)
     estimates: ClassVar = tuple(
         f"{average}_{part}" for average in ("macro", "micro", "weighted") for part in ("precision", "recall", "f1")
@@ -57,11 +74,16 @@ class TextClassification(Problem):
         min_length=1,
         description="With multi_label: separator of the labels, if the column holds text, not a list.",
     )
-    labels: tuple[str, ...] = Field(
+    label_columns: tuple[str, ...] = Field(
+        (),
+        description="Columns that hold 0 or 1, one for each label, which has the name of its column. Replaces problem.label.",
+    )
+    labels: tuple[LabelText, ...] = Field(
         (), description="Quarantine rows with other labels than these. Default: accept the labels that the rows have."
     )
-    label_names: dict[str, str] = Field(
-        {}, description="Rename labels of the rows, for example {0: negative, 1: positive}."
+    label_names: dict[LabelText, LabelText] = Field(
+        {},
+        description="Rename labels of the rows, for example {0: negative, 1: positive}. 0, 0.0 and false are one label.",
     )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: weight each label in the loss by the inverse of its frequency."
@@ -102,12 +124,22 @@ class TextClassification(Problem):
         asked = normalise(fields["text"])
         # Each text is its own group: training and test must not share a text.
         return Example(
-            digest(*fields.values()), prompt, completion, fields, asked, fields["labels"], (digest(asked)[:16],)
+            id=digest(*fields.values()),
+            prompt=prompt,
+            completion=completion,
+            fields=fields,
+            asked=asked,
+            answered=fields["labels"],
+            shares=(digest(asked)[:16],),
+            unused=unused_columns(row, {self.text, *self._label_column.columns}),
         )
 
     def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:
         """Text and label, or a list of labels."""
         labels = json.loads(fields["labels"])
+        if self.label_columns:
+            named = {name: self.label_names.get(name, name) for name in self.label_columns}
+            return {self.text: fields["text"], **{name: int(named[name] in labels) for name in named}}
         return {self.text: fields["text"], self.label: labels if self.multi_label else labels[0]}
 
     def messages(self, fields: Mapping[str, str]) -> tuple[list[Message], list[Message]]:
@@ -129,6 +161,10 @@ class TextClassification(Problem):
         """
         settings = self.model_dump(include={"multi_label", "class_weights", "thresholds"})
         return {"head": "classifier", "labels": labels_to_learn(train, self.labels, self.multi_label), **settings}
+
+    def notes(self, train: Path) -> list[str]:
+        """What to look at in the labels."""
+        return list(label_notes(train, self.label_names))
 
     @property
     def form(self) -> Form:
@@ -171,4 +207,4 @@ class TextClassification(Problem):
 
     @property
     def _label_column(self) -> LabelColumn:
-        return LabelColumn(self.label, self.separator if self.multi_label else None)
+        return LabelColumn(self.label, self.separator if self.multi_label else None, self.label_columns)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 from finetune_flows.tasks.base.statistics import Proportion
 from finetune_flows.tasks.endpoints.asking import CHAT, Form, TestRow
 from finetune_flows.tasks.problems.contract import Judged, Limit, Problem, Progress
-from finetune_flows.tasks.problems.example import Example, Message, digest, normalise
+from finetune_flows.tasks.problems.example import Example, Message, digest, normalise, unused_columns
 from finetune_flows.tasks.problems.text_to_sql.settings import SqlAnswering, SqlJudging
 from finetune_flows.tasks.sections.gate import GateSection
 
@@ -87,6 +87,7 @@ class TextToSql(Problem):
             tables=tables.columns,
             question=question,
             template=template,
+            unused=unused_columns(row, self.columns().values()),
         )
 
     def row_of(self, fields: Mapping[str, str]) -> dict[str, object]:

@@ -89,6 +89,11 @@ def test_a_missing_text_is_left_out_filled_or_ends_the_run(tmp_path: Path) -> No
         ("La comida estaba muy buena y también barata.", False),
         ("Это был прекрасный фильм о любви.", False),
         ("这部电影太好看了,我非常喜欢", False),
+        ("What Is The Score Of The Final In Tarakan?", True),
+        ("How Did The Game Number 50 End?", True),
+        ("WHAT IS THE PLACE WITH PLAYER mark o'meara?", True),
+        ("Quel Est Le Nom Du Joueur Qui A Marqué Le Plus De Buts ?", False),
+        ("¿CUÁL ES EL NOMBRE DEL JUGADOR CON MÁS GOLES?", False),
         ("très ennuyeux", True),  # too short to tell
         ("Merci beaucoup for the lovely evening, we shall come again", True),
         ("12345 :-) :-) 67890 --- 2026-11-27", True),

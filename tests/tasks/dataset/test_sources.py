@@ -13,8 +13,8 @@ import pytest
 
 from finetune_flows.tasks.base.errors import DatasetError, TryLater
 from finetune_flows.tasks.dataset.build import find_sources
+from finetune_flows.tasks.dataset.hub import HubRows
 from finetune_flows.tasks.dataset.readers import MAX_JSON
-from finetune_flows.tasks.dataset.source import HubRows
 from finetune_flows.tasks.recipe import DatasetSection
 from tests.tasks.dataset.dataset_rows import build, kinds_by_place, read_all, row, sound_rows, write_jsonl
 
@@ -158,7 +158,7 @@ def _written(name: str, content: str) -> Callable[[Path], Path]:
     ("make", "message"),
     [
         (lambda folder: folder / "none.jsonl", "there is no such file or folder"),
-        (lambda folder: folder, "the folder holds no .jsonl, .ndjson, .json, .csv, .parquet file"),
+        (lambda folder: folder, "the folder holds no .jsonl, .ndjson, .json, .csv, .tsv, .parquet file"),
         (_written("rows.xlsx", "PK"), "rows are read from .jsonl"),
         (_written("rows.jsonl", "\n\n"), "holds no rows"),
         (_written("rows.json", '[{"question": "a"}, '), "One broken row makes a whole array unreadable"),

@@ -16,7 +16,12 @@ from finetune_flows.tasks.recipe import Chat, parse_recipe
 
 ROWS = [
     TestRow(
-        id=str(n), prompt=[{"role": "user", "content": f"What is {n} and 1?"}], fields={"answer": f"It is {n + 1}."}
+        id=str(n),
+        prompt=[{"role": "user", "content": f"What is {n} and 1?"}],
+        fields={
+            "conversation": json.dumps([{"role": "user", "content": f"What is {n} and 1?"}]),
+            "answer": f"It is {n + 1}.",
+        },
     )
     for n in range(12)
 ]

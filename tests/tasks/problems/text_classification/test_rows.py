@@ -1,17 +1,22 @@
 """Labelled rows become a data set: labels of all kinds are read, texts are kept apart, the task is written down."""
 
 import json
+import pickle
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.audit import DatasetAudit
 from finetune_flows.tasks.dataset.build import build_dataset
 from finetune_flows.tasks.problems.example import BadRow
-from finetune_flows.tasks.recipe import DatasetSection, TextClassification
+from finetune_flows.tasks.problems.text_classification.labels import ClassName
+from finetune_flows.tasks.recipe import DatasetSection, TextClassification, parse_recipe
 from tests.support.tiny_classifier import labelled_rows
 
 
@@ -94,3 +99,98 @@ def test_a_label_that_no_training_row_has_is_told(tmp_path: Path) -> None:
 def test_labels_in_one_text_are_parted_at_the_separator_of_the_recipe() -> None:
     assert read("sci-fi, space|drama", multi_label=True, separator="|") == ["drama", "sci-fi, space"]
     assert read("sci-fi, space|drama", multi_label=True) == ["sci-fi", "space|drama"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [
+        ("['a', 'b']", ["a", "b"]),
+        ('["a", "b"]', ["a", "b"]),
+        ("['a' 'b']", ["a", "b"]),
+        ("['it\\'s', \"b, c\"]", ["b, c", "it's"]),
+        ("[1, 2]", ["1", "2"]),
+        ("[a, b]", ["a", "b"]),
+        ("['a', None]", ["a"]),
+        ("[]", []),
+        ("a, b, ", ["a", "b"]),
+        (",a,,b", ["a", "b"]),
+        ("", []),
+        (None, []),
+        (float("nan"), []),
+        ([None, "a", float("nan"), " "], ["a"]),
+        ("[a], b", ["[a]", "b"]),
+    ],
+)
+def test_several_labels_are_read_as_files_hold_them(cell: object, labels: list[str]) -> None:
+    assert read(cell, multi_label=True) == labels
+
+
+SPELLINGS = (1, 1.0, True, "1", "1.0", "true", "True", " TRUE ")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=repr)
+@pytest.mark.parametrize("key", [1, "1", 1.0, True, "true"], ids=repr)
+def test_a_name_is_found_however_row_and_recipe_spell_the_label(spelling: object, key: object) -> None:
+    assert read(spelling, label_names={0: "negative", key: "positive"}) == ["positive"]
+    assert read(spelling, labels=(0, key)) == [str(key)]
+
+
+def test_a_code_with_leading_zeros_is_no_number() -> None:
+    assert read("007", label_names={7: "seven"}) == ["007"]
+    assert read("1.5", label_names={1: "one"}) == ["1.5"]
+
+
+def test_the_name_of_a_class_and_its_number_may_both_be_renamed() -> None:
+    label = ClassName("neg", 0)
+    assert read(label) == ["neg"]
+    assert read(label, label_names={"neg": "bad"}) == read(label, label_names={0: "bad"}) == ["bad"]
+    assert pickle.loads(pickle.dumps(label)).number == 0
+
+
+@pytest.mark.parametrize(("value", "text"), [(Decimal("3.00"), "3"), (date(2024, 1, 31), "2024-01-31")])
+def test_decimals_and_dates_are_labels(value: object, text: str) -> None:
+    assert read(value) == [text]
+
+
+def test_columns_of_0_and_1_are_labels() -> None:
+    problem = TextClassification(label_columns=("toxic", "rude"), multi_label=True)
+    for marked, blank in ((1, 0), ("1", "0"), (1.0, 0.0), (True, False), ("true", "False")):
+        row = {"text": "You fool", "toxic": blank, "rude": marked}
+        example = problem.read_row(row)
+        assert json.loads(example.fields["labels"]) == ["rude"]
+        assert problem.read_row(problem.row_of(example.fields)) == example
+    assert json.loads(problem.read_row({**row, "rude": 0}).fields["labels"]) == []
+    assert json.loads(TextClassification(label_columns=("toxic", "rude")).read_row(row).fields["labels"]) == ["rude"]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [({"rude": 0}, "not one label"), ({"toxic": 1}, "not one label"), ({"rude": 2}, "neither 0 nor 1"), ({"rude": None}, "empty")],
+)  # fmt: skip
+def test_columns_that_name_no_label_say_why(change: dict[str, object], kind: str) -> None:
+    with pytest.raises(BadRow) as caught:
+        TextClassification(label_columns=("toxic", "rude")).read_row({"text": "a", "toxic": 0, "rude": 1, **change})
+    assert {reason.kind for reason in caught.value.reasons} == {kind}
+
+
+def test_odd_labels_are_told(tmp_path: Path) -> None:
+    rows = labelled_rows(80)
+    for row in rows[:9]:
+        row["label"] = row["label"].title()
+    audit = build(
+        tmp_path, rows, TextClassification(label_names={"positive": "good", "unknown": "bad"}), test_share=0.1
+    )
+    assert len(audit.notes) == 3
+    assert "no row has the label bad" in audit.notes[0]
+    assert "no name to the label Negative, Positive, negative" in audit.notes[1]
+    assert audit.notes[2].startswith("These labels may be one: Negative (")
+
+
+def test_a_recipe_may_write_label_names_as_the_docs_do() -> None:
+    content = {
+        "name": "a", "model": {"source": "x"}, "dataset": {"source": "x"},
+        "problem": yaml.safe_load("{kind: text-classification, label_names: {0: negative, 1: positive}}"),
+    }  # fmt: skip
+    problem = parse_recipe(content, "test").problem
+    assert isinstance(problem, TextClassification)
+    assert problem.label_names == {"0": "negative", "1": "positive"}

@@ -1,0 +1,18 @@
+"""Values of cells: JSON, or Python's spelling of it, in a text."""
+
+import ast
+import json
+
+
+def parsed(value: object) -> object:
+    """The list or object that a text spells in JSON or in Python (pandas writes CSV so); other values as they are."""
+    if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
