@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune_flows.training import checks
+from finetune_flows.training import checks, portable
 from finetune_flows.training.clock import Clock
 from finetune_flows.training.data import stop_tokens
 from finetune_flows.training.job import Job
@@ -63,7 +63,7 @@ def clear(job: Job) -> None:
 
 
 def _leave_unmerged(job: Job, asked: Sequence[checks.Probe], clock: Clock) -> dict[str, Any]:
-    job.tokenizer.save_pretrained(job.folders.adapter)
+    portable.save_tokenizer(job.tokenizer, job.folders.adapter)
     with clock.phase("check"):
         model = with_adapter(_source(job), "dequantize" if job.four_bit else "reload")
         checked = _ask(job, model, job.tokenizer, asked)
@@ -77,6 +77,7 @@ def _source(job: Job) -> Source:
         dtype=job.choices.dtype.value,
         four_bit=job.four_bit,
         device=job.device.kind,
+        attention=job.choices.attention.value,
         trust_remote_code=job.settings.trust_remote_code,
     )
 
@@ -94,16 +95,21 @@ def _merge_and_save(job: Job, trained: Path, rows: Sequence[checks.Probe]) -> tu
 
 
 def _load(job: Job, folder: Path, dtype: str) -> PreTrainedModel:
-    return load_base(folder, dtype, device_map={"": job.device.kind}, trust_remote_code=job.settings.trust_remote_code)
+    return load_base(
+        folder,
+        dtype,
+        attention=job.choices.attention.value,
+        device_map={"": job.device.kind},
+        trust_remote_code=job.settings.trust_remote_code,
+    )
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save what a server reads: weights, tokenizer with its chat template, and the stop tokens."""
+    """Save what a server reads, the stop tokens included."""
     model.config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.eos_token_id = sorted(stop_tokens(tokenizer, model.generation_config))
     model.generation_config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    portable.save(model, tokenizer, folder)
 
 
 def _ask(
