@@ -21,6 +21,7 @@ from finetune_flows.training.finish import clear, keep_adapter
 from finetune_flows.training.job import Job
 from finetune_flows.training.merge import Source, merge
 from finetune_flows.training.model import load_base
+from finetune_flows.training.portability import check_texts_elsewhere
 from finetune_flows.training.problems import TrainingProblem
 
 BATCH = 32
@@ -48,7 +49,13 @@ def finish_classifier(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
         _write_task(job, thresholds)
         compiled = _compile(job, model, rows, thresholds)
         _write_probes(job, model)
-    checked = {"agreement": agreement, "files": check_files(job.folders.merged), "probes": PROBES}
+        readers = check_texts_elsewhere(job, [text_of(prompt) for prompt in job.probed.prompts[:PROBES]])
+    checked = {
+        "agreement": agreement,
+        "files": check_files(job.folders.merged),
+        "probes": PROBES,
+        "readers": readers,
+    }
     return {"merge": merged, "checks": checked, "thresholds": thresholds} | compiled
 
 

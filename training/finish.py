@@ -15,6 +15,7 @@ from finetune_flows.training.data import stop_tokens
 from finetune_flows.training.job import Job
 from finetune_flows.training.merge import Source, merge, with_adapter
 from finetune_flows.training.model import load_base, load_tokenizer
+from finetune_flows.training.portability import check_prompts_elsewhere
 
 JUDGES = {"cpu": 8, "cuda": 64}
 """Number of validation rows that decide how to merge. They take a few seconds on either device."""
@@ -42,6 +43,7 @@ def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
             "agreement": checks.check_agreement(model, asked, references, job.choices.dtype.value),
             "files": checks.check_files(job.folders.merged),
             **_ask(job, model, tokenizer, asked),
+            "readers": check_prompts_elsewhere(job, asked),
         }
     return {"merge": merged, "checks": checked}
 
