@@ -11,6 +11,8 @@ from typing import Any
 
 VARIABLE = "FINETUNE_READERS"
 """Environment variable with the interpreters, separated as in PATH."""
+OLDEST = "4.57"
+"""The oldest transformers that is tested to read every model that training saves (see portable.py)."""
 _PROGRAM = Path(__file__).with_name("reader_program.py")
 _LOOK = """
 import importlib.metadata, json

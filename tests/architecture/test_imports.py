@@ -10,7 +10,11 @@ import pytest
 
 PACKAGE = "finetune_flows."
 OURS = ("flows", "tasks", "training", "containers")
-SHARED = ("training.settings", "training.readers", "containers.serving.cleaning")  # what a job or a server has in common with us
+SHARED = (
+    "training.settings",
+    "training.readers",
+    "containers.serving.cleaning",
+)  # what a job or a server has in common with us
 FILES = sorted(path for top in OURS for path in Path(top).rglob("*.py"))
 FOLDERS = (  # of tasks/, the ground floor first: each imports only from those before it
     "base",

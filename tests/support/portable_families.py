@@ -14,9 +14,10 @@ _DECODER = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
+    "head_dim": 8,
     "max_position_embeddings": 512,
 }
-_ENCODER = {key: value for key, value in _DECODER.items() if key != "num_key_value_heads"}
+_ENCODER = {key: value for key, value in _DECODER.items() if key not in ("num_key_value_heads", "head_dim")}
 _GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}
 _EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 16}
 _ROUTED = _EXPERTS | {"n_routed_experts": 4, "first_k_dense_replace": 1, "num_key_value_heads": 4}
@@ -49,10 +50,10 @@ _ROTARY = {
     "qwen2": _rope(base=1e6),
     "qwen2, yarn": _YARN,
     "qwen2, window": {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1},
-    "qwen3": {"head_dim": 8} | _rope(base=1e6),
-    "gemma": {"head_dim": 8},
-    "gemma2": {"head_dim": 8, "sliding_window": 8, "query_pre_attn_scalar": 8},
-    "gemma3_text": {"head_dim": 8, "query_pre_attn_scalar": 8, **_WINDOW}
+    "qwen3": _rope(base=1e6),
+    "gemma": {},
+    "gemma2": {"sliding_window": 8, "query_pre_attn_scalar": 8},
+    "gemma3_text": {"query_pre_attn_scalar": 8, **_WINDOW}
     | _by_layer(_rope("linear", 2e6, factor=8.0), _rope(base=3e4)),
     "phi": _rope(partial_rotary_factor=0.75),
     "phi3": _rope(),
@@ -61,26 +62,26 @@ _ROTARY = {
     "stablelm": _HALF,
     "persimmon": _rope(partial_rotary_factor=0.75),
     "nemotron": _rope(partial_rotary_factor=0.75),
-    "glm": {"head_dim": 8} | _HALF,
-    "glm4": {"head_dim": 8} | _HALF,
+    "glm": _HALF,
+    "glm4": _HALF,
     "cohere2": _WINDOW | _rope(),
     "exaone4": _WINDOW | _rope(),
     "olmo3": _WINDOW | _by_layer(_YARN, _rope()),
-    "ministral": {"head_dim": 8, **_WINDOW} | _rope(),
+    "ministral": {**_WINDOW} | _rope(),
     "smollm3": {"no_rope_layers": [1, 0]} | _rope(base=5e6),
-    "helium": {"head_dim": 8} | _rope(),
+    "helium": _rope(),
     **{
         name: _rope()
         for name in (
             "mistral", "olmo", "olmo2", "starcoder2", "cohere", "granite", "arcee", "seed_oss", "diffllama", "bitnet",
-            "ernie4_5", "hunyuan_v1_dense", "falcon",
+            "ernie4_5", "hunyuan_v1_dense",
         )
     },
 }  # fmt: skip
 _MIXTURES = {
     "mixtral": {"num_local_experts": 4, **_EXPERTS} | _rope(),
     "qwen2_moe": {"num_experts": 4, "shared_expert_intermediate_size": 16, **_EXPERTS} | _rope(),
-    "qwen3_moe": {"num_experts": 4, "head_dim": 8, **_EXPERTS} | _rope(),
+    "qwen3_moe": {"num_experts": 4, **_EXPERTS} | _rope(),
     "olmoe": {"num_experts": 4, **_EXPERTS} | _rope(),
     "phimoe": {"num_local_experts": 4, **_EXPERTS} | _rope(),
     "granitemoe": {"num_local_experts": 4, **_EXPERTS} | _rope(),
@@ -89,11 +90,11 @@ _MIXTURES = {
         "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 4, **_EXPERTS,
     } | _rope(),
     "ernie4_5_moe": {"moe_num_experts": 4, "moe_k": 2, "moe_layer_start_index": 1, **_EXPERTS} | _rope(),
-    "glm4_moe": {"head_dim": 8, **_ROUTED} | _HALF,
+    "glm4_moe": {**_ROUTED} | _HALF,
     "deepseek_v2": {"n_group": 1, "topk_group": 1, **_LATENT, **_ROUTED} | _rope(),
     "deepseek_v3": {"n_group": 2, "topk_group": 1, **_LATENT, **_ROUTED}
     | _rope("yarn", factor=4.0, original_max_position_embeddings=32, mscale=1.0, mscale_all_dim=1.0),
-    "gpt_oss": {"head_dim": 8, "num_local_experts": 4, **_EXPERTS, **_WINDOW}
+    "gpt_oss": {"num_local_experts": 4, **_EXPERTS, **_WINDOW}
     | _rope("yarn", factor=4.0, original_max_position_embeddings=32, truncate=False),
 }  # fmt: skip
 _OLDER: dict[str, dict[str, Any]] = {
@@ -103,6 +104,7 @@ _OLDER: dict[str, dict[str, Any]] = {
     "gpt_neo": {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 8},
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
     "bloom": {"n_layer": 2, "n_head": 4},
+    "falcon": {"alibi": False} | _rope(),
     "mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4},
 }
 _TEXTS: dict[str, dict[str, Any]] = {
@@ -125,7 +127,6 @@ _TEXTS: dict[str, dict[str, Any]] = {
     "rembert": {"input_embedding_size": 16, "output_embedding_size": 16},
     "megatron-bert": {},
     "flaubert": {"emb_dim": 32, "n_layers": 2, "n_heads": 4},
-    "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48},
 }
 CAUSAL = {
     **{name: _DECODER | own for name, own in (_ROTARY | _MIXTURES).items()},
