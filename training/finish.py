@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune_flows.training import checks
+from finetune_flows.training import checks, portable
 from finetune_flows.training.clock import Clock
 from finetune_flows.training.data import stop_tokens
 from finetune_flows.training.job import Job
 from finetune_flows.training.masks import without_flags
 from finetune_flows.training.merge import Source, merge, with_adapter
 from finetune_flows.training.model import load_base, load_tokenizer
+from finetune_flows.training.portability import check_prompts_elsewhere
 
 JUDGES = {"cpu": 8, "cuda": 64}
 """Number of validation rows that decide how to merge. They take a few seconds on either device."""
@@ -43,6 +44,7 @@ def finish(job: Job, trained: Path, clock: Clock) -> dict[str, Any]:
             "agreement": checks.check_agreement(model, asked, references, job.choices.dtype.value),
             "files": checks.check_files(job.folders.merged),
             **_ask(job, model, tokenizer, asked),
+            "readers": check_prompts_elsewhere(job, asked),
         }
     return {"merge": merged, "checks": checked}
 
@@ -64,7 +66,7 @@ def clear(job: Job) -> None:
 
 
 def _leave_unmerged(job: Job, asked: Sequence[checks.Probe], clock: Clock) -> dict[str, Any]:
-    job.tokenizer.save_pretrained(job.folders.adapter)
+    portable.save_tokenizer(job.tokenizer, job.folders.adapter)
     with clock.phase("check"):
         model = with_adapter(_source(job), "dequantize" if job.four_bit else "reload")
         checked = _ask(job, model, job.tokenizer, asked)
@@ -78,6 +80,7 @@ def _source(job: Job) -> Source:
         dtype=job.choices.dtype.value,
         four_bit=job.four_bit,
         device=job.device.kind,
+        attention=job.choices.attention.value,
         trust_remote_code=job.settings.trust_remote_code,
     )
 
@@ -95,16 +98,21 @@ def _merge_and_save(job: Job, trained: Path, rows: Sequence[checks.Probe]) -> tu
 
 
 def _load(job: Job, folder: Path, dtype: str) -> PreTrainedModel:
-    return load_base(folder, dtype, device_map={"": job.device.kind}, trust_remote_code=job.settings.trust_remote_code)
+    return load_base(
+        folder,
+        dtype,
+        attention=job.choices.attention.value,
+        device_map={"": job.device.kind},
+        trust_remote_code=job.settings.trust_remote_code,
+    )
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save what a server reads: weights, tokenizer with its chat template, and the stop tokens."""
+    """Save what a server reads, the stop tokens included."""
     model.config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.eos_token_id = sorted(stop_tokens(tokenizer, model.generation_config))
     model.generation_config.pad_token_id = model.config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    portable.save(model, tokenizer, folder)
 
 
 def _ask(

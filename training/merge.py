@@ -36,6 +36,8 @@ class Source:
     four_bit: bool
     """Whether the adapter was trained on a 4-bit base."""
     device: str
+    attention: str = "sdpa"
+    """The attention implementation of the training: some models run with no other, and others answer differently."""
     trust_remote_code: bool = False
     task: Task | None = None
     """The task of a classifier; None: a language model."""
@@ -62,6 +64,7 @@ def with_adapter(source: Source, way: Way) -> Any:
         source.base,
         source.dtype,
         four_bit=way == "dequantize",
+        attention=source.attention,
         device_map={"": source.device},
         trust_remote_code=source.trust_remote_code,
         task=source.task,

@@ -12,6 +12,7 @@ import gguf
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerBase
 
+from finetune_flows.training.portable import complete_config, save_tokenizer
 from finetune_flows.training.problems import TrainingProblem
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,7 +36,8 @@ def stage(source: Path, output: Path, chat_template: str | None = None) -> None:
         tokenizer.chat_template = _template(chat_template)
     _check_template(tokenizer)
     _set_padding(tokenizer)
-    tokenizer.save_pretrained(output)
+    save_tokenizer(tokenizer, output)
+    complete_config(output)  # the base model is served too, perhaps by a server on transformers 4
 
 
 def _copy_folder(source: Path, output: Path) -> PreTrainedTokenizerBase:

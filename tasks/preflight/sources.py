@@ -1,4 +1,4 @@
-"""Checks that the model and the rows that a recipe names exist, before anything is downloaded or started."""
+"""Checks that the model, the rows and the server that a recipe names will do, before anything is downloaded or started."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from finetune_flows.tasks.artifacts.base_model import locate
 from finetune_flows.tasks.base.errors import DatasetError, RecipeError
 from finetune_flows.tasks.dataset.source import find_source
+from finetune_flows.tasks.preflight.serving_images import unreadable
 from finetune_flows.tasks.recipe import Recipe
 
 
@@ -40,5 +41,5 @@ def _found(recipe: Recipe, field: str, source: str, revision: str | None = None)
         yield f"dataset.{field}: {error}"
 
 
-SOURCE_CHECKS: tuple[Callable[[Recipe], Iterator[str]], ...] = (_model, _chat_template, _rows, _test_rows)
+SOURCE_CHECKS: tuple[Callable[[Recipe], Iterator[str]], ...] = (_model, _chat_template, _rows, _test_rows, unreadable)
 """Each check yields the problems of one source. None of them asks the hub."""

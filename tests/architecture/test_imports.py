@@ -14,6 +14,7 @@ SHARED = (
     "training.settings",
     "training.masks",
     "training.problems",
+    "training.readers",
     "containers.serving.cleaning",
 )  # what a job or a server has in common with us
 FILES = sorted(path for top in OURS for path in Path(top).rglob("*.py"))

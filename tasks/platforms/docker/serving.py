@@ -1,15 +1,11 @@
-"""What runs in a serving container: our own server, or the public image of an engine for GPUs.
-
-Tags are pinned, because another version of an engine may give a champion's answers differently.
-"""
+"""What runs in a serving container: our own server, or the public image of an engine for GPUs."""
 
 from dataclasses import dataclass
 
 from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import EndpointSpec
+from finetune_flows.tasks.preflight.serving_images import VLLM_IMAGE
 from finetune_flows.tasks.sections.platforms import DockerPlatform
-
-VLLM_IMAGE = "vllm/vllm-openai:v0.11.0"
 
 
 @dataclass(frozen=True)

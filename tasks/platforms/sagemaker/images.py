@@ -1,22 +1,14 @@
-"""Which container image runs: the recipe's own, or AWS's from the SageMaker SDK's table of accounts and tags.
-
-Versions are pinned, because another version of an engine may change a champion's answers.
-"""
+"""Which container image runs: the recipe's own, or AWS's from the SageMaker SDK's table of accounts and tags."""
 
 import re
 
 from finetune_flows.tasks.aws.clients import Clients
 from finetune_flows.tasks.aws.errors import code_of
 from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
+from finetune_flows.tasks.preflight.serving_images import AWS_IMAGES
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
 TRAINING_FRAMEWORK = "pytorch-amzn2023"
-# The SDK's name for each engine, and the version if the recipe names none.
-SERVING_FRAMEWORKS = {
-    "vllm": ("vllm", "0.30.0"),
-    "tgi": ("huggingface-llm", "3.3.6"),
-    "djl-lmi": ("djl-lmi", "0.38.0"),
-}
 ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[a-z.]*/"
     r"(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>.+))?"
@@ -43,7 +35,7 @@ def serving_image(clients: Clients) -> str:
     section = clients.section
     if section.serving_image:
         return section.serving_image
-    framework, pinned = SERVING_FRAMEWORKS[section.serving_engine]
+    framework, pinned = AWS_IMAGES[section.serving_engine]
     version = section.serving_version or pinned
     return _retrieve("inference", framework, version, clients.region, section.serving_instance)
 

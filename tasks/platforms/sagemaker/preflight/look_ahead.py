@@ -13,6 +13,7 @@ from finetune_flows.tasks.preflight.memory import Memory, gpus_used, serving_mem
 from finetune_flows.tasks.preflight.model_size import size_of
 from finetune_flows.tasks.preflight.prices import Prices
 from finetune_flows.tasks.preflight.report import Report
+from finetune_flows.tasks.preflight.serving_images import reads_models
 from finetune_flows.tasks.recipe import Recipe, SageMakerPlatform
 
 _EXAMPLE_REGION = "us-east-1"
@@ -36,7 +37,10 @@ def look_ahead(intent: Intent, section: SageMakerPlatform) -> Report:
     affordable = section.model_copy(update={"max_runtime_hours": hours})
     job = intent.job.model_copy(update={"max_runtime_seconds": hours * 3600})
     requests, about_requests = intended_requests(intent.model_copy(update={"job": job}), clients)
-    findings = [*no_region, *account, *about_requests, *_memory(intent.recipe, section), *_budget(affordable, too_dear)]
+    server = [each for each in [reads_models(intent.recipe)] if each]
+    findings = [
+        *no_region, *account, *about_requests, *server, *_memory(intent.recipe, section), *_budget(affordable, too_dear)
+    ]  # fmt: skip
     final = estimate(recipe, affordable, prices)
     return Report(recipe=recipe, region=clients.region, findings=findings, requests=requests, estimate=final)
 

@@ -76,7 +76,7 @@ def test_an_index_with_a_password_never_gets_into_an_image(monkeypatch: pytest.M
         (DockerPlatform(), None, ["serve"]),
         (
             DockerPlatform(serving_engine="vllm"),
-            "vllm/vllm-openai:v0.11.0",
+            "vllm/vllm-openai:v0.32.0",
             "--model /opt/ml/model --served-model-name model --dtype bfloat16 --max-model-len 2048 --max-num-seqs 16 "
             "--host 0.0.0.0 --port 8080",
         ),
