@@ -119,6 +119,8 @@ class Batch:
             token = likeliest if sequence.sampler.plain else sequence.sampler.choose(sequence.tokens, scores)
         except GenerationFailed as failure:
             return failure
+        except Exception as error:  # of this request's own sampling, so the others in the batch must not fail with it
+            return GenerationFailed(f"no token can be chosen: {type(error).__name__}: {error}")
         logprob = float(scores[token] - scores.logsumexp(-1)) if sequence.logprobs else 0.0
         return self._append(sequence, token, logprob)
 
