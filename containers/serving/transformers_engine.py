@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from finetune_flows.containers.serving.admission import next_group
-from finetune_flows.containers.serving.batch import Batch, Sequence
+from finetune_flows.containers.serving.batch import Batch, Failure, Sequence
 from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
 from finetune_flows.containers.serving.grammar import Grammars
 from finetune_flows.containers.serving.prefix import PrefixCache
@@ -85,11 +85,11 @@ class TransformersEngine:
 
         Raises:
             QueueFull: too many requests are waiting.
-            BadGrammar: the grammar is invalid.
+            BadGrammar: the grammar is invalid, or has become too large to follow.
             GenerationFailed: the engine could not continue.
         """
         loop = asyncio.get_running_loop()
-        arrived: asyncio.Queue[Token | GenerationFailed] = asyncio.Queue()
+        arrived: asyncio.Queue[Token | Failure] = asyncio.Queue()
         grammar = sampling.grammar
         constraint = await asyncio.to_thread(self._grammars.constraint, grammar) if grammar else None
         sequence = Sequence(prompt, sampling, lambda item: _hand_over(loop, arrived, item), constraint)
@@ -97,7 +97,7 @@ class TransformersEngine:
         try:
             while True:
                 item = await arrived.get()
-                if isinstance(item, GenerationFailed):
+                if isinstance(item, Exception):
                     raise item
                 yield item
                 if item.finish:
@@ -181,9 +181,7 @@ class TransformersEngine:
             sequence.deliver(reason)
 
 
-def _hand_over(
-    loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Token | GenerationFailed]", item: Token | GenerationFailed
-) -> None:
+def _hand_over(loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Token | Failure]", item: Token | Failure) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody is waiting
         loop.call_soon_threadsafe(queue.put_nowait, item)
 
