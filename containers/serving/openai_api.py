@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from finetune_flows.containers.serving.errors import ApiError, Kind, invalid
 from finetune_flows.containers.serving.form_bodies import Form
+from finetune_flows.containers.serving.message_bodies import NamedTool
 from finetune_flows.containers.serving.openai_bodies import ChatBody, CompletionBody, CompletionFields, TokenizeBody
 from finetune_flows.containers.serving.openai_choices import ChatChoice, TextChoices
 from finetune_flows.containers.serving.openai_replies import (
@@ -81,7 +82,7 @@ async def chat(body: ChatBody, request: Request, service: Service) -> Response:
     )
     new_tokens = service.prompts.new_tokens(prompt, getattr(body, field), field)
     logprobs = body.top_logprobs if body.logprobs else None
-    jobs = _jobs(body, [prompt], [new_tokens], logprobs, _form(body, tools), tools)
+    jobs = _jobs(body, [prompt], [new_tokens], logprobs, _form(body, tools, service), tools)
     request.state.record.capture(["\n".join(message.content for message in body.messages)], service.settings.capture)
     several = body.parallel_tool_calls
     choices = [ChatChoice(index, service.prompts, logprobs, tools, several) for index in range(len(jobs))]
@@ -89,9 +90,14 @@ async def chat(body: ChatBody, request: Request, service: Service) -> Response:
     if not body.stream:
         answers = await service.answers(jobs, request)
         whole = [choice.whole(pieces) for choice, pieces in zip(choices, answers, strict=True)]
-        completion = ChatCompletion(**reply.head, choices=whole, usage=reply.usage_of(answers))
+        completion = ChatCompletion(
+            **reply.head, object="chat.completion", choices=whole, usage=reply.usage_of(answers)
+        )
         return JSONResponse(completion.model_dump(exclude_unset=True))
-    openings = [ChunkChoice(index=choice.index, delta=Delta(role="assistant", content="")) for choice in choices]
+    openings = [
+        ChunkChoice(index=choice.index, delta=Delta(role="assistant", content=""), logprobs=None, finish_reason=None)
+        for choice in choices
+    ]
     pieces = await service.stream(jobs, request)
     events = _events(body, reply, choices, pieces, ChatCompletionChunk, openings)
     return StreamingResponse(events, media_type="text/event-stream")
@@ -157,13 +163,14 @@ def _tool_format(body: ChatBody, service: Service) -> ToolFormat | None:
     return form
 
 
-def _form(body: ChatBody, tools: ToolFormat | None) -> Form | None:
+def _form(body: ChatBody, tools: ToolFormat | None, service: Service) -> Form | None:
     """The form that the answer must have: what the request asks for, or a call where tools are offered."""
     asked = next(iter(body.forms()), None)
     if tools is None or not (body.must_call or asked):
         return asked
     functions = [(tool.function.name, tool.function.parameters) for tool in body.callable_tools]
-    rules = tools.rules(functions, several=body.parallel_tool_calls and body.tool_choice == "required")
+    several = body.parallel_tool_calls and not isinstance(body.tool_choice, NamedTool)
+    rules = tools.rules(functions, several, service.prompts.added_tokens)
     if asked is None:
         return Form("tools", whole=f"start: calls\n{rules}")
     if asked.rule is None:

@@ -29,6 +29,7 @@ class Prompts:
         self.tokenizer = tokenizer
         self.window = window
         self.special_tokens = special_tokens(tokenizer.backend_tokenizer) | frozenset(tokenizer.all_special_ids)
+        self.added_tokens: dict[str, int] = tokenizer.get_added_vocab()
         self.token_text = lru_cache(maxsize=50_000)(self._token_text)
         # Set this now: otherwise the first call would change the Rust tokenizer while other threads use it.
         tokenizer.backend_tokenizer.no_truncation()

@@ -6,11 +6,12 @@ from typing import Any
 
 # A model that is held to JSON and knows none can go on with spaces for ever, so no run of them is longer than this.
 WHITESPACE = r"[ \n\r\t]{0,40}"
+ONE_LINE = " ?"
 
 
-def json_rule(schema: dict[str, Any]) -> str:
-    """What follows a rule's name, for a JSON value of this schema."""
-    options = {"whitespace_pattern": WHITESPACE, **schema.get("x-guidance", {})}
+def json_rule(schema: dict[str, Any], whitespace: str = WHITESPACE) -> str:
+    """What follows a rule's name, for a JSON value of this schema. `whitespace` is a regular expression."""
+    options = {"whitespace_pattern": whitespace, **schema.get("x-guidance", {})}
     return f"%json {json.dumps({**schema, 'x-guidance': options})}"
 
 

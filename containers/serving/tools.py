@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from finetune_flows.containers.serving.structure import json_rule, literal
+from finetune_flows.containers.serving.structure import ONE_LINE, json_rule, literal
 from finetune_flows.containers.serving.text import overlap
 
 NAMED_CALL = re.compile(r"\s*([\w.-]+)(?:\[CALL_ID\]\w*)?\[ARGS\]")
@@ -36,26 +36,32 @@ class ToolFormat:
         named = ("[ARGS]", "[CALL_ID]") if self.named else ()
         return (self.begin or "<|python_tag|>", self.end, *named)
 
-    def rules(self, functions: Sequence[tuple[str, dict[str, Any]]], several: bool) -> str:
-        """Rules of a grammar in which `calls` is one call of these functions, or several if they are permitted."""
-        lines = [f"call_{at}: {self._call(*function)}" for at, function in enumerate(functions)]
+    def rules(self, functions: Sequence[tuple[str, dict[str, Any]]], several: bool, tokens: Mapping[str, int]) -> str:
+        """Rules of a grammar in which `calls` is one call of these functions, or several if they are permitted.
+
+        `tokens` are those that the tokenizer adds to its vocabulary: a grammar must name a token by its number.
+        """
+        lines = [f"call_{at}: {self._call(*function, tokens)}" for at, function in enumerate(functions)]
         call = "call: " + " | ".join(f"call_{at}" for at in range(len(functions)))
-        repeated = "call" if not several or not (self.begin or self.listed) else f"call ({self._between} call)*"
-        calls = f'{literal(self.begin + "[")} {repeated} "]"' if self.listed else repeated
+        between = '", " ' if self.listed else "" if self.named else r'"\n" '
+        repeated = f"call ({between}call)*" if several and (self.begin or self.listed) else "call"
+        calls = f'{_mark(self.begin, tokens)} "[" {repeated} "]"' if self.listed else repeated
         return "\n".join([f"calls: {calls}", call, *lines])
 
-    @property
-    def _between(self) -> str:
-        return '", "' if self.listed else "" if self.named else r'"\n"'
-
-    def _call(self, name: str, parameters: dict[str, Any]) -> str:
-        schema = json_rule(parameters)
+    def _call(self, name: str, parameters: dict[str, Any], tokens: Mapping[str, int]) -> str:
+        schema = json_rule(parameters, ONE_LINE)
+        begin, end = _mark(self.begin, tokens), _mark(self.end, tokens)
         if self.named:
-            return f"{literal(f'{self.begin}{name}[ARGS]')} {schema}"
+            return f"{begin} {literal(name)} {_mark('[ARGS]', tokens)} {schema}"
         opening = json.dumps({"name": name})[:-1] + f', "{self.arguments}": '
         if self.listed or not self.begin:
             return f'{literal(opening)} {schema} "}}"'
-        return f"{literal(self.begin + chr(10) + opening)} {schema} {literal('}' + chr(10) + self.end)}"
+        return f"{begin} {literal(chr(10) + opening)} {schema} {literal('}' + chr(10))} {end}"
+
+
+def _mark(text: str, tokens: Mapping[str, int]) -> str:
+    """This text in a grammar. One that is a token by itself is never read as its characters."""
+    return f"<[{tokens[text]}]>" if text in tokens else literal(text)
 
 
 HERMES = ToolFormat("<tool_call>", "</tool_call>")
@@ -98,7 +104,7 @@ class ToolReader:
         if not self._inside:
             return [held] if held else []
         calls = list(self._calls(held))
-        return [*calls] if calls else [(self.form.begin if self.form.begin else "") + held]
+        return [*calls] if calls else [self.form.begin + held]
 
     def _next(self) -> str | Call | None:
         if self._inside:
@@ -109,7 +115,7 @@ class ToolReader:
         if at >= 0:
             text, self._held = self._held[:at], self._held[at + len(self.form.begin) :]
             self._inside = True
-            return text.rstrip() if not text.strip() else text
+            return text
         cut = len(self._held) - overlap(self._held, self.form.begin)
         text, self._held = self._held[:cut], self._held[cut:]
         return text or None
@@ -131,7 +137,7 @@ class ToolReader:
         at = self._held.find(self.form.end) if self.form.end else -1
         if at < 0:
             return None
-        written, self._held = self._held[:at], self._held[at + len(self.form.end) :].lstrip("\n")
+        written, self._held = self._held[:at], self._held[at + len(self.form.end) :]
         self._inside = False
         return next(self._calls(written), None) or f"{self.form.begin}{written}{self.form.end}"
 

@@ -21,7 +21,7 @@ SCORES = torch.tensor([0.0, 3.0, 2.9, 2.0, 2.8])
         ({"presence_penalty": 2}, [1, 2], 4),  # the prompt's own tokens do not count
         ({"presence_penalty": -1}, [3], 1),
         ({"presence_penalty": -2}, [3], 3),
-        ({"repetition_penalty": 1.5}, [1, 2], 3),  # here the prompt counts
+        ({"repetition_penalty": 1.6}, [1, 2], 3),  # here the prompt counts
     ],
 )
 def test_penalties(penalties: dict[str, float], answer: list[int], chosen: int) -> None:
