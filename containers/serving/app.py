@@ -11,14 +11,15 @@ from finetune_flows.containers.serving.classification import Classification, Cla
 from finetune_flows.containers.serving.errors import ApiError, Kind
 from finetune_flows.containers.serving.metrics import Metrics
 from finetune_flows.containers.serving.middleware import Accounting, BodyLimit
-from finetune_flows.containers.serving.openai_bodies import (
-    ChatBody,
+from finetune_flows.containers.serving.openai_bodies import ChatBody, CompletionBody, TokenizeBody
+from finetune_flows.containers.serving.openai_replies import (
     ChatCompletion,
     ChatCompletionChunk,
+    ModelCard,
     ModelList,
     OpenAIError,
-    TokenizeBody,
-    Tokens,
+    TextCompletion,
+    TokenIds,
 )
 from finetune_flows.containers.serving.refusals import add_refusals
 from finetune_flows.containers.serving.service import Service
@@ -124,12 +125,20 @@ def _add_openai_routes(app: FastAPI) -> None:
     async def chat(service: Loaded, body: ChatBody, request: Request) -> Response:
         return await openai_api.chat(body, request, service)
 
+    @app.post("/v1/completions", responses=_answers(TextCompletion, TextCompletion, OPENAI_ERRORS))
+    async def complete(service: Loaded, body: CompletionBody, request: Request) -> Response:
+        return await openai_api.complete(body, request, service)
+
     @app.get("/v1/models", responses=OPENAI_ERRORS)
     async def models(service: Loaded) -> ModelList:
         return openai_api.models(service)
 
+    @app.get("/v1/models/{name:path}", responses=OPENAI_ERRORS)
+    async def model(service: Loaded, name: str) -> ModelCard:
+        return openai_api.model(name, service)
+
     @app.post("/tokenize", responses=OPENAI_ERRORS)
-    async def tokenize(service: Loaded, body: TokenizeBody) -> Tokens:
+    async def tokenize(service: Loaded, body: TokenizeBody) -> TokenIds:
         return await openai_api.tokenize(body, service)
 
     @app.post("/invocations", responses=_answers(ChatCompletion | list[Generated], ChatCompletionChunk, BOTH_ERRORS))

@@ -13,10 +13,12 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
 
 from finetune_flows.containers.serving.cache import WindowCache
-from finetune_flows.containers.serving.engine import GenerationFailed, Sampling, Token
+from finetune_flows.containers.serving.engine import BadGrammar, GenerationFailed, Sampling, Token
 from finetune_flows.containers.serving.grammar import Constraint
 from finetune_flows.containers.serving.prefix import BLOCK, PrefixCache, cache_of
 from finetune_flows.containers.serving.sampling import Sampler
+
+Failure = GenerationFailed | BadGrammar
 
 
 class Sequence:
@@ -26,14 +28,15 @@ class Sequence:
         self,
         prompt: list[int],
         sampling: Sampling,
-        deliver: Callable[[Token | GenerationFailed], None],
+        deliver: Callable[[Token | Failure], None],
         constraint: Constraint | None = None,
     ) -> None:
         self.tokens = list(prompt)
         self.left = sampling.max_new_tokens
-        self.logprobs = sampling.logprobs
+        self.stop_tokens = sampling.stop_tokens
+        self.logprobs, self.top_logprobs = sampling.logprobs, sampling.top_logprobs
         self.cached = 0
-        self.sampler = Sampler(sampling, constraint)
+        self.sampler = Sampler(sampling, len(prompt), constraint)
         self.deliver = deliver
         self.cancelled = False
 
@@ -108,27 +111,29 @@ class Batch:
         rows = zip(sequences, logits, logits.argmax(-1).tolist(), _sound(logits), strict=True)
         items = [self._next(*each) for each in rows]
         for sequence, item in zip(sequences, items, strict=True):
-            if isinstance(item, GenerationFailed) or item.finish:
+            if isinstance(item, Exception) or item.finish:
                 self.leave(sequence)
             sequence.deliver(item)
 
-    def _next(self, sequence: Sequence, scores: torch.Tensor, likeliest: int, sound: bool) -> Token | GenerationFailed:
+    def _next(self, sequence: Sequence, scores: torch.Tensor, likeliest: int, sound: bool) -> Token | Failure:
         if not sound:
             return GenerationFailed("the model computed NaN; try SERVING_DTYPE=float32")
         try:
             token = likeliest if sequence.sampler.plain else sequence.sampler.choose(sequence.tokens, scores)
-        except GenerationFailed as failure:
+        except BadGrammar as failure:
             return failure
-        logprob = float(scores[token] - scores.logsumexp(-1)) if sequence.logprobs else 0.0
-        return self._append(sequence, token, logprob)
-
-    def _append(self, sequence: Sequence, token: int, logprob: float) -> Token:
+        except Exception as error:  # of this request's own sampling, so the others in the batch must not fail with it
+            return GenerationFailed(f"no token can be chosen: {type(error).__name__}: {error}")
         sequence.tokens.append(token)
         sequence.left -= 1
-        finish: Literal["eos", "length"] | None = (
-            "eos" if token in self.eos else "length" if sequence.left == 0 else None
-        )
-        return Token(token, finish, logprob, sequence.cached)
+        ends = token in self.eos or token in sequence.stop_tokens
+        finish: Literal["eos", "length"] | None = "eos" if ends else "length" if sequence.left == 0 else None
+        if not sequence.logprobs:
+            return Token(token, finish, cached=sequence.cached)
+        logprobs = scores.log_softmax(-1)
+        top = logprobs.topk(sequence.top_logprobs)
+        pairs = tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+        return Token(token, finish, float(logprobs[token]), pairs, sequence.cached)
 
 
 def _sound(logits: torch.Tensor) -> list[bool]:

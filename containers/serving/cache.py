@@ -95,8 +95,10 @@ class WindowCache(Cache):  # type: ignore[misc]
             self._move(rows, max(length, span.columns), like=prefilled)
         new_rows, columns = slice(span.rows, rows), slice(span.last - length, span.last)
         for layer, new in zip(self.layers, prefilled.layers, strict=True):
-            layer.keys[new_rows, :, columns] = new.keys
-            layer.values[new_rows, :, columns] = new.values
+            for buffer, states in ((layer.keys, new.keys), (layer.values, new.values)):
+                buffer[new_rows, :, columns] = states
+                # A sequence that had this row before may have left NaN, which a mask does not hide.
+                buffer[new_rows, :, : columns.start] = 0
         span.rows, span.first = rows, min(span.first, span.last - length)
 
     def leave(self, row: int, longest: int) -> None:

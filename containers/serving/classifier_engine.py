@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import threading
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
@@ -11,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedConfig
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from finetune_flows.containers.serving.classifier_networks import Network, load_network
 from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Stopping
@@ -33,12 +35,12 @@ class ClassifierEngine:
     """Computes scores in a thread of its own. Call `scores` in an event loop, and the other members in any thread."""
 
     def __init__(
-        self, network: Network, tokenizer: PreTrainedTokenizerBase, several: bool, settings: ServingSettings
+        self, network: Network, tokenizer: Tokenizer, config: PreTrainedConfig, settings: ServingSettings
     ) -> None:
         self.network = network
         self.tokenizer = tokenizer
-        self.longest = min(settings.max_model_length, int(tokenizer.model_max_length))
-        self.several = several
+        self.longest = min(settings.max_model_length, int(tokenizer.model_max_length), positions(config))
+        self.several = config.problem_type == "multi_label_classification"
         self._settings = settings
         self._waiting: deque[Waiting] = deque()
         self._batch: list[Waiting] = []
@@ -52,8 +54,7 @@ class ClassifierEngine:
         """Load the model and start the thread. A bad folder raises transformers' own error."""
         network = load_network(folder, settings)
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        several = config.problem_type == "multi_label_classification"
-        return cls(network, AutoTokenizer.from_pretrained(folder, local_files_only=True), several, settings)
+        return cls(network, AutoTokenizer.from_pretrained(folder, local_files_only=True), config, settings)
 
     @property
     def description(self) -> str:
@@ -104,15 +105,19 @@ class ClassifierEngine:
     def _run(self) -> None:
         while batch := self._next_batch():
             try:
-                scores = self._compute([each.ids for each in batch])
-            except Exception as error:  # for example out of memory; it must end only these requests, not the server
-                log.exception("a batch failed; its requests fail")
-                _fail(batch, GenerationFailed(f"the engine failed: {type(error).__name__}: {error}"))
-                continue
-            for each, row in zip(batch, scores, strict=True):
-                with suppress(InvalidStateError):  # the client has disconnected
-                    each.scores.set_result(row)
+                self._deliver(batch)
+            except Exception:  # for example out of memory
+                log.exception("a batch failed; each of its texts is computed alone")
+                for each in batch:
+                    self._deliver_alone(each)
         _fail(self._waiting, Stopping(SHUTTING_DOWN))
+
+    def _deliver_alone(self, text: Waiting) -> None:
+        """Compute one text of a batch that failed, so that only the text that cannot be computed fails."""
+        try:
+            self._deliver([text])
+        except Exception as error:
+            _fail([text], GenerationFailed(f"the engine failed: {type(error).__name__}: {error}"))
 
     def _next_batch(self) -> list[Waiting]:
         """The next texts to compute, of similar length; empty when the engine closes. Blocks until there is a text."""
@@ -133,13 +138,30 @@ class ClassifierEngine:
             return [each for each in self._batch if not each.scores.cancelled()] or self._batch
 
     @torch.inference_mode()
-    def _compute(self, texts: list[list[int]]) -> list[list[float]]:
-        logits = self.network.logits(self.tokenizer.pad({"input_ids": texts}, return_tensors="pt"))
-        if not logits.isfinite().all():
-            raise FloatingPointError("the model computed NaN; try SERVING_DTYPE=float32")
+    def _deliver(self, batch: list[Waiting]) -> None:
+        """Compute these texts together. A text for which the model computes NaN fails, and the others do not."""
+        logits = self.network.logits(
+            self.tokenizer.pad({"input_ids": [each.ids for each in batch]}, return_tensors="pt")
+        )
         probabilities = logits.sigmoid() if self.several else logits.softmax(-1)
-        rows: list[list[float]] = probabilities.tolist()
-        return rows
+        for each, sound, row in zip(batch, logits.isfinite().all(-1).tolist(), probabilities.tolist(), strict=True):
+            if not sound:
+                _fail([each], GenerationFailed("the model computed NaN; try SERVING_DTYPE=float32"))
+                continue
+            with suppress(InvalidStateError):  # the client has disconnected
+                each.scores.set_result(row)
+
+
+def positions(config: PreTrainedConfig) -> int:
+    """The number of tokens for which this kind of model has positions. A longer text makes it fail, or answer nonsense."""
+    longest = getattr(config.get_text_config(), "max_position_embeddings", None) or 0
+    with torch.device("meta"):  # no weights: only the shape of the tables matters
+        network = AutoModelForSequenceClassification.from_config(config)
+    for name, module in network.named_modules():
+        # RoBERTa and its relatives number positions from the padding's index on, so that the first ones are never used.
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            longest = module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return longest if longest > 0 else sys.maxsize
 
 
 def _fail(texts: "deque[Waiting] | list[Waiting]", reason: GenerationFailed) -> None:

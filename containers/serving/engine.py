@@ -13,7 +13,11 @@ class QueueFull(Exception):
 
 
 class BadGrammar(ValueError):
-    """The request's grammar is invalid. The message says where."""
+    """The request's grammar is invalid, or too large to follow. The message says why, in 500 characters at most."""
+
+    def __init__(self, problem: str) -> None:
+        problem = problem.strip()
+        super().__init__(problem if len(problem) <= 500 else f"{problem[:500]}...")
 
 
 class GenerationFailed(Exception):
@@ -32,10 +36,15 @@ class Sampling:
     temperature: float = 0.0  # 0: always the likeliest token
     top_p: float = 1.0
     top_k: int = 0  # 0: no limit
-    repetition_penalty: float = 1.0
+    min_p: float = 0.0  # a token must be at least this share as likely as the likeliest
+    repetition_penalty: float = 1.0  # divides the scores of tokens of the prompt and the answer
+    presence_penalty: float = 0.0  # subtracted from the scores of tokens of the answer
+    frequency_penalty: float = 0.0  # the same, for each time that the token was chosen
+    stop_tokens: frozenset[int] = frozenset()  # end the answer, as the model's own end tokens do
     seed: int | None = None  # None: another answer each time
     grammar: str | None = None  # in Lark notation; None: any answer is permitted
     logprobs: bool = False  # whether tokens come with their probabilities, which takes a little time
+    top_logprobs: int = 0  # how many of the likeliest tokens to list with each token
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Token:
     finish: Literal["eos", "length"] | None = None
     # Natural logarithm of the model's own probability, before temperature and the like; 0.0 if it was not requested.
     logprob: float = 0.0
+    top: tuple[tuple[int, float], ...] = ()  # the likeliest tokens and their logprobs, likeliest first
     cached: int = 0  # tokens of the prompt that came from the prefix cache
 
 
@@ -77,7 +87,7 @@ class Engine(Protocol):
 
         Raises:
             QueueFull: too many requests are waiting.
-            BadGrammar: the grammar is invalid.
+            BadGrammar: the grammar is invalid, or has become too large to follow.
             GenerationFailed: the engine could not continue.
         """
 

@@ -9,7 +9,7 @@ from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from transformers import AutoTokenizer
 
-from finetune_flows.containers.serving.engine import BadGrammar, GenerationFailed
+from finetune_flows.containers.serving.engine import BadGrammar
 
 
 class Grammars:
@@ -36,7 +36,7 @@ class Grammars:
             self._tokenizer = from_tokenizer(tokenizer, n_vocab=self.vocabulary, eos_token=self.eos or None)
         matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_lark(grammar), log_level=0)
         if matcher.is_error():
-            raise BadGrammar(matcher.get_error().strip())
+            raise BadGrammar(matcher.get_error())
         return matcher
 
 
@@ -50,11 +50,11 @@ class Constraint:
         """The scores [vocabulary], minus infinity where a token cannot follow.
 
         Raises:
-            GenerationFailed: the grammar has become too large to follow.
+            BadGrammar: the grammar has become too large to follow.
         """
         allowed = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8).bool()
         if self._matcher.is_error():
-            raise GenerationFailed(f"the grammar cannot be followed: {self._matcher.get_error().strip()}")
+            raise BadGrammar(f"it cannot be followed: {self._matcher.get_error()}")
         return scores.masked_fill(~allowed.to(scores.device), float("-inf"))
 
     def accept(self, token: int) -> None:

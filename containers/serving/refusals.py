@@ -9,6 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from finetune_flows.containers.serving.errors import ApiError, Kind
+from finetune_flows.containers.serving.openai_bodies import UNION_TAGS
+
+# A body can be wrong in a million places, and an answer about all of them would keep the server busy for minutes.
+MOST_PROBLEMS = 5
+LONGEST_NAME = 100  # characters of a field's name
+LONGEST_PROBLEM = 500
+TAGS = {"body", "tgi", "openai", "a mode", "a tool", *UNION_TAGS}  # parts of a path that are not in the request
 
 
 def add_refusals(app: FastAPI) -> None:
@@ -31,21 +38,23 @@ async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if request.url.path == "/invocations" and isinstance(error.body, dict) and "inputs" in error.body:
         request.state.record.dialect = "tgi"
-    problems = [_problem(problem) for problem in error.errors()]
+    problems = [_problem(problem) for problem in error.errors()[:MOST_PROBLEMS]]
     message = "; ".join(f"{field}: {text}" for field, text in problems)
+    if len(error.errors()) > MOST_PROBLEMS:
+        message += f"; and {len(error.errors()) - MOST_PROBLEMS} more"
     return await _refused(request, ApiError(Kind.INVALID, message, field=problems[0][0]))
 
 
 def _problem(problem: dict[str, Any]) -> tuple[str, str]:
     """The field, as in the request, and its problem."""
     context = problem.get("ctx", {})
-    path = [str(part) for part in problem["loc"] if part not in ("body", "tgi", "openai")]
+    path = [str(part)[:LONGEST_NAME] for part in problem["loc"] if part not in TAGS]
     if problem["type"] == "json_invalid":
         return "body", f"not JSON, at character {path[-1]}: {context['error']}"
     if not path and problem["type"] in ("missing", "model_attributes_type"):
         return "body", "send a JSON object, with Content-Type: application/json"
     field = ".".join([*path, *([context["field"]] if "field" in context else [])])
-    return field or "body", problem["msg"]
+    return field or "body", problem["msg"][:LONGEST_PROBLEM]
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:

@@ -2,7 +2,9 @@
 
 import torch
 from transformers import (
+    LogitsProcessor,
     LogitsProcessorList,
+    MinPLogitsWarper,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
@@ -16,14 +18,15 @@ NO_TEMPERATURE = 1e-5  # below this, scores would overflow, and the likeliest to
 
 
 class Sampler:
-    """Draws the tokens of one sequence."""
+    """Draws the tokens of one sequence, whose prompt has `prompt_length` tokens."""
 
-    def __init__(self, sampling: Sampling, constraint: Constraint | None = None) -> None:
+    def __init__(self, sampling: Sampling, prompt_length: int = 0, constraint: Constraint | None = None) -> None:
         self.greedy = sampling.temperature < NO_TEMPERATURE
+        penalties = (sampling.repetition_penalty - 1, sampling.presence_penalty, sampling.frequency_penalty)
         # Whether the likeliest token is the answer, without further computing.
-        self.plain = self.greedy and sampling.repetition_penalty == 1 and constraint is None
+        self.plain = self.greedy and not any(penalties) and constraint is None
         self._constraint = constraint
-        self._processors = _processors(sampling)
+        self._processors = _processors(sampling, prompt_length)
         # The CPU's generator on every device, so that the same seed gives the same tokens everywhere.
         self._generator = torch.Generator()
         if sampling.seed is None:
@@ -35,7 +38,7 @@ class Sampler:
         """The next token, by the scores [vocabulary] that the model gives after `tokens` (prompt and answer so far).
 
         Raises:
-            GenerationFailed: the answer's grammar has become too large to follow.
+            BadGrammar: the answer's grammar has become too large to follow.
         """
         if self._constraint is None:
             return self._draw(tokens, scores)
@@ -50,12 +53,29 @@ class Sampler:
         return int(torch.multinomial(processed.softmax(-1).cpu(), 1, generator=self._generator))
 
 
-def _processors(sampling: Sampling) -> LogitsProcessorList:
+class PenaltyOfTheAnswer(LogitsProcessor):  # type: ignore[misc]  # transformers comes without types
+    """OpenAI's two penalties, which count the tokens of the answer and not those of the prompt."""
+
+    def __init__(self, presence: float, frequency: float, prompt_length: int) -> None:
+        self.presence, self.frequency, self.prompt_length = presence, frequency, prompt_length
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The scores [1, vocabulary] after the tokens [1, length]."""
+        times = torch.bincount(input_ids[0, self.prompt_length :], minlength=scores.shape[1])
+        return scores - self.frequency * times - self.presence * (times > 0)
+
+
+def _processors(sampling: Sampling, prompt_length: int) -> LogitsProcessorList:
     processors = LogitsProcessorList()
     if sampling.repetition_penalty != 1:
         processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
+    if sampling.presence_penalty or sampling.frequency_penalty:
+        penalty = PenaltyOfTheAnswer(sampling.presence_penalty, sampling.frequency_penalty, prompt_length)
+        processors.append(penalty)
     if sampling.temperature >= NO_TEMPERATURE:
         processors.append(TemperatureLogitsWarper(sampling.temperature))
+    if sampling.min_p:
+        processors.append(MinPLogitsWarper(sampling.min_p))
     if sampling.top_k:
         processors.append(TopKLogitsWarper(sampling.top_k))
     if sampling.top_p < 1:

@@ -1,9 +1,9 @@
-"""Computes one answer: sends the prompt to the engine and returns text. A disconnect or a timeout frees the place."""
+"""Computes the answers to a request: sends prompts to the engine and returns text. A disconnect or a timeout frees the place."""
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -21,6 +21,7 @@ from finetune_flows.containers.serving.engine import (
     Token,
 )
 from finetune_flows.containers.serving.errors import ApiError, Kind, invalid
+from finetune_flows.containers.serving.grammar_check import GrammarCheck
 from finetune_flows.containers.serving.prompts import Prompts
 from finetune_flows.containers.serving.record import Record
 from finetune_flows.containers.serving.settings import ServingSettings
@@ -37,6 +38,8 @@ class Job:
     prompt: list[int]
     sampling: Sampling
     stops: tuple[str, ...] = ()
+    shown: frozenset[str] = frozenset()  # special tokens that have a text in this answer
+    grammar_field: str = "structured_outputs.grammar"  # the part of the request that the grammar comes from
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Piece:
     token: Token
     text: str
     finish: Finish | None
+    choice: int = 0  # the place of its job among the jobs of the request
 
 
 class Pace:
@@ -74,48 +78,74 @@ class Service:
     settings: ServingSettings
     started: int  # seconds since 1970
     pace: Pace = field(default_factory=Pace)
+    grammars: GrammarCheck = field(default_factory=GrammarCheck)
 
-    async def stream(self, job: Job, request: Request) -> AsyncGenerator[Piece]:
-        """The answer, token by token. Returns with the first token, so that a refusal can still set the status."""
-        pieces = self._pieces(job, request.state.record)
+    async def stream(self, jobs: Sequence[Job], request: Request) -> AsyncGenerator[Piece]:
+        """The answers, token by token. Returns with the first token, so that a refusal can still set the status."""
+        pieces = self._pieces(jobs, request.state.record)
         first = await unless_disconnected(request, anext(pieces))
         return _chain(first, pieces)
 
-    async def answer(self, job: Job, request: Request) -> list[Piece]:
-        """The whole answer."""
+    async def answers(self, jobs: Sequence[Job], request: Request) -> list[list[Piece]]:
+        """The whole answer to each job."""
 
-        async def collect() -> list[Piece]:
-            async with aclosing(self._pieces(job, request.state.record)) as pieces:
-                return [piece async for piece in pieces]
+        async def collect() -> list[list[Piece]]:
+            answers: list[list[Piece]] = [[] for _ in jobs]
+            async with aclosing(self._pieces(jobs, request.state.record)) as pieces:
+                async for piece in pieces:
+                    answers[piece.choice].append(piece)
+            return answers
 
         return await unless_disconnected(request, collect())
 
-    async def _pieces(self, job: Job, record: Record) -> AsyncGenerator[Piece]:
-        record.prompt_tokens = len(job.prompt)
-        text = AnswerText(self.prompts.tokenizer.backend_tokenizer, job.stops)
-        shown: list[str] = []
+    async def _pieces(self, jobs: Sequence[Job], record: Record) -> AsyncGenerator[Piece]:
+        """The pieces of all answers as they come. If one fails, all end: they are one request."""
+        record.prompt_tokens = prompt_tokens(jobs)
+        arrived: asyncio.Queue[Piece | Exception] = asyncio.Queue()
+        shown: list[list[str]] = [[] for _ in jobs]
+        tasks = [asyncio.create_task(self._one(choice, job, record, arrived)) for choice, job in enumerate(jobs)]
         try:
-            async with aclosing(self._tokens(job, record)) as tokens:
-                async for token in tokens:
-                    piece = _piece(text, token)
-                    shown.append(piece.text)
-                    record.finish = piece.finish
-                    yield piece
-                    if piece.finish:
-                        self.pace.finished()
-                        return
+            left = len(jobs)
+            while left:
+                item = await arrived.get()
+                if isinstance(item, Exception):
+                    raise item
+                shown[item.choice].append(item.text)
+                record.finish = item.finish or record.finish
+                left -= item.finish is not None
+                yield item
         except ApiError as error:
             record.error = error.kind.name.lower()
             raise
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)  # so that their places in the batch are free
             if not record.finish and not record.error:
                 record.error = "cancelled"
             if self.settings.access_log == "texts":
-                record.prompt, record.answer = self.prompts.tokenizer.decode(job.prompt), "".join(shown)
+                record.prompt = self.prompts.tokenizer.decode(jobs[0].prompt)
+                record.answer = "\n".join(map("".join, shown))
+
+    async def _one(self, choice: int, job: Job, record: Record, arrived: asyncio.Queue[Piece | Exception]) -> None:
+        """Hand over the pieces of one answer, or the exception that ends it."""
+        text = AnswerText(self.prompts.tokenizer.backend_tokenizer, job.stops, self.prompts.hidden(job.shown))
+        try:
+            async with aclosing(self._tokens(job, record)) as tokens:
+                async for token in tokens:
+                    piece = _piece(text, token, choice)
+                    arrived.put_nowait(piece)
+                    if piece.finish:
+                        self.pace.finished()
+                        return
+        except Exception as error:
+            arrived.put_nowait(error)
 
     async def _tokens(self, job: Job, record: Record) -> AsyncGenerator[Token]:
         """The engine's tokens, until the request's time limit. Raises ApiError."""
         try:
+            if job.sampling.grammar:
+                await self.grammars.check(job.sampling.grammar)
             async with aclosing(self.engine.generate(job.prompt, job.sampling)) as tokens:
                 while True:
                     # The limit counts from the arrival of the request, so that it includes the wait in the queue.
@@ -129,7 +159,7 @@ class Service:
             limit = f"the request was not finished after {self.settings.request_seconds:g} s (SERVING_REQUEST_SECONDS)"
             raise ApiError(Kind.TIMEOUT, limit) from error
         except BadGrammar as error:
-            raise invalid("structured_outputs.grammar", str(error)) from error
+            raise invalid(job.grammar_field, str(error)) from error
         except QueueFull as error:
             retry = self.pace.seconds_for(self.engine.waiting)
             raise ApiError(Kind.OVERLOADED, str(error), retry_after=retry) from error
@@ -146,6 +176,11 @@ class Service:
             record.batch_size = self.engine.running
 
 
+def prompt_tokens(jobs: Sequence[Job]) -> int:
+    """The tokens of all prompts. A prompt with several answers counts once."""
+    return sum(len(prompt) for prompt in {id(job.prompt): job.prompt for job in jobs}.values())
+
+
 async def _chain(first: Piece, rest: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
     async with aclosing(rest):
         yield first
@@ -153,13 +188,13 @@ async def _chain(first: Piece, rest: AsyncGenerator[Piece]) -> AsyncGenerator[Pi
             yield piece
 
 
-def _piece(text: AnswerText, token: Token) -> Piece:
-    shown = text.add(token.id)
+def _piece(text: AnswerText, token: Token, choice: int) -> Piece:
+    shown = text.add(token.id) if token.finish != "eos" else ""
     if token.finish and not text.stopped:
         shown += text.finish()
     if text.stopped:
-        return Piece(token, shown, "stop_sequence")
-    return Piece(token, shown, "eos_token" if token.finish == "eos" else token.finish)
+        return Piece(token, shown, "stop_sequence", choice)
+    return Piece(token, shown, "eos_token" if token.finish == "eos" else token.finish, choice)
 
 
 async def unless_disconnected(request: Request, work: Awaitable[Result]) -> Result:

@@ -35,7 +35,7 @@ async def job_of(body: GenerateBody, service: Service, logprobs: bool) -> Job:
 async def generate(body: GenerateBody, request: Request, service: Service) -> Generated:
     """The answer, and its tokens if `details` is set."""
     job = await job_of(body, service, logprobs=body.parameters.details)
-    pieces = await service.answer(job, request)
+    (pieces,) = await service.answers([job], request)
     if not body.parameters.details:
         return Generated(generated_text=_text(body, pieces))
     tokens = [_token(piece, service) for piece in pieces]
@@ -46,7 +46,7 @@ async def generate(body: GenerateBody, request: Request, service: Service) -> Ge
 async def generate_stream(body: GenerateBody, request: Request, service: Service) -> Response:
     """One event per token. The last event contains the whole text."""
     job = await job_of(body, service, logprobs=True)
-    events = _events(body, job, await service.stream(job, request), service)
+    events = _events(body, job, await service.stream([job], request), service)
     return StreamingResponse(events, media_type="text/event-stream")
 
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from finetune_flows.containers.serving.admission import next_group
-from finetune_flows.containers.serving.batch import Batch, Sequence
+from finetune_flows.containers.serving.batch import Batch, Failure, Sequence
 from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
 from finetune_flows.containers.serving.grammar import Grammars
 from finetune_flows.containers.serving.prefix import PrefixCache
@@ -40,6 +40,7 @@ class TransformersEngine:
         self.max_batch_size = settings.max_batch_size
         self.max_queue = settings.max_queue
         self._prefixes = PrefixCache(settings.prefix_megabytes * 2**20)
+        self._eos = eos
         self._batch = Batch(model, eos, self._prefixes)
         self._waiting: deque[Sequence] = deque()
         self._changed = threading.Condition()  # guards _waiting and _closing
@@ -84,11 +85,11 @@ class TransformersEngine:
 
         Raises:
             QueueFull: too many requests are waiting.
-            BadGrammar: the grammar is invalid.
+            BadGrammar: the grammar is invalid, or has become too large to follow.
             GenerationFailed: the engine could not continue.
         """
         loop = asyncio.get_running_loop()
-        arrived: asyncio.Queue[Token | GenerationFailed] = asyncio.Queue()
+        arrived: asyncio.Queue[Token | Failure] = asyncio.Queue()
         grammar = sampling.grammar
         constraint = await asyncio.to_thread(self._grammars.constraint, grammar) if grammar else None
         sequence = Sequence(prompt, sampling, lambda item: _hand_over(loop, arrived, item), constraint)
@@ -96,7 +97,7 @@ class TransformersEngine:
         try:
             while True:
                 item = await arrived.get()
-                if isinstance(item, GenerationFailed):
+                if isinstance(item, Exception):
                     raise item
                 yield item
                 if item.finish:
@@ -132,11 +133,11 @@ class TransformersEngine:
             group = self._next_group()
             try:
                 self._turn(group)
-            except Exception as error:  # for example out of memory; it must end only these sequences, not the server
-                log.exception("a step failed; its sequences fail")
-                reason = GenerationFailed(f"the engine failed: {type(error).__name__}: {error}")
-                self._fail({*group, *self._batch.sequences}, reason)
-                self._batch = Batch(self.model, self._batch.eos, self._prefixes)
+            except (
+                Exception
+            ):  # for example out of memory; it must end neither the server nor a sequence that is innocent
+                log.exception("a step failed; each of its sequences is computed alone")
+                self._isolate(dict.fromkeys([*self._batch.sequences, *group]))
         self._fail([*self._batch.sequences, *self._waiting], Stopping(SHUTTING_DOWN))
 
     def _turn(self, group: list[Sequence]) -> None:
@@ -146,6 +147,23 @@ class TransformersEngine:
             self._batch.join(group)
         if self._batch.sequences:
             self._batch.step()
+
+    def _isolate(self, sequences: Iterable[Sequence]) -> None:
+        """Compute the next token of each sequence alone: those that fail again end, and the others wait to go on."""
+        self._batch = Batch(self.model, self._eos, self._prefixes)  # the old one may be half changed
+        sound: list[Sequence] = []
+        for sequence in sequences:
+            if sequence.cancelled:
+                continue
+            alone = Batch(self.model, self._eos, self._prefixes)
+            try:
+                alone.join([sequence])
+            except Exception as error:
+                sequence.deliver(GenerationFailed(f"the engine failed: {type(error).__name__}: {error}"))
+            else:
+                sound += alone.sequences  # empty if that token was the last one
+        with self._changed:
+            self._waiting.extendleft(reversed([each for each in sound if not each.cancelled]))
 
     def _next_group(self) -> list[Sequence]:
         """The waiting sequences that join now. Blocks until there is one if nothing is running."""
@@ -163,9 +181,7 @@ class TransformersEngine:
             sequence.deliver(reason)
 
 
-def _hand_over(
-    loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Token | GenerationFailed]", item: Token | GenerationFailed
-) -> None:
+def _hand_over(loop: asyncio.AbstractEventLoop, queue: "asyncio.Queue[Token | Failure]", item: Token | Failure) -> None:
     with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody is waiting
         loop.call_soon_threadsafe(queue.put_nowait, item)
 

@@ -6,7 +6,7 @@ VLLM_CPU_KVCACHE_SPACE (GB) and VLLM_CPU_OMP_THREADS_BIND (cores, such as 0-1).
 
 import itertools
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import torch
 from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs import TokensPrompt
+from vllm.logprobs import Logprob
 from vllm.outputs import RequestOutput
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
@@ -118,9 +119,13 @@ def _parameters(sampling: Sampling) -> SamplingParams:
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
+        min_p=sampling.min_p,
         repetition_penalty=sampling.repetition_penalty,
+        presence_penalty=sampling.presence_penalty,
+        frequency_penalty=sampling.frequency_penalty,
+        stop_token_ids=sorted(sampling.stop_tokens),
         seed=sampling.seed if sampling.temperature else None,
-        logprobs=0 if sampling.logprobs else None,
+        logprobs=sampling.top_logprobs if sampling.logprobs else None,
         structured_outputs=StructuredOutputsParams(grammar=sampling.grammar) if sampling.grammar else None,
         detokenize=False,
         output_kind=RequestOutputKind.DELTA,
@@ -134,12 +139,20 @@ def _tokens(output: RequestOutput) -> list[Token]:
         raise GenerationFailed(f"vLLM gave up this sequence: {answer.finish_reason}")
     ids = list(answer.token_ids)
     known = answer.logprobs or [None] * len(ids)
-    logprobs = [entry[token].logprob if entry else 0.0 for token, entry in zip(ids, known, strict=True)]
     cached = output.num_cached_tokens or 0
-    tokens = [Token(token, None, logprob, cached) for token, logprob in zip(ids, logprobs, strict=True)]
+    tokens = [_token(token, entry, cached) for token, entry in zip(ids, known, strict=True)]
     if answer.finish_reason and tokens:
         tokens[-1] = replace(tokens[-1], finish="eos" if answer.finish_reason == "stop" else "length")
     return tokens
+
+
+def _token(token: int, entry: Mapping[int, Logprob] | None, cached: int) -> Token:
+    """One token. vLLM lists the chosen token next to the likeliest ones, even if it is not one of them."""
+    if not entry:
+        return Token(token, cached=cached)
+    ranked = sorted(entry.items(), key=lambda each: -each[1].logprob)
+    top = tuple((other, logprob.logprob) for other, logprob in ranked)
+    return Token(token, None, entry[token].logprob, top, cached)
 
 
 def _window(folder: Path, settings: ServingSettings) -> int:

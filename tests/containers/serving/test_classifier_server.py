@@ -110,6 +110,13 @@ def test_what_cannot_be_classified_is_refused(server: tuple[str, object], body: 
     assert words in reply.json()["error"]
 
 
+def test_long_texts_are_refused_and_those_that_come_with_them_are_not(server: tuple[str, object]) -> None:
+    texts = ["a film " * 80 if number % 7 == 3 else TEXTS[number % len(TEXTS)] for number in range(60)]
+    with ThreadPoolExecutor(60) as pool:
+        replies = list(pool.map(lambda text: ask(server[0], text), texts))
+    assert [reply.status_code for reply in replies] == [422 if number % 7 == 3 else 200 for number in range(60)]
+
+
 def test_a_long_text_is_cut_when_asked(server: tuple[str, object]) -> None:
     assert ask(server[0], "a film " * 80, truncation=True).status_code == 200
 

@@ -84,6 +84,9 @@ def test_tokenize_gives_the_ids_that_the_model_reads(client, tokenizer):
     assert client.post("/tokenize", json={"prompt": "Zürich"}).json()["tokens"] == tokenizer("Zürich").input_ids
 
 
+TOOL = {"type": "function", "function": {"name": "weather"}}
+CALLED = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+SCHEMA_OF_NOTHING = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "nothing"}}}
 BAD_CHATS = {
     "messages: Field required": {},
     "messages: List should have at least 1 item": {"messages": []},
@@ -93,8 +96,29 @@ BAD_CHATS = {
     "top_p: Input should be less": {"messages": QUESTION, "top_p": 1.5},
     "max_tokens: Input should be greater": {"messages": QUESTION, "max_tokens": 0},
     "stop.0: String should have at least 1": {"messages": QUESTION, "stop": ""},
-    "n: not supported": {"messages": QUESTION, "n": 2},
-    "tools: not supported": {"messages": QUESTION, "tools": [{"type": "function"}]},
+    "n: Input should be less": {"messages": QUESTION, "n": 33},
+    "tools.0.function: Field required": {"messages": QUESTION, "tools": [{"type": "function"}]},
+    "tools: not supported by this model": {"messages": QUESTION, "tools": [TOOL]},
+    "messages.0.tool_calls: this model's": {"messages": [{"role": "assistant", "tool_calls": [CALLED]}]},
+    "messages.0.content: Field required": {"messages": [{"role": "user", "content": None}]},
+    "tool_choice: it names none": {"messages": QUESTION, "tool_choice": "required"},
+    "tool_choice: Input should be 'none'": {"messages": QUESTION, "tool_choice": "any"},
+    "top_logprobs: it needs": {"messages": QUESTION, "top_logprobs": 2},
+    "logit_bias: not supported": {"messages": QUESTION, "logit_bias": {"5": 1}},
+    "chat_template_kwargs.thinking: this": {"messages": QUESTION, "chat_template_kwargs": {"thinking": False}},
+    "chat_template_kwargs.messages: this": {"messages": QUESTION, "chat_template_kwargs": {"messages": []}},
+    "response_format.type": {"messages": QUESTION, "response_format": {"type": "structural_tag"}},
+    "response_format: ": {
+        "messages": QUESTION,
+        "response_format": {"type": "json_object", "json_schema": {"name": "x"}},
+    },
+    "response_format: at": {"messages": QUESTION, "response_format": SCHEMA_OF_NOTHING},
+    "structured_outputs: give exactly one": {
+        "messages": QUESTION,
+        "structured_outputs": {"regex": "a", "choice": ["b"]},
+    },
+    "guided_regex: an answer has one": {"messages": QUESTION, "guided_json": {}, "guided_regex": "a"},
+    "service_tier: Input should": {"messages": QUESTION, "service_tier": "flex"},
     "max_token: Extra inputs": {"messages": QUESTION, "max_token": 5},
     "seed: Input should be a valid integer": {"messages": QUESTION, "seed": "x"},
     "and at most 512": {"messages": QUESTION, "max_tokens": 512},
