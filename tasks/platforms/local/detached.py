@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune_flows.tasks.base.files import write_json
-from finetune_flows.tasks.base.programs import import_path, program
+from finetune_flows.tasks.base.programs import import_path, script
 from finetune_flows.tasks.platforms.contract import ReadLine
 
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # OpenMP threads that spin while they wait slow each other down as soon as something else runs: measured, tenfold.
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|CREDENTIAL|API_KEY|ACCESS_KEY", re.IGNORECASE)
@@ -34,7 +35,7 @@ def start(folder: Path, command: Sequence[str], environment: dict[str, str], dea
     write_json(folder / "process.json", plan)
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            program("tasks.platforms.local.supervisor", str(folder)),
+            script(SUPERVISOR, str(folder)),
             cwd=folder,
             env=os.environ | {"PYTHONPATH": inherited["PYTHONPATH"]},
             stdin=subprocess.DEVNULL,
