@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/finetune run recipes/demo.yaml
 
 test: $(INSTALLED_DEV)
-	$(BIN)/pytest -n 2 --dist loadfile --durations=10
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 # The tests of minutes too: jobs and flows killed and carried on, several processes.
 test-slow: $(INSTALLED_DEV)

@@ -9,6 +9,7 @@ python -m finetune_flows.training stage --source model.gguf --output DIR [--chat
 """
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from finetune_flows.training import launch
 from finetune_flows.training.contract import Folders, Hosts, read_settings
+from finetune_flows.training.imports import without_collection
 from finetune_flows.training.problems import TrainingProblem, describe, write_failure
 from finetune_flows.training.stopping import Stopped, StopRequest
 
@@ -87,8 +89,10 @@ def _train(options: argparse.Namespace, folders: Folders, arguments: list[str]) 
         else:
             if settings.processes == 1:  # a single process must see one GPU only: TRL refuses several
                 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
-            _quieten()
-            from finetune_flows.training.run import run
+            with without_collection():
+                _quieten()
+                from finetune_flows.training.run import run
+            gc.freeze()  # the trainer asks for full collections, which need not search what the libraries hold
 
             run(folders, settings, stop)
     except Stopped:

@@ -14,6 +14,7 @@ from finetune_flows.training.classifier_finish import finish_classifier
 from finetune_flows.training.clock import Clock
 from finetune_flows.training.contract import Folders
 from finetune_flows.training.finish import finish
+from finetune_flows.training.imports import without_collection
 from finetune_flows.training.job import Job, prepare
 from finetune_flows.training.model import load_base
 from finetune_flows.training.settings import TrainingSettings
@@ -65,10 +66,12 @@ def _build_trainer(job: Job, stop: StopRequest) -> Any:
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(job.folders.curves)
     set_seed(job.settings.seed)  # a new classification head is random
     if job.task.is_classifier:
-        from finetune_flows.training.classifier_trainer import build_classifier_trainer
+        with without_collection():
+            from finetune_flows.training.classifier_trainer import build_classifier_trainer
 
         return build_classifier_trainer(job, _load(job), stop)
-    from finetune_flows.training.trainer import build_trainer
+    with without_collection():
+        from finetune_flows.training.trainer import build_trainer
 
     return build_trainer(job, _load(job), stop)
 

@@ -9,6 +9,7 @@ A second SIGTERM ends the server immediately.
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     _set_up_logging(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)  # until uvicorn handles signals, and after its end, when it raises them again
+    gc.disable()  # until the model is loaded: it would search the libraries' objects, a sixth of the time of a start
     return asyncio.run(_serve(settings, folder, listener))
 
 
@@ -137,6 +139,8 @@ def _load(app: FastAPI, server: Server, settings: ServingSettings, folder: Path,
         from finetune_flows.containers.serving.loading import load
 
         service = load(folder, settings)
+        gc.freeze()  # what is loaded stays until the end, so no request waits while it is searched for garbage
+        gc.enable()
         serve(app, service)
     except Exception as error:
         logging.getLogger("serving").debug("loading failed", exc_info=True)

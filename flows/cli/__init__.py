@@ -14,6 +14,8 @@ from finetune_flows.flows.cli.common import group, guarded, show_version
 # This affects only the server that we start for our commands; a server of the user's has settings of its own.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "finetune")
+# Many commands log without running a flow. Prefect would warn about each of their lines.
+os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 # A recipe is read before its flow starts, and has something to say there.
 os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")

@@ -35,6 +35,7 @@ def ask(outcome: Outcome) -> str:
     return str(reply.raise_for_status().json()["choices"][0]["message"]["content"])
 
 
+@pytest.mark.usefixtures("kept")
 def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
     assert first.promoted
@@ -59,6 +60,7 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it
     assert latest_recipe("tiny") == recipe
 
 
+@pytest.mark.usefixtures("reused")
 def test_a_run_leaves_a_report_a_card_and_an_entry_in_mlflow(home: Path, recipe: Recipe) -> None:
     from mlflow import MlflowClient
 
@@ -99,13 +101,14 @@ def test_levers_of_the_answers_ask_anew_and_train_nothing(home: Path, recipe: Re
     assert told[0]["prompt_tokens"] > known["prompt_tokens"], "an example stands before the question"
 
 
+@pytest.mark.usefixtures("reused")
 def test_a_changed_evaluation_is_scored_again_without_training_or_asking(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
-    asked, jobs = predictions_of(home), sorted((home / "jobs").iterdir())
+    asked, jobs = predictions_of(home), list(home.glob("jobs/*"))
     second = finetune(changed(recipe, "problem", judging={"databases": 3}))
     assert second.model == first.model
     assert second.evaluation != first.evaluation
-    assert (predictions_of(home), sorted((home / "jobs").iterdir())) == (asked, jobs)
+    assert (predictions_of(home), list(home.glob("jobs/*"))) == (asked, jobs)
 
     third = finetune(changed(recipe, "evaluation", rows=8))
     assert read_scores(third.evaluation).n == 8
@@ -134,6 +137,7 @@ def weights_of(outcome: Outcome) -> bytes:
     return (outcome.model.path / "model" / "model.safetensors").read_bytes()
 
 
+@pytest.mark.usefixtures("reused")
 def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path, recipe: Recipe) -> None:
     outcome = finetune(changed(recipe, "gate", min_score=0.99))
     assert not outcome.promoted
@@ -146,6 +150,7 @@ def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("reused")
 def test_a_champion_that_is_judged_again_and_refused_serves_on(home: Path, recipe: Recipe) -> None:
     first = finetune(recipe)
     second = finetune(changed(recipe, "gate", min_score=0.99))
@@ -154,6 +159,7 @@ def test_a_champion_that_is_judged_again_and_refused_serves_on(home: Path, recip
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("reused")
 def test_a_new_champion_ends_the_endpoint_of_the_one_before(home: Path, recipe: Recipe) -> None:
     finetune(recipe)
     second = finetune(changed(recipe, "training", seed=1))
@@ -161,6 +167,7 @@ def test_a_new_champion_ends_the_endpoint_of_the_one_before(home: Path, recipe: 
     assert [endpoint.name for endpoint in ProcessRunner(root=home).endpoints()] == [second.endpoint.name]
 
 
+@pytest.mark.usefixtures("reused")
 def test_a_failed_job_is_told_in_the_words_of_its_program_and_leaves_nothing_running(
     home: Path, recipe: Recipe
 ) -> None:

@@ -16,6 +16,8 @@ from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 
+pytestmark = pytest.mark.usefixtures("reused")
+
 
 def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:
     content = recipe.model_dump(mode="json")

@@ -1,5 +1,6 @@
 """A tiny model and rows, made once, and jobs on them."""
 
+import gc
 import json
 import os
 import subprocess
@@ -15,6 +16,14 @@ os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 import pytest
 
 from tests.support.tiny_model import build_tiny_model, write_tiny_dataset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries() -> None:
+    """Every training collects garbage several times; what the libraries hold need not be searched each time."""
+    import finetune_flows.training.trainer  # noqa: F401
+
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ def test_the_references_of_dequantize_are_the_adapter_on_the_4_bit_base(
     assert all(torch.allclose(ours, theirs) for ours, theirs in zip(merged.references, expected, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:Merge lora module to 4-bit")
 def test_merging_into_the_4_bit_weights_is_noticed(tiny_model: Path, adapter: Path, asked: list[Probe]) -> None:
     trained: Any = with_adapter(source(tiny_model, adapter), "dequantize")
     references = [answer_logits(trained, each) for each in asked]

@@ -11,7 +11,7 @@ import httpx
 
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import home, locked, read_model, write_json
-from finetune_flows.tasks.base.programs import program
+from finetune_flows.tasks.base.programs import script
 from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec
 from finetune_flows.tasks.platforms.local import detached
 from finetune_flows.tasks.platforms.local.folders import last_line
@@ -77,7 +77,7 @@ def free_port() -> int:
 def _start(alias: Alias, folder: Path) -> None:
     port = alias.url.rsplit(":", 1)[1]
     (folder / "exit.json").unlink(missing_ok=True)
-    command = program("tasks.platforms.local.forwarder", str(folder), port)
+    command = script(Path(__file__).with_name("forwarder.py"), str(folder), port)
     detached.start(folder, command, {}, alias.labels.expires_at.timestamp(), _GRACE)
     if not wait_until_healthy(f"{alias.url}/.alias", _STARTUP_SECONDS, lambda: detached.is_running(folder)):
         detached.stop(folder, _GRACE)

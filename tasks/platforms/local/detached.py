@@ -13,10 +13,11 @@ from pydantic import BaseModel
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import read_model, write_json
-from finetune_flows.tasks.base.programs import child_environment, program
+from finetune_flows.tasks.base.programs import child_environment, script
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.platforms.contract import ReadLine
 
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # OpenMP threads that spin while they wait slow each other down as soon as something else runs: measured, tenfold.
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 _KILLED_SECONDS = 30.0
@@ -42,7 +43,7 @@ def start(folder: Path, command: Sequence[str], environment: dict[str, str], dea
     write_json(folder / "process.json", plan.model_dump())
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            program("tasks.platforms.local.supervisor", str(folder)),
+            script(SUPERVISOR, str(folder)),
             cwd=folder,
             env=_PATIENT_THREADS | child_environment() | environment,
             stdin=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """The lasting address for clients: forwards every request to the current endpoint and its answer back, streams included.
 
-`python -m finetune_flows.tasks.platforms.local.forwarder FOLDER PORT`. FOLDER/alias.json is replaced atomically and checked for
+`python forwarder.py FOLDER PORT`. FOLDER/alias.json is replaced atomically and checked for
 every request, so a switch needs no restart. GET /.alias returns the target and the number of requests in progress to each
 endpoint: once none is in progress to the earlier target, that one can be stopped without losing an answer.
 """

@@ -1,4 +1,4 @@
-"""Runs one command to its end or its deadline: `python -m finetune_flows.tasks.platforms.local.supervisor FOLDER`.
+"""Runs one command to its end or its deadline: `python supervisor.py FOLDER`.
 
 FOLDER/process.json: command, deadline (seconds since 1970; read again while the command runs, so that it
 can be moved) and grace (seconds between SIGTERM and SIGKILL). The output goes to FOLDER/log.txt, the ending to

@@ -78,7 +78,7 @@ async def test_a_full_queue_refuses_and_a_busy_server_stays_healthy(small_url):
 
 async def test_a_request_that_takes_too_long_is_ended_and_frees_its_place(patient_root):
     limits = {"SERVING_MAX_BATCH_SIZE": "1", "SERVING_MAX_MODEL_LENGTH": "60000", "SERVING_REQUEST_SECONDS": "2"}
-    server = Server(patient_root, **limits)
+    server = Server(patient_root, **limits, SERVING_ACCESS_LOG="off", SERVING_CAPTURE="1")
     async with httpx.AsyncClient(base_url=server.wait_until_ready(), timeout=60) as client:
         asked = [
             client.post(CHAT, json=LONG),
@@ -97,52 +97,50 @@ async def test_a_request_that_takes_too_long_is_ended_and_frees_its_place(patien
 
         async def body() -> AsyncIterator[bytes]:
             yield b"{"
-            await asyncio.sleep(60)
+            await asyncio.sleep(6)  # longer than the server waits; the client notices the answer only when it sends on
 
         slow = await client.post(CHAT, content=body(), headers={"Content-Type": "application/json"})
         assert (slow.status_code, slow.headers["connection"]) == (408, "close")
         assert slow.json()["error"]["type"] == "timeout_error"
     assert server.stop() == 0
+    server.reader.join()
+    assert len(server.lines) == 1, "no log was asked for"
 
 
-@pytest.mark.parametrize(("share", "fewest", "most"), [("0", 0, 0), ("0.5", 3, 37), ("1", 40, 40)])
-async def test_a_share_of_the_prompts_is_captured_and_no_answer(root, share, fewest, most):
+@pytest.mark.parametrize(
+    ("log", "share", "fewest", "most"), [("requests", "0", 0, 0), ("requests", "0.5", 3, 37), ("texts", "1", 40, 40)]
+)
+async def test_the_log_has_a_share_of_the_prompts_and_all_texts_only_if_asked(root, log, share, fewest, most):
     """Half of 40, but for one test run in ten million."""
-    server = Server(root, SERVING_CAPTURE=share)
+    server = Server(root, SERVING_CAPTURE=share, SERVING_ACCESS_LOG=log)
     async with httpx.AsyncClient(base_url=server.wait_until_ready(), timeout=60) as client:
         messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "My secret"}]
-        for _ in range(40):
-            body = {"messages": messages, "temperature": 0, "max_tokens": 1}
-            assert (await client.post(CHAT, json=body)).status_code == 200
-    assert server.stop() == 0
-    server.reader.join()
-    lines = [json.loads(line) for line in server.lines[1:]]
-    captured = [line for line in lines if "asked" in line]
-    assert fewest <= len(captured) <= most
-    assert all(line["asked"] == ["Be brief.\nMy secret"] for line in captured)
-    assert not any("answer" in line or "prompt" in line for line in lines)
-
-
-@pytest.mark.parametrize("mode", ["off", "requests", "texts"])
-async def test_the_access_log_has_no_texts_unless_asked(root, mode):
-    server = Server(root, SERVING_ACCESS_LOG=mode)
-    async with httpx.AsyncClient(base_url=server.wait_until_ready(), timeout=60) as client:
-        body = {"messages": [{"role": "user", "content": "My secret"}], "temperature": 0, "max_tokens": 9}
+        body = {"messages": messages, "temperature": 0, "max_tokens": 9}
         reply = (await client.post(CHAT, json=body, headers={"X-Request-Id": "first"})).json()
+        for _ in range(39):
+            assert (await client.post(CHAT, json=body | {"max_tokens": 1})).status_code == 200
         await client.post("/generate", json={"inputs": ""})
         await client.get("/ping")
     assert server.stop() == 0
     server.reader.join()
     lines = [json.loads(line) for line in server.lines[1:]]
-    assert len(lines) == (0 if mode == "off" else 2)  # health checks have none
-    if mode == "off":
-        return
-    chat, refused = lines
+    check_access(lines, reply)
+    captured = [line.pop("asked") for line in lines if "asked" in line]
+    assert fewest <= len(captured) <= most
+    assert all(asked == ["Be brief.\nMy secret"] for asked in captured)
+    assert ("My secret" in json.dumps(lines)) == (log == "texts")
+    if log == "texts":
+        assert lines[0]["answer"] == reply["choices"][0]["message"]["content"]
+    else:
+        assert not any("answer" in line or "prompt" in line for line in lines)
+
+
+def check_access(lines, reply):
+    """The log of 40 chats, the first of which got `reply`, and a refused request; health checks have no line."""
+    assert len(lines) == 41
+    chat, refused = lines[0], lines[-1]
     assert chat["id"] == "first"
     assert (chat["route"], chat["status"], chat["error"]) == (CHAT, 200, None)
     assert chat["completion_tokens"] == reply["usage"]["completion_tokens"]
     assert 0 < chat["first_token_seconds"] <= chat["seconds"]
     assert (refused["route"], refused["status"], refused["error"]) == ("/generate", 422, "invalid")
-    assert ("My secret" in json.dumps(lines)) == (mode == "texts")
-    if mode == "texts":
-        assert chat["answer"] == reply["choices"][0]["message"]["content"]
