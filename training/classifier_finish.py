@@ -12,14 +12,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import PreTrainedModel
 
 from finetune_flows.training.checks import PROBES, check_files
-from finetune_flows.training.classifier_data import load_plain_tokenizer, text_of
+from finetune_flows.training.classifier_data import text_of
 from finetune_flows.training.classifier_trainer import f1
 from finetune_flows.training.clock import Clock
 from finetune_flows.training.compilation import GRAPH, Validation, compile_classifier, graph_logits
 from finetune_flows.training.finish import clear, keep_adapter
 from finetune_flows.training.job import Job
 from finetune_flows.training.merge import Source, merge
-from finetune_flows.training.model import load_base
+from finetune_flows.training.model import load_base, load_plain_tokenizer
 from finetune_flows.training.problems import TrainingProblem
 
 BATCH = 32
@@ -55,7 +55,7 @@ def _merge_and_save(job: Job, trained: Path, rows: Sequence[Any]) -> tuple[list[
     if job.has_adapter:
         source = Source(
             job.folders.base, job.folders.adapter, job.choices.dtype.value, job.four_bit, job.device.kind,
-            job.settings.trust_remote_code, job.task,
+            job.choices.attention.value, job.settings.trust_remote_code, job.task,
         )  # fmt: skip
 
         def measure(model: PreTrainedModel, asked: Sequence[Any], keep: int) -> tuple[float, list[torch.Tensor]]:
@@ -72,8 +72,14 @@ def _merge_and_save(job: Job, trained: Path, rows: Sequence[Any]) -> tuple[list[
 
 
 def _load(job: Job, folder: Path, dtype: str) -> PreTrainedModel:
-    device, trust = {"": job.device.kind}, job.settings.trust_remote_code
-    return load_base(folder, dtype, device_map=device, trust_remote_code=trust, task=job.task).eval()
+    return load_base(
+        folder,
+        dtype,
+        attention=job.choices.attention.value,
+        task=job.task,
+        device_map={"": job.device.kind},
+        trust_remote_code=job.settings.trust_remote_code,
+    ).eval()
 
 
 def _save(job: Job, model: PreTrainedModel) -> None:

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.dataset.check import CheckedRow, bounded
 from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.problems.example import Example, Reason
+from finetune_flows.tasks.problems.example import Example, Message, Reason
 from finetune_flows.tasks.sections.stages import DatasetSection
+
+_ANOTHER = "chat_template: set it to a template that renders the rows, for example chatml"
 
 
 class Measured(NamedTuple):
@@ -29,13 +31,15 @@ class TokenCounter:
     """
 
     def __init__(self, folder: Path, generates: bool = True) -> None:
-        """Loads the tokenizer. Raises RecipeError when it has no chat template and one is needed."""
+        """Loads the tokenizer. Raises RecipeError when the model lacks the head or the chat template that is needed."""
+        _check_head(folder, "language-model" if generates else "classifier")
         from transformers import AutoTokenizer
 
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
         self._tokenizer.model_max_length = 10**9
         self._generates = generates
+        self._rendered: set[frozenset[str]] = set()  # roles of conversations that the template is known to render
         if generates and not self._tokenizer.chat_template:
             problem = f"chat_template: the tokenizer in {folder} has none. Set it to a file, or to chatml"
             raise RecipeError("model", [problem])
@@ -46,22 +50,48 @@ class TokenCounter:
         return tuple(self._tokenizer.all_special_tokens)
 
     def lengths(self, examples: list[Example]) -> list[int]:
-        """Tokens of each example. Raises RecipeError when the chat template refuses the messages."""
-        from jinja2 import TemplateError
-
+        """Tokens of each example. Raises RecipeError when the chat template refuses messages or leaves them out."""
         if not examples:
             return []
         if not self._generates:
             texts = [example.prompt[-1]["content"] for example in examples]
             return [len(ids) for ids in self._tokenizer(texts)["input_ids"]]
+        for example in examples:
+            self._check_rendering(example.prompt)
         conversations = [example.prompt + example.completion for example in examples]
         try:
             encoded = self._tokenizer.apply_chat_template(conversations, tokenize=True, return_dict=True)
-        except TemplateError as error:
+        except Exception as error:
             raise RecipeError(
-                "model", [f"chat_template: does not accept system, user and assistant messages: {error}"]
+                "model", [f"chat_template: refuses a conversation of the rows: {error}", _ANOTHER]
             ) from error
         return [len(ids) for ids in encoded["input_ids"]]
+
+    def _check_rendering(self, prompt: list[Message]) -> None:
+        """Render the first prompt with these roles. Templates differ in what they accept: some know no system message."""
+        roles = frozenset(message["role"] for message in prompt)
+        if roles in self._rendered:
+            return
+        named = " and ".join(sorted(roles))
+        try:
+            text = self._tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # a template may raise anything
+            problem = f"chat_template: the model's own does not accept {named} messages, as the rows have: {error}"
+            raise RecipeError("model", [problem, _ANOTHER]) from error
+        # Not those of the assistant: a template may leave out the reasoning of earlier answers.
+        lost = {each["role"] for each in prompt if each["role"] != "assistant" and each["content"].strip() not in text}
+        if lost:
+            problem = f"chat_template: the model's own leaves out the {' and '.join(sorted(lost))} message of a row"
+            raise RecipeError("model", [problem, _ANOTHER])
+        self._rendered.add(roles)
+
+
+def _check_head(folder: Path, head: str) -> None:
+    """Raise RecipeError when staging has found that the base model cannot have this head."""
+    file = folder / "heads.json"
+    if file.is_file() and head not in json.loads(file.read_text(encoding="utf-8")):
+        can = "classify texts" if head == "language-model" else "generate text"
+        raise RecipeError("model", [f"source: this base model can only {can}; choose another one for this problem"])
 
 
 def measure(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from finetune_flows.tasks.base.statistics import Estimate
+from finetune_flows.tasks.endpoints.answers import without_empty_thought
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.problems.chat.settings import RATING
 from finetune_flows.tasks.problems.contract import Judged
@@ -29,12 +30,12 @@ def judge_overlap(
     rouge = RougeScorer(["rougeL"])
     judged, overlaps = Judged(), []
     for row in rows:
-        gold, text = row.fields["answer"], answers.get(row.id, "").strip()
+        gold, text = _gold(row), answers.get(row.id, "").strip()
         rouge_l = float(rouge.score(gold, text)["rougeL"].fmeasure)
         chrf = float(sentence_chrf(text, [gold]).score) / 100
         overlaps.append((rouge_l, chrf))
         judged.verdicts.append(_verdict(row, text, rouge_l, chrf))
-        if text != gold.strip():
+        if text != gold:
             judged.wrong.append(_wrong(row, text, judged.verdicts[-1]))
         if on_progress:
             on_progress(len(judged.verdicts))
@@ -54,7 +55,7 @@ def add_ratings(judged: Judged, ratings: Mapping[str, float], unreadable: int) -
 
 
 def _verdict(row: TestRow, text: str, rouge_l: float, chrf: float) -> Verdict:
-    exact = text == row.fields["answer"].strip()
+    exact = text == _gold(row)
     return Verdict(
         id=row.id,
         slices={"slice": row.slice} if row.slice is not None else {},
@@ -63,6 +64,10 @@ def _verdict(row: TestRow, text: str, rouge_l: float, chrf: float) -> Verdict:
         kind="right" if exact else _kind(text, rouge_l),
         extracted=text,
     )
+
+
+def _gold(row: TestRow) -> str:
+    return without_empty_thought(row.fields["answer"]).strip()
 
 
 def _kind(text: str, rouge_l: float) -> str:
