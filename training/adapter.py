@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,17 @@ from finetune_flows.training.settings import TrainingSettings
 
 
 def classifier_adapter(settings: TrainingSettings, model: PreTrainedModel) -> Any:
-    """PEFT's configuration for a classifier. The head is trained in full and saved with the adapter, because it is new."""
+    """PEFT's configuration for a classifier. What is new is trained in full and saved with the adapter: head and pooler."""
     heads = [name for name in HEADS if hasattr(model, name)]
-    config = adapter_config(settings, "SEQ_CLS")
+    heads += [part for part in model.new_parts if part.split(".")[0] not in heads]
+    config = adapter_config(settings, model, "SEQ_CLS")
     config.modules_to_save = heads
-    config.exclude_modules = rf"(.*\.)?({'|'.join(heads)})(\..*)?"
+    config.exclude_modules = rf"(.*\.)?({'|'.join(map(re.escape, heads))})(\..*)?"
     return config
 
 
-def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> Any:
-    """PEFT's configuration for the LoRA adapter of these settings."""
+def adapter_config(settings: TrainingSettings, model: PreTrainedModel, task_type: str = "CAUSAL_LM") -> Any:
+    """PEFT's configuration for the LoRA adapter of these settings. Raises TrainingProblem for layers that cannot have one."""
     from peft import LoraConfig
 
     names = [name.strip() for name in settings.lora_targets.split(",") if name.strip()]
@@ -30,6 +33,7 @@ def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> 
         raise TrainingProblem(
             "lora_targets must not name lm_head: the loss reads its weight directly and bypasses an adapter"
         )
+    _refuse_tied(names, model)
     return LoraConfig(
         r=settings.lora_r,
         lora_alpha=settings.lora_alpha,
@@ -38,6 +42,20 @@ def adapter_config(settings: TrainingSettings, task_type: str = "CAUSAL_LM") -> 
         bias="none",
         task_type=task_type,
     )
+
+
+def _refuse_tied(names: Sequence[str], model: PreTrainedModel) -> None:
+    """An adapter on the embeddings changes what the model reads. Merged, it would change the tied output layer, too."""
+    embeddings = model.get_input_embeddings()
+    [path] = [path for path, module in model.named_modules() if module is embeddings]
+    output = model.get_output_embeddings()
+    tied = output is not None and output.weight is embeddings.weight
+    named = [name for name in names if path == name or path.endswith(f".{name}")]
+    if tied and named:
+        raise TrainingProblem(
+            f"lora_targets must not name {named[0]}: in this model the output layer shares its weight, which an adapter "
+            "would leave out in training and change when it is merged"
+        )
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> Any:

@@ -10,6 +10,7 @@ from finetune_flows.training.task import Task
 
 T = TypeVar("T")
 LANGUAGE_MODEL = Task()
+ATTENTIONS = frozenset({"flash_attention_2", "sdpa", "eager"})
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,17 @@ def this_device() -> Device:
     )
 
 
-def choose(settings: TrainingSettings, device: Device, task: Task = LANGUAGE_MODEL) -> Choices:
-    """Resolve every `auto`. Raises TrainingProblem for settings that the device cannot fulfil."""
+def choose(
+    settings: TrainingSettings,
+    device: Device,
+    task: Task = LANGUAGE_MODEL,
+    attentions: frozenset[str] = ATTENTIONS,
+) -> Choices:
+    """Resolve every `auto`. Raises TrainingProblem for settings that the device or the model cannot fulfil.
+
+    Args:
+        attentions: the attention implementations that the model's family has.
+    """
     if settings.dtype == "float16" and device.kind == "cpu":
         raise TrainingProblem("dtype: float16 cannot be trained on a CPU. Use auto or float32")
     if settings.sharding == "fsdp" and device.kind == "cpu":
@@ -80,9 +90,13 @@ def choose(settings: TrainingSettings, device: Device, task: Task = LANGUAGE_MOD
     flash = device.kind == "cuda" and device.flash_attention and dtype.value != "float32"
     if settings.attention == "flash_attention_2" and not flash:
         raise TrainingProblem("attention: flash_attention_2 needs a GPU, the flash_attn package and a 16-bit dtype")
+    if settings.attention not in attentions | {"auto"}:
+        raise TrainingProblem(
+            f"attention: this model has no {settings.attention}. Use auto, or one of {', '.join(sorted(attentions))}"
+        )
     return Choices(
         dtype=dtype,
-        attention=_given(settings.attention) or _attention(flash and not task.is_classifier),
+        attention=_given(settings.attention) or _attention(flash and not task.is_classifier, attentions),
         gradient_checkpointing=_checkpointing(settings, device),
         batching=_given(settings.batching) or _batching(device, task),
     )
@@ -119,9 +133,11 @@ def check_reporting(where: str) -> None:
         )
 
 
-def _attention(flash: bool) -> Choice[str]:
-    if flash:
+def _attention(flash: bool, attentions: frozenset[str]) -> Choice[str]:
+    if flash and "flash_attention_2" in attentions:
         return Choice("flash_attention_2", "flash_attn is installed")
+    if "sdpa" not in attentions:
+        return Choice("eager", "this model has no faster attention")
     return Choice("sdpa", "PyTorch's own attention runs everywhere")
 
 

@@ -8,22 +8,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from datasets import Dataset
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from finetune_flows.training.data import Rows
 from finetune_flows.training.masks import Conversation
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.task import Task
-
-
-def load_plain_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """The tokenizer of `folder`, with a padding token. Classifying needs no chat template."""
-    if not (folder / "config.json").is_file():
-        raise TrainingProblem(f"{folder} holds no model: config.json is missing")
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
-    return tokenizer
 
 
 def read_labelled(

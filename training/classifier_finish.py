@@ -13,14 +13,14 @@ from transformers import PreTrainedModel
 
 from finetune_flows.training import portable
 from finetune_flows.training.checks import PROBES, check_files
-from finetune_flows.training.classifier_data import load_plain_tokenizer, text_of
+from finetune_flows.training.classifier_data import text_of
 from finetune_flows.training.classifier_trainer import f1
 from finetune_flows.training.clock import Clock
 from finetune_flows.training.compilation import GRAPH, Validation, compile_classifier, graph_logits
 from finetune_flows.training.finish import clear, keep_adapter
 from finetune_flows.training.job import Job
 from finetune_flows.training.merge import Source, merge
-from finetune_flows.training.model import load_base
+from finetune_flows.training.model import load_base, load_plain_tokenizer
 from finetune_flows.training.portability import check_texts_elsewhere
 from finetune_flows.training.problems import TrainingProblem
 

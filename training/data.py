@@ -87,7 +87,12 @@ def stop_tokens(tokenizer: PreTrainedTokenizerBase, generation_config: Any = Non
 def _check(
     path: Path, ids: list[list[int]], labels: list[list[int]], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> None:
-    too_long = [len(row) for row in ids if len(row) > max_length]
+    too_long = [len(row) for row in ids if len(row) > min(max_length, tokenizer.model_max_length)]
+    if too_long and tokenizer.model_max_length < max_length:
+        raise TrainingProblem(
+            f"{len(too_long)} of {len(ids)} rows of {path.name} are longer than the {tokenizer.model_max_length} tokens "
+            f"that the model can read (the longest has {max(too_long)}). Lower dataset.max_tokens and prepare the data again."
+        )
     if too_long:
         raise TrainingProblem(
             f"{len(too_long)} of {len(ids)} rows of {path.name} are longer than max_length ({max_length} tokens; the "

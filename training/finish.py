@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finetune_flows.training import checks, portable
 from finetune_flows.training.clock import Clock
 from finetune_flows.training.data import stop_tokens
+from finetune_flows.training.families import read_config
 from finetune_flows.training.job import Job
 from finetune_flows.training.masks import without_flags
 from finetune_flows.training.merge import Source, merge, with_adapter
@@ -91,19 +92,22 @@ def _merge_and_save(job: Job, trained: Path, rows: Sequence[checks.Probe]) -> tu
         merged = merge(_source(job), job.settings.merge, rows, can_judge=job.validation is not None)
         _save(merged.model, job.tokenizer, job.folders.merged)
         return merged.references, {"way": merged.way, "because": merged.because, "validation_losses": merged.losses}
-    model = _load(job, trained, job.training_dtype)
+    # The checkpoint's config has what the trainer switched on for itself, such as the router's scores of a mixture of experts.
+    own = read_config(job.folders.base, job.settings.trust_remote_code)
+    model = _load(job, trained, job.training_dtype, config=own)
     references = [checks.answer_logits(model, probe) for probe in rows[: checks.PROBES]]
     _save(model.to(getattr(torch, job.choices.dtype.value)), job.tokenizer, job.folders.merged)
     return references, {"way": "none", "because": "all weights were trained"}
 
 
-def _load(job: Job, folder: Path, dtype: str) -> PreTrainedModel:
+def _load(job: Job, folder: Path, dtype: str, **options: Any) -> PreTrainedModel:
     return load_base(
         folder,
         dtype,
         attention=job.choices.attention.value,
         device_map={"": job.device.kind},
         trust_remote_code=job.settings.trust_remote_code,
+        **options,
     )
 
 

@@ -10,10 +10,11 @@ from transformers import PreTrainedTokenizerBase
 
 from finetune_flows.training.adapter import adapter_digest, check_start
 from finetune_flows.training.choices import Choices, Device, check_reporting, choose, this_device
-from finetune_flows.training.classifier_data import load_plain_tokenizer, read_labelled
+from finetune_flows.training.classifier_data import read_labelled
 from finetune_flows.training.contract import Folders
 from finetune_flows.training.data import Rows, read_rows
-from finetune_flows.training.model import load_tokenizer
+from finetune_flows.training.families import attentions, check_head, read_config
+from finetune_flows.training.model import load_plain_tokenizer, load_tokenizer
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.settings import TrainingSettings
 from finetune_flows.training.task import Task, read_task
@@ -68,7 +69,6 @@ def prepare(folders: Folders, settings: TrainingSettings) -> Job:
     device, task = this_device(), read_task(folders.dataset)
     if folders.start:
         check_start(folders.start, settings)
-    choices = choose(settings, device, task)
     check_reporting(settings.report_to)
     read: Callable[[str], Rows | None]
     if task.is_classifier:
@@ -77,6 +77,9 @@ def prepare(folders: Folders, settings: TrainingSettings) -> Job:
     else:
         tokenizer = load_tokenizer(folders.base, settings.trust_remote_code)
         read = partial(read_rows, folders.dataset, tokenizer=tokenizer, max_length=settings.max_length)
+    config = read_config(folders.base, settings.trust_remote_code)
+    check_head(config, task.head)
+    choices = choose(settings, device, task, attentions(config, task.head))
     train = read("train")
     if train is None:
         raise TrainingProblem(f"{folders.dataset}/train.parquet is missing or empty. Put the training rows there")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from finetune_flows.training.checks import PROBES, answer_loss
 from finetune_flows.training.model import load_base
@@ -105,10 +106,26 @@ def _fold(adapted: Any, way: Way, adapter: Path) -> PreTrainedModel:
     from peft import PeftModel
 
     if way == "dequantize":
-        adapted = PeftModel.from_pretrained(adapted.unload().dequantize(), adapter)
+        adapted = PeftModel.from_pretrained(_own_layers(adapted.unload().dequantize()), adapter)
     # safe_merge makes PEFT refuse weights that are not numbers.
     merged: PreTrainedModel = adapted.merge_and_unload(safe_merge=True)
     return merged.eval()
+
+
+def _own_layers(model: PreTrainedModel) -> PreTrainedModel:
+    """The de-quantised model with the layers of its family. Those of GPT-2 keep a weight as [in, out], linear ones transposed.
+
+    Quantising replaces them with linear layers, and de-quantising leaves these, whose weights nothing could load.
+    """
+    with torch.device("meta"):
+        plain = type(model)(model.config)
+    for path, layer in plain.named_modules():
+        if isinstance(layer, Conv1D):
+            linear: Any = model.get_submodule(path)
+            own = Conv1D(layer.nf, layer.nx)
+            own.weight.data, own.bias.data = linear.weight.data.T.contiguous(), linear.bias.data
+            model.set_submodule(path, own)
+    return model
 
 
 def _candidates(source: Source, wanted: str, can_judge: bool) -> tuple[list[Way], str]:

@@ -13,15 +13,33 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from finetune_flows.training.families import longest_text, read_config
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.task import Task
 
 HEADS = ("score", "classifier", "pre_classifier", "head")
 """The names that transformers gives to the layers of a classification head."""
+NEVER_QUANTISED = [*HEADS, "pooler"]
+"""What a classifier may have to learn from nothing: some base models were saved without their pooler."""
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer of `folder`, which must have a chat template and an end token.
+
+    `load_plain_tokenizer` says more.
+    """
+    tokenizer = load_plain_tokenizer(folder, trust_remote_code)
+    if tokenizer.chat_template is None:
+        raise TrainingProblem(
+            f"The tokenizer in {folder} has no chat template. Set model.chat_template, for example to chatml."
+        )
+    if tokenizer.eos_token is None:
+        raise TrainingProblem(f"The tokenizer in {folder} has no end token, so the model could never stop.")
+    return tokenizer
+
+
+def load_plain_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of `folder`. Its `model_max_length` is what the model can read, also if its own config says more.
 
     A missing padding token becomes the unknown token, or the end token when there is no unknown token.
     """
@@ -30,14 +48,10 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedT
             f"{folder} holds no model: config.json is missing. Convert a GGUF file with `training stage` first."
         )
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    if tokenizer.chat_template is None:
-        raise TrainingProblem(
-            f"The tokenizer in {folder} has no chat template. Set model.chat_template, for example to chatml."
-        )
-    if tokenizer.eos_token is None:
-        raise TrainingProblem(f"The tokenizer in {folder} has no end token, so the model could never stop.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    longest = longest_text(read_config(folder, trust_remote_code))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, longest or tokenizer.model_max_length)
     return tokenizer
 
 
@@ -54,7 +68,8 @@ def load_base(
     """The model of `folder`, with weights in `dtype`, or in 4-bit NF4 (double quantisation) that compute in `dtype`.
 
     A classifier gets the task's head. The head is random when the folder has none, and it is never quantised.
-    `options` are those of `from_pretrained`.
+    `options` are those of `from_pretrained`. The attribute `new_parts` of the model names the layers that `folder` has no
+    weights for: they are random.
     """
     classifier = task is not None and task.is_classifier
     if four_bit:
@@ -65,17 +80,26 @@ def load_base(
             bnb_4bit_compute_dtype=getattr(torch, dtype),
             # FSDP shards tensors of one dtype, so the packed bytes must look like the other weights.
             bnb_4bit_quant_storage=getattr(torch, dtype) if sharded else torch.uint8,
-            llm_int8_skip_modules=list(HEADS) if classifier else None,
+            llm_int8_skip_modules=NEVER_QUANTISED if classifier else None,
         )
     if task is not None and classifier:
         options |= _head(task)
+        options["ignore_mismatched_sizes"] = replaces_head(folder, task, options.get("trust_remote_code", False))
     kind = AutoModelForSequenceClassification if classifier else AutoModelForCausalLM
-    model: PreTrainedModel = kind.from_pretrained(
+    model, loaded = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         attn_implementation=attention,
+        output_loading_info=True,
         **options,
     )
+    model.new_parts = sorted({name.rpartition(".")[0] for name in loaded["missing_keys"]})
+    if classifier and model.config.get_text_config().pad_token_id is None:
+        # Without it, transformers cannot find the last token of a text in a batch. It must not be set before the model
+        # is made: the embedding of a padding token has no gradient, and here it may be that of the end token.
+        model.config.get_text_config().pad_token_id = load_plain_tokenizer(
+            folder, options.get("trust_remote_code", False)
+        ).pad_token_id
     if four_bit:
         keep_gradients_on_cpu(model)
     return model
@@ -88,6 +112,13 @@ def _head(task: Task) -> dict[str, Any]:
         "label2id": {label: number for number, label in enumerate(task.labels)},
         "problem_type": "multi_label_classification" if task.multi_label else "single_label_classification",
     }
+
+
+def replaces_head(folder: Path, task: Task, trust_remote_code: bool = False) -> bool:
+    """Whether the model of `folder` classifies into another number of labels, so that it gets a new head."""
+    config = read_config(folder, trust_remote_code)
+    classifies = any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+    return classifies and config.num_labels != len(task.labels)
 
 
 def keep_gradients_on_cpu(model: PreTrainedModel) -> None:

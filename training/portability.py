@@ -14,9 +14,8 @@ import psutil
 import torch
 
 from finetune_flows.training.checks import Probe, answer_logits
-from finetune_flows.training.classifier_data import load_plain_tokenizer
 from finetune_flows.training.job import Job
-from finetune_flows.training.model import load_base
+from finetune_flows.training.model import load_base, load_plain_tokenizer
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.readers import VARIABLE, Reader, ReaderFailed, ask, find_readers
 

@@ -53,14 +53,18 @@ class StopEarly(TrainerCallback):
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """Count the validations since the best one."""
-        scores = [validation_score(entry, self.by) for entry in state.log_history]
-        known = [score for score in scores if score is not None]
-        since = len(known) - 1 - known.index(max(known))
-        if since >= self.patience and state.global_step < state.max_steps:
+        if self.is_due(state) and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
             if state.is_world_process_zero:
-                print(f"stopped early: {since} validations without a better {self.by}", flush=True)
+                print(f"stopped early: {self.patience} validations without a better {self.by}", flush=True)
+
+    def is_due(self, state: TrainerState) -> bool:
+        """Whether the last validation was this step, and `patience` validations have brought nothing better."""
+        validations = [entry for entry in state.log_history if validation_score(entry, self.by) is not None]
+        scores = [validation_score(entry, self.by) or 0.0 for entry in validations]
+        just_validated = bool(validations) and validations[-1]["step"] == state.global_step
+        return just_validated and len(scores) - 1 - scores.index(max(scores)) >= self.patience
 
 
 class ProgressLines(TrainerCallback):

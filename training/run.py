@@ -16,7 +16,7 @@ from finetune_flows.training.contract import Folders
 from finetune_flows.training.finish import finish
 from finetune_flows.training.imports import without_collection
 from finetune_flows.training.job import Job, prepare
-from finetune_flows.training.model import load_base
+from finetune_flows.training.model import load_base, replaces_head
 from finetune_flows.training.settings import TrainingSettings
 from finetune_flows.training.stopping import StopRequest
 
@@ -53,7 +53,8 @@ def _train(job: Job, resumed: Path | None, clock: Clock) -> dict[str, Any] | Non
     if first:
         print("\n".join(job.choices.lines()), flush=True)
     with clock.phase("train"):
-        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+        if not (resumed and trainer.was_over_at(resumed)):
+            trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     clock.stop.obey()
     if dist.is_initialized():
         dist.destroy_process_group()
@@ -69,6 +70,8 @@ def _build_trainer(job: Job, stop: StopRequest) -> Any:
         with without_collection():
             from finetune_flows.training.classifier_trainer import build_classifier_trainer
 
+        if replaces_head(job.folders.base, job.task, job.settings.trust_remote_code):
+            print(f"the base model classifies into other labels: it gets a new head for {', '.join(job.task.labels)}")
         return build_classifier_trainer(job, _load(job), stop)
     with without_collection():
         from finetune_flows.training.trainer import build_trainer

@@ -1,77 +1,104 @@
 """Creates a base model that `train` can read: safetensors, tokenizer and chat template in one folder.
 
-A GGUF file is de-quantised to float32, which does not restore the precision that it lost. A folder in Hugging Face format
-is copied, and its chat template is checked or added.
+A GGUF file is de-quantised to float32. A folder in Hugging Face format is copied, with its own token ids. What cannot be
+trained is refused before anything is written.
 """
 
-import functools
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import gguf
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
+from finetune_flows.training.families import check_family, read_config
+from finetune_flows.training.gguf_file import read_tokenizer, read_weights
 from finetune_flows.training.portable import complete_config, save_tokenizer
 from finetune_flows.training.problems import TrainingProblem
+from finetune_flows.training.staged_tokenizer import freeze_date, read_own_tokenizer
 
 TEMPLATES = Path(__file__).parent / "templates"
-PROBE = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]
+QUESTION = [{"role": "user", "content": "U"}]
+HEADS = "heads.json"
+"""The file of a staged model that lists the heads that can be trained on it."""
 
 
 def stage(source: Path, output: Path, chat_template: str | None = None) -> None:
     """Write the model of `source` (a GGUF file or a folder) to `output`, with `chat_template` (a file, or `chatml`).
 
-    Without `chat_template`, the model keeps its own template, or has none. A classifier needs none; for other problems,
-    preparing the data set fails. Raises TrainingProblem when the template fails on a system message and a question, or
-    when `source` holds no model.
+    Without `chat_template`, the model keeps its own template, or has none. A classifier needs none, so the model's own is
+    only checked when the rows are prepared, and only for what they need.
+
+    Raises TrainingProblem when the given template cannot render a question, or when `source` holds no model, one that
+    cannot be trained here, or adapters beside a model.
     """
     if source.is_dir():
-        tokenizer = _copy_folder(source, output)
+        tokenizer, heads, write = _open_folder(source)
     elif source.suffix == ".gguf" and source.is_file():
-        tokenizer = _convert_gguf(source, output)
+        tokenizer, heads, write = _open_gguf(source)
     else:
         raise TrainingProblem(f"{source} is neither a GGUF file nor a folder with a model")
     if chat_template is not None:
         tokenizer.chat_template = _template(chat_template)
-    _check_template(tokenizer)
+        _check_template(tokenizer)
+    _freeze_dates(tokenizer)
     _set_padding(tokenizer)
+    write(output)
     save_tokenizer(tokenizer, output)
     complete_config(output)  # the base model is served too, perhaps by a server on transformers 4
+    (output / HEADS).write_text(json.dumps(heads) + "\n", encoding="utf-8")
 
 
-def _copy_folder(source: Path, output: Path) -> PreTrainedTokenizerBase:
+Opened = tuple[PreTrainedTokenizerBase, tuple[str, ...], Callable[[Path], object]]
+"""A tokenizer, the heads that the model can have, and what writes the model to a folder."""
+
+
+def _open_folder(source: Path) -> Opened:
+    _refuse_adapters(source)
     if not list(source.glob("*.safetensors")):
         raise TrainingProblem(
             f"{source} holds no safetensors. Convert pickled weights (.bin) first: they can run code when they are loaded."
         )
-    shutil.copytree(source, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.bin", "*.pt", "*.pth", ".git"))
-    return AutoTokenizer.from_pretrained(source)
-
-
-def _convert_gguf(source: Path, output: Path) -> PreTrainedTokenizerBase:
-    """Write the GGUF file as safetensors, and return its tokenizer."""
-    _parse_once()
-    # Without GgufConfig(dequantize=True), transformers 5 loads a model that it cannot save.
-    model = AutoModelForCausalLM.from_pretrained(
-        source.parent,
-        gguf_file=source.name,
-        quantization_config=GgufConfig(dequantize=True),
-        dtype=torch.float32,
+    ignored = shutil.ignore_patterns("*.bin", "*.pt", "*.pth", ".git")
+    return (
+        read_own_tokenizer(source),
+        _heads_of_folder(source),
+        lambda output: shutil.copytree(source, output, dirs_exist_ok=True, ignore=ignored),
     )
-    model.save_pretrained(output)
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-    tokenizer.model_max_length = model.config.max_position_embeddings
-    return tokenizer
 
 
-def _parse_once() -> None:
-    """Cache two functions of the gguf package, which halves the time of a conversion.
+def _heads_of_folder(source: Path) -> tuple[str, ...]:
+    config = source / "config.json"
+    if not config.is_file():
+        raise TrainingProblem(f"{source} holds no model: config.json is missing.")
+    if "auto_map" in json.loads(
+        config.read_text(encoding="utf-8")
+    ):  # a family with code of its own, which is not run here
+        return ("language-model", "classifier")
+    return check_family(read_config(source))
 
-    transformers reads the same file three times, and builds the table of tensor names once for each module of the model.
-    """
-    gguf.GGUFReader = functools.cache(gguf.GGUFReader)
-    gguf.get_tensor_name_map = functools.cache(gguf.get_tensor_name_map)
+
+def _open_gguf(source: Path) -> Opened:
+    config = read_config(source.parent, gguf_file=source.name)
+    heads, tokenizer = check_family(config), read_tokenizer(source)
+    tokenizer.model_max_length = config.max_position_embeddings
+    return tokenizer, heads, lambda output: read_weights(source).save_pretrained(output)
+
+
+def _refuse_adapters(source: Path) -> None:
+    """An adapter changes what transformers loads from a folder, also where a whole model is beside it."""
+    adapter = source / "adapter_config.json"
+    if not adapter.is_file():
+        return
+    base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if not (source / "config.json").is_file():
+        raise TrainingProblem(
+            f"{source} holds only an adapter for {base}. Use its base model as model.source, or merge the two first."
+        )
+    names = ", ".join(sorted(path.name for path in source.glob("adapter_*")))
+    raise TrainingProblem(
+        f"{source} holds an adapter ({names}) beside a model. Merge it into the model, or delete these files."
+    )
 
 
 def _template(name: str) -> str:
@@ -82,15 +109,20 @@ def _template(name: str) -> str:
 
 
 def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:
-    if tokenizer.chat_template is None:
-        return
     try:
-        rendered = tokenizer.apply_chat_template(PROBE, tokenize=False, add_generation_prompt=True)
+        rendered = tokenizer.apply_chat_template(QUESTION, tokenize=False, add_generation_prompt=True)
     except Exception as error:  # a template may raise anything
-        raise TrainingProblem(f"The chat template fails on a system message and a question: {error}") from error
-    missing = [message["role"] for message in PROBE if message["content"] not in rendered]
-    if missing:
-        raise TrainingProblem(f"The chat template leaves out the {' and '.join(missing)} message")
+        raise TrainingProblem(f"The chat template fails on a question: {error}") from error
+    if QUESTION[0]["content"] not in rendered:
+        raise TrainingProblem("The chat template leaves out the question")
+
+
+def _freeze_dates(tokenizer: PreTrainedTokenizerBase) -> None:
+    template = tokenizer.chat_template
+    if isinstance(template, dict):  # several templates by name
+        tokenizer.chat_template = {name: freeze_date(text) for name, text in template.items()}
+    elif template is not None:
+        tokenizer.chat_template = freeze_date(template)
 
 
 def _set_padding(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -24,7 +24,7 @@ def build_trainer(job: Job, model: PreTrainedModel, stop: StopRequest) -> JobTra
         train_dataset=job.train.tokens,
         eval_dataset=job.validation.tokens if job.validation else None,
         processing_class=job.tokenizer,
-        peft_config=adapter_config(job.settings) if job.has_adapter and not start else None,
+        peft_config=adapter_config(job.settings, model) if job.has_adapter and not start else None,
         **job_options(job, stop),
     )
     for parameter in trainer.model.parameters():

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch.utils.data import Sampler
-from transformers import PrinterCallback, Trainer
+from transformers import PrinterCallback, Trainer, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from finetune_flows.training import checkpoints
@@ -61,6 +62,7 @@ class JobMethods(Trainer):
         **rest: Any,
     ) -> None:
         early = [StopEarly(settings.best_by, settings.patience)] if settings.patience else []
+        self.stops_early = early[0].is_due if early else lambda state: False
         super().__init__(*args, callbacks=[progress, StopAfterStep(stop), *early], **rest)
         self.remove_callback(PrinterCallback)
         self.progress = progress
@@ -90,6 +92,18 @@ class JobMethods(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         with self._written_whole(checkpoints.STATE, KEPT_CHECKPOINTS):
             Trainer._save_checkpoint(self, model, trial)  # not TRL's, which writes a model card each time
+
+    def was_over_at(self, checkpoint: Path) -> bool:
+        """Whether the training had ended at `checkpoint`: at its last step, or early. The trainer then gets its state.
+
+        Training on from there would take steps that a run without an interruption does not take.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        if state.global_step < self.args.max_steps and not self.stops_early(state):
+            return False
+        self.state = state
+        self.progress.on_train_begin(self.args, state, self.control)
+        return True
 
     def evaluate(self, *args: Any, **rest: Any) -> dict[str, float]:
         """Validation loss and scores. Keeps the weights when they are the best so far."""

@@ -50,8 +50,10 @@ class PrefixCache:
 
     def keep(self, tokens: list[int], cache: DynamicCache, row: int) -> None:
         """Add the blocks of this prompt. `row` is the row of `cache` that ends with the prompt's last token."""
-        if len({layer.keys.shape[1::2] for layer in cache.layers}) > 1:
-            self.limit = 0  # layers of different shapes do not fit into one block
+        if len({states.shape[1::2] for layer in cache.layers for states in (layer.keys, layer.values)}) > 1:
+            self.limit = (
+                0  # layers of different shapes, or keys and values of different sizes, do not fit into one block
+            )
         if not self.limit:
             return
         start = cache.get_seq_length() - len(tokens)

@@ -21,6 +21,7 @@ from finetune_flows.containers.serving.settings import ServingSettings
 from finetune_flows.containers.serving.weights import described, load_weights
 
 log = logging.getLogger("serving.engine")
+UNLIMITED = 10**9  # tokens
 SHUTTING_DOWN = "the server is shutting down"
 
 
@@ -63,7 +64,7 @@ class TransformersEngine:
     @property
     def longest(self) -> int:
         """The model's own limit of tokens, prompt and answer together."""
-        return int(self.model.config.get_text_config().max_position_embeddings)
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", UNLIMITED))  # BLOOM has none
 
     @property
     def running(self) -> int:

@@ -50,7 +50,8 @@ def staging_key(section: ModelSection) -> str:
     if source is None:
         identity: dict[str, object] = {"hub": section.source, "commit": _commit(section)}
     elif source.is_file():
-        identity = {"sha256": sha256_of(source)}
+        # Before "splits", numbers got other token ids than the model was trained on: those copies must not be found.
+        identity = {"sha256": sha256_of(source), "splits": "llama.cpp"}
     else:
         identity = {"files": digest_files(source)}
     template = section.chat_template

@@ -12,6 +12,8 @@ from finetune_flows.tasks.problems.contract import Problem
 from finetune_flows.tasks.problems.example import Example, Message, Reason
 from finetune_flows.tasks.sections.stages import DatasetSection
 
+_ANOTHER = "chat_template: set it to a template that renders the rows, for example chatml"
+
 
 class Measured(NamedTuple):
     """A checked row and its length."""
@@ -42,10 +44,12 @@ class TokenCounter:
     """
 
     def __init__(self, folder: Path, generates: bool = True) -> None:
-        """Loads the tokenizer. Raises RecipeError when it has no chat template and one is needed."""
+        """Loads the tokenizer. Raises RecipeError when the model lacks the head or the chat template that is needed."""
+        _check_head(folder, "language-model" if generates else "classifier")
         self._tokenizer = load_tokenizer(folder, generates)
         self._generates = generates
         self._rendered: set[str] = set()
+        self._accepted: set[frozenset[str]] = set()  # roles of conversations that the template is known to render
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
@@ -53,9 +57,7 @@ class TokenCounter:
         return tuple(self._tokenizer.all_special_tokens)
 
     def lengths(self, examples: list[Example]) -> list[int]:
-        """Tokens of each example. Raises RecipeError when the chat template refuses the messages."""
-        from jinja2 import TemplateError
-
+        """Tokens of each example. Raises RecipeError when the chat template refuses messages or leaves them out."""
         if not examples:
             return []
         if not self._generates:
@@ -63,14 +65,19 @@ class TokenCounter:
             return [len(ids) for ids in self._tokenizer(texts)["input_ids"]]
         from finetune_flows.training.masks import conversation_ids
 
+        for example in examples:
+            self._check_accepted(example.prompt, example.tools)
         conversations = [example.prompt + example.completion for example in examples]
         tools = [example.tools for example in examples]
         try:
             encoded = conversation_ids(self._tokenizer, conversations, tools)
             for conversation, offered in zip(conversations, tools, strict=True):
                 self._check_rendered(conversation, offered)
-        except TemplateError as error:
-            raise RecipeError("model", [f"chat_template: does not accept the messages of the rows: {error}"]) from error
+        except Exception as error:  # a template may raise anything
+            if isinstance(error, RecipeError):
+                raise
+            problem = f"chat_template: refuses a conversation of the rows: {error}"
+            raise RecipeError("model", [problem, _ANOTHER]) from error
         return [len(ids) for ids in encoded]
 
     def _check_rendered(self, conversation: list[Message], tools: Sequence[dict[str, Any]]) -> None:
@@ -96,8 +103,29 @@ class TokenCounter:
             )
         self._rendered |= {*new}
 
-    def _text(self, conversation: list[Message], tools: Sequence[dict[str, Any]]) -> str:
-        text: str = self._tokenizer.apply_chat_template(conversation, tools=list(tools) or None, tokenize=False)
+    def _check_accepted(self, prompt: list[Message], tools: Sequence[dict[str, Any]]) -> None:
+        """Render the first prompt with these roles. Templates differ in what they accept: some know no system message."""
+        roles = frozenset(message["role"] for message in prompt)
+        if roles in self._accepted:
+            return
+        named = " and ".join(sorted(roles))
+        try:
+            text = self._text(prompt, tools, add_generation_prompt=True)
+        except Exception as error:  # a template may raise anything
+            problem = f"chat_template: the model's own does not accept {named} messages, as the rows have: {error}"
+            raise RecipeError("model", [problem, _ANOTHER]) from error
+        # Not those of the assistant: a template may leave out the reasoning of earlier answers.
+        asked = [each for each in prompt if each["role"] != "assistant"]
+        lost = {each["role"] for each in asked if (each.get("content") or "").strip() not in text}
+        if lost:
+            problem = f"chat_template: the model's own leaves out the {' and '.join(sorted(lost))} message of a row"
+            raise RecipeError("model", [problem, _ANOTHER])
+        self._accepted.add(roles)
+
+    def _text(self, conversation: list[Message], tools: Sequence[dict[str, Any]], **options: bool) -> str:
+        text: str = self._tokenizer.apply_chat_template(
+            conversation, tools=list(tools) or None, tokenize=False, **options
+        )
         return text
 
 
@@ -107,6 +135,14 @@ def _has(key: str, conversation: list[Message]) -> bool:
 
 def _without(key: str, conversation: list[Message]) -> list[Message]:
     return [{name: value for name, value in message.items() if name != key} for message in conversation]
+
+
+def _check_head(folder: Path, head: str) -> None:
+    """Raise RecipeError when staging has found that the base model cannot have this head."""
+    file = folder / "heads.json"
+    if file.is_file() and head not in json.loads(file.read_text(encoding="utf-8")):
+        can = "classify texts" if head == "language-model" else "generate text"
+        raise RecipeError("model", [f"source: this base model can only {can}; choose another one for this problem"])
 
 
 def measure(

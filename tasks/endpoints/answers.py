@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from finetune_flows.tasks.sections.stages import EvaluationSection
 TRIES = 6
 LONGEST_WAIT_SECONDS = 30.0
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
+_EMPTY_THOUGHT = re.compile(r"\A\s*<think>\s*</think>\s*")
 REFUSED_STATUS = frozenset({401, 403})  # not retried: a wrong key stays wrong
 
 
@@ -38,6 +40,14 @@ class Answer(Frozen):
     finish_reason: str | None = None
     error: str | None = None
     failed_tries: int = Field(0, ge=0, description="Failed requests for this row, before it was answered or given up.")
+
+
+def without_empty_thought(text: str) -> str:
+    """The text without the empty reasoning (`<think></think>`) with which some chat templates begin every answer.
+
+    A model learns it from its template, not from the rows, so it is no part of an answer.
+    """
+    return _EMPTY_THOUGHT.sub("", text, count=1)
 
 
 def read_test_rows(path: Path, rows: int) -> list[TestRow]:

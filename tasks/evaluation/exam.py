@@ -12,7 +12,14 @@ from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import TryLater
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.base.values import step_key
-from finetune_flows.tasks.endpoints.answers import Answer, collect_answers, digest_of_test, kept_answers, read_test_rows
+from finetune_flows.tasks.endpoints.answers import (
+    Answer,
+    collect_answers,
+    digest_of_test,
+    kept_answers,
+    read_test_rows,
+    without_empty_thought,
+)
 from finetune_flows.tasks.endpoints.asking import OURS, Access, Server, TestRow
 from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.evaluation.files import Scored, write_lines
@@ -196,4 +203,4 @@ class EndpointExam(Exam):
 
 
 def _texts(answers: Iterable[Answer]) -> dict[str, str]:
-    return {answer.id: answer.text for answer in answers}
+    return {answer.id: without_empty_thought(answer.text) for answer in answers}

@@ -28,7 +28,8 @@ def asked(tiny_rows: Path) -> list[Probe]:
 def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter that changes the answers visibly."""
     torch.manual_seed(1)
-    model = get_peft_model(load_base(tiny_model, "float32"), adapter_config(TrainingSettings()))
+    base = load_base(tiny_model, "float32")
+    model = get_peft_model(base, adapter_config(TrainingSettings(), base))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)

@@ -36,7 +36,8 @@ def adapter_gradients(model: Any, ids: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def four_bit_model_with_adapter(base: Path) -> Any:
     torch.manual_seed(0)
-    model = get_peft_model(load_base(base, "float32", four_bit=True), adapter_config(TrainingSettings()))
+    base_model = load_base(base, "float32", four_bit=True)
+    model = get_peft_model(base_model, adapter_config(TrainingSettings(), base_model))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:  # zero at first, which would hide a lost gradient of lora_A
             torch.nn.init.normal_(parameter, std=0.05)
@@ -130,6 +131,6 @@ def test_base_models_that_cannot_be_trained_are_named(tiny_model: Path, tmp_path
         load_tokenizer(tmp_path)
 
 
-def test_an_adapter_on_the_output_layer_is_refused() -> None:
+def test_an_adapter_on_the_output_layer_is_refused(tiny_model: Path) -> None:
     with pytest.raises(TrainingProblem, match="lm_head"):
-        adapter_config(TrainingSettings(lora_targets="q_proj,lm_head"))
+        adapter_config(TrainingSettings(lora_targets="q_proj,lm_head"), load_base(tiny_model, "float32"))

@@ -1,5 +1,6 @@
 """Stages a model on this machine in another process, because the orchestrator never loads torch."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,15 @@ from pathlib import Path
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.programs import child_environment, program
 
+log = logging.getLogger("finetune.process")
+
 
 def stage(source: Path, output: Path, chat_template: str | None, python: str = sys.executable) -> None:
-    """Runs `python -m finetune_flows.training stage`. Raises EnvironmentProblem with the program's last line."""
+    """Runs `python -m finetune_flows.training stage` and logs what it says.
+
+    Raises:
+        EnvironmentProblem: it failed; with its last line.
+    """
     command = program("training", "stage", "--source", str(source), "--output", str(output), python=python)
     if chat_template:
         command += ["--chat-template", chat_template]
@@ -17,3 +24,5 @@ def stage(source: Path, output: Path, chat_template: str | None, python: str = s
     if result.returncode:
         words = (result.stderr or result.stdout).strip().splitlines()
         raise EnvironmentProblem(f"{source} cannot be staged: {words[-1] if words else 'the program printed nothing'}")
+    for line in result.stdout.splitlines():
+        log.info("%s: %s", source.name, line)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from finetune_flows.tasks.base.statistics import Estimate
+from finetune_flows.tasks.endpoints.answers import without_empty_thought
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.problems.chat.fields import whole_conversation
 from finetune_flows.tasks.problems.chat.settings import RATING
@@ -63,7 +64,7 @@ class _Pair(NamedTuple):
 
 def _pair(row: TestRow, text: str) -> _Pair:
     messages, tools = whole_conversation(row.fields)
-    gold, right = str(row.fields["answer"]).strip(), messages[-1].get("tool_calls", [])
+    gold, right = without_empty_thought(str(row.fields["answer"])).strip(), messages[-1].get("tool_calls", [])
     # Without tools to call, JSON in an answer is text.
     made = calls_in(text) if right or tools else []
     if right or made:
