@@ -94,15 +94,20 @@ def load_base(
         **options,
     )
     model.new_parts = sorted({name.rpartition(".")[0] for name in loaded["missing_keys"]})
-    if classifier and model.config.get_text_config().pad_token_id is None:
-        # Without it, transformers cannot find the last token of a text in a batch. It must not be set before the model
-        # is made: the embedding of a padding token has no gradient, and here it may be that of the end token.
-        model.config.get_text_config().pad_token_id = load_plain_tokenizer(
-            folder, options.get("trust_remote_code", False)
-        ).pad_token_id
+    if classifier:
+        _set_padding(model, folder, options.get("trust_remote_code", False))
     if four_bit:
         keep_gradients_on_cpu(model)
     return model
+
+
+def _set_padding(model: PreTrainedModel, folder: Path, trust_remote_code: bool) -> None:
+    """Names the padding token, without which transformers cannot find the last token of a text in a batch."""
+    config = model.config.get_text_config()
+    if config.pad_token_id is None:
+        # Not before the model is made: the embedding of a padding token has no gradient, and here it may be that of the
+        # end token.
+        config.pad_token_id = load_plain_tokenizer(folder, trust_remote_code).pad_token_id
 
 
 def _head(task: Task) -> dict[str, Any]:

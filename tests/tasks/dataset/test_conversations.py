@@ -60,6 +60,7 @@ def test_the_training_program_learns_what_data_show_shows(tmp_path: Path, tokeni
     problem = Chat(train_on="all", reasoning="keep")
     build(tmp_path, problem, tokenizer)
     loaded = AutoTokenizer.from_pretrained(tokenizer)
+    loaded.model_max_length = 4096
     read = read_rows(tmp_path / "out", "train", loaded, 4096)
     assert read is not None
     shown = {
