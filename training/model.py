@@ -87,11 +87,7 @@ def load_base(
         options["ignore_mismatched_sizes"] = replaces_head(folder, task, options.get("trust_remote_code", False))
     kind = AutoModelForSequenceClassification if classifier else AutoModelForCausalLM
     model, loaded = kind.from_pretrained(
-        folder,
-        dtype=getattr(torch, dtype),
-        attn_implementation=attention,
-        output_loading_info=True,
-        **options,
+        folder, dtype=getattr(torch, dtype), attn_implementation=attention, output_loading_info=True, **options
     )
     model.new_parts = sorted({name.rpartition(".")[0] for name in loaded["missing_keys"]})
     if classifier:
