@@ -177,6 +177,7 @@ def test_a_failed_job_is_told_in_the_words_of_its_program_and_leaves_nothing_run
     assert "JobFailed" in list_runs()[-1].result
 
 
+@pytest.mark.usefixtures("reused")
 def test_too_many_bad_rows_stop_the_run_and_their_list_is_kept(home: Path, recipe: Recipe) -> None:
     source = Path(recipe.dataset.source)
     source.write_text(source.read_text() + "".join(f'{{"question": {n}}}\n' for n in range(20)))

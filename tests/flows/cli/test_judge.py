@@ -90,7 +90,13 @@ def test_objects_come_one_a_line_as_they_are_known_until_interrupted(tmp_path: P
     many = [f"SELECT town FROM parcels WHERE weight > {number}" for number in range(3_000)]
     file = pairs(tmp_path / "pairs.jsonl", *many)
     with subprocess.Popen(
-        [*COMMAND, file, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*COMMAND, file, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A test run in the background ignores SIGINT, and the command would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout
         assert process.stderr

@@ -11,19 +11,16 @@ an interpreter is stood for by as_python.py. A test leaves nothing behind: what 
 """
 
 import importlib
-import shlex
-import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from finetune_flows.tasks.platforms.contract import Labels, Platform
+from finetune_flows.tasks.platforms.contract import Platform
 from finetune_flows.tasks.platforms.process import ProcessRunner
 from finetune_flows.tasks.sections.platforms import ProcessPlatform
-from tests import SUPPORT
+from tests.support.quick_work import quick_python
 
 Make = Callable[[Path], Platform]
 OURS = ["process", pytest.param("docker", marks=pytest.mark.docker), "sagemaker"]
@@ -51,10 +48,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def _process(request: pytest.FixtureRequest) -> Make:
-    interpreter = request.getfixturevalue("tmp_path") / "python"
-    program = shlex.quote(str(SUPPORT / "contract_image" / "as_python.py"))
-    interpreter.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {program} "$@"\n', encoding="utf-8")
-    interpreter.chmod(0o755)
+    interpreter = quick_python(request.getfixturevalue("tmp_path"))
     return lambda folder: ProcessRunner(ProcessPlatform(python=str(interpreter)), folder)
 
 
@@ -92,9 +86,3 @@ def platform(again: Callable[[], Platform]) -> Iterator[Platform]:
     for name in ("r-key-1", "r-key-2", "r-key-3"):
         if platform.describe_job(name).status == "running":
             platform.stop_job(name)
-
-
-def labels(seconds: float = 600) -> Labels:
-    """Until so many seconds from now."""
-    expires_at = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
-    return Labels(recipe="r", step_key="k", flow_run="f", expires_at=expires_at)

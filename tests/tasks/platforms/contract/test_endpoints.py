@@ -9,19 +9,14 @@ import pytest
 
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec, Platform
-from finetune_flows.tasks.sections.stages import ServingSection
-from tests.tasks.platforms.contract.conftest import labels
+from tests.support.quick_work import an_endpoint, labels
 
 Again = Callable[[], Platform]
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> EndpointSpec:
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    serving = ServingSection(max_model_length=512, max_batch_size=4, startup_minutes=1)
-    return EndpointSpec(name="r-1", model=model, model_digest="d1", serving=serving, labels=labels())
+    return an_endpoint(tmp_path)
 
 
 def another_model(spec: EndpointSpec, name: str = "r-1") -> EndpointSpec:

@@ -12,24 +12,14 @@ import pytest
 from finetune_flows.tasks.base.errors import JobFailed
 from finetune_flows.tasks.platforms.attempts import run_job
 from finetune_flows.tasks.platforms.contract import Platform, TrainingJob
-from tests.tasks.platforms.contract.conftest import labels
+from tests.support.quick_work import a_job
 
 Again = Callable[[], Platform]
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> TrainingJob:
-    rows = tmp_path / "rows"
-    rows.mkdir()
-    (rows / "rows.txt").write_text("rows")
-    return TrainingJob(
-        name="r-key",
-        hyperparameters={},
-        channels={"dataset": rows},
-        checkpoints="r-key",
-        max_runtime_seconds=300,
-        labels=labels(),
-    )
+    return a_job(tmp_path)
 
 
 def told(job: TrainingJob, **hyperparameters: str) -> TrainingJob:

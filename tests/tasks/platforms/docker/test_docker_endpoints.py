@@ -1,7 +1,7 @@
 """Containers as endpoints, in what the contract's own tests do not see."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -9,30 +9,18 @@ import pytest
 from docker.models.containers import Container
 
 from finetune_flows.tasks.base.errors import EndpointFailed
-from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels
+from finetune_flows.tasks.platforms.contract import EndpointSpec
 from finetune_flows.tasks.platforms.docker import DockerRunner
 from finetune_flows.tasks.platforms.docker.containers import write_deadline
 from finetune_flows.tasks.sections.stages import ServingSection
+from tests.support.quick_work import an_endpoint
 
 pytestmark = pytest.mark.docker
 
 
-def labels(seconds: float = 600) -> Labels:
-    return Labels(recipe="r", step_key="k", flow_run="f", expires_at=datetime.now(UTC) + timedelta(seconds=seconds))
-
-
 @pytest.fixture
 def spec(tmp_path: Path) -> EndpointSpec:
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    return EndpointSpec(
-        name="r-1",
-        model=model,
-        model_digest="d1",
-        serving=ServingSection(dtype="float32", startup_minutes=1),
-        labels=labels(),
-    )
+    return an_endpoint(tmp_path, serving=ServingSection(dtype="float32", startup_minutes=1))
 
 
 def test_an_endpoint_is_on_the_loopback_interface_only_and_leaves_no_container(

@@ -6,37 +6,24 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem, JobFailed
 from finetune_flows.tasks.platforms.attempts import run_job
-from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
+from finetune_flows.tasks.platforms.contract import TrainingJob
 from finetune_flows.tasks.platforms.docker import DockerRunner
 from finetune_flows.tasks.sections.platforms import DockerPlatform
+from tests.support.quick_work import a_job, labels
 
 pytestmark = pytest.mark.docker
 
 
-def labels(seconds: float = 600) -> Labels:
-    return Labels(recipe="r", step_key="k", flow_run="f", expires_at=datetime.now(UTC) + timedelta(seconds=seconds))
-
-
 @pytest.fixture
 def job(tmp_path: Path) -> TrainingJob:
-    rows = tmp_path / "rows"
-    rows.mkdir()
-    (rows / "rows.txt").write_text("rows")
-    return TrainingJob(
-        name="r-key",
-        hyperparameters={},
-        channels={"dataset": rows},
-        checkpoints="r-key",
-        max_runtime_seconds=300,
-        labels=labels(),
-    )
+    return a_job(tmp_path)
 
 
 def told(job: TrainingJob, **hyperparameters: str) -> TrainingJob:

@@ -9,12 +9,12 @@ import pytest
 
 from finetune_flows.tasks.base.errors import JobFailed
 from finetune_flows.tasks.platforms.attempts import run_job
-from finetune_flows.tasks.platforms.contract import EndpointSpec
 from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
+from tests.support.quick_work import a_job, an_endpoint
 from tests.support.sagemaker.docker_containers import remove_all
 from tests.support.sagemaker.emulator import NOTHING, Emulator
 from tests.support.sagemaker.images import Image
-from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, a_job, labels, runner
+from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, runner
 
 pytestmark = pytest.mark.docker
 
@@ -58,12 +58,8 @@ def test_an_isolated_container_has_no_network_and_a_failed_one_is_told(emulator:
 
 
 def test_an_endpoint_is_a_container_behind_port_8080(emulator: Emulator, tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    spec = EndpointSpec(name="r-1", model=model, model_digest="d", serving=SERVING, labels=labels())
     platform = runner(tmp_path)
-    endpoint = platform.start_endpoint(spec)
+    endpoint = platform.start_endpoint(an_endpoint(tmp_path))
     with SageMakerConnection(endpoint.url).client(30) as client:
         assert client.post("/v1/chat/completions", json={"question": 1}).json()["asked"] == {"question": 1}
     assert platform.delete_endpoint("r-1")

@@ -1,45 +1,31 @@
 """Processes as endpoints and jobs, in what the contract's own tests do not see: each keeps its own deadline."""
 
-import shlex
-import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from finetune_flows.tasks.platforms.contract import EndpointSpec, Labels, TrainingJob
+from finetune_flows.tasks.platforms.contract import EndpointSpec, TrainingJob
 from finetune_flows.tasks.platforms.process import ProcessRunner
 from finetune_flows.tasks.sections.platforms import ProcessPlatform
-from finetune_flows.tasks.sections.stages import ServingSection
-from tests import SUPPORT
+from tests.support.quick_work import an_endpoint, labels, quick_python
 
 
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessRunner]:
     """Its jobs and servers take a second."""
     monkeypatch.setenv("FINETUNE_HOME", str(tmp_path / "home"))
-    quick, python = SUPPORT / "contract_image" / "as_python.py", tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(quick))} "$@"\n')
-    python.chmod(0o755)
-    runner = ProcessRunner(ProcessPlatform(python=str(python)))
+    runner = ProcessRunner(ProcessPlatform(python=str(quick_python(tmp_path))))
     yield runner
     for endpoint in runner.endpoints():
         runner.delete_endpoint(endpoint.name)
 
 
-def labels(seconds: float = 600) -> Labels:
-    return Labels(recipe="r", step_key="k", flow_run="f", expires_at=datetime.now(UTC) + timedelta(seconds=seconds))
-
-
 @pytest.fixture
 def spec(tmp_path: Path) -> EndpointSpec:
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    serving = ServingSection(startup_minutes=1)
-    return EndpointSpec(name="r-1", model=model, model_digest="d1", serving=serving, labels=labels())
+    return an_endpoint(tmp_path)
 
 
 def wait_for_its_end(runner: ProcessRunner) -> None:

@@ -2,12 +2,10 @@
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
 from finetune_flows.tasks.platforms.sagemaker.runner import SageMakerRunner
-from finetune_flows.tasks.recipe import SageMakerPlatform, ServingSection
+from finetune_flows.tasks.recipe import SageMakerPlatform
 from tests import SUPPORT
 from tests.support.sagemaker.emulator import Emulator
 from tests.support.sagemaker.images import Image
@@ -15,12 +13,6 @@ from tests.support.sagemaker.images import Image
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/contract:1"
 PROGRAM = SUPPORT / "contract_image" / "program.py"
 ECHO = SUPPORT / "sagemaker" / "echo_server.py"
-SERVING = ServingSection(max_model_length=512, max_batch_size=4, startup_minutes=1)
-
-
-def labels(seconds: float = 600) -> Labels:
-    expires_at = (datetime.now(UTC) + timedelta(seconds=seconds)).replace(microsecond=0)
-    return Labels(recipe="r", step_key="k", flow_run="f", expires_at=expires_at)
 
 
 def section(**fields: object) -> SageMakerPlatform:
@@ -30,20 +22,6 @@ def section(**fields: object) -> SageMakerPlatform:
 def runner(home: Path, **fields: object) -> SageMakerRunner:
     """Asks often, because all that it waits for takes a second."""
     return SageMakerRunner(section(**fields), home / "sagemaker", sleep=lambda _: time.sleep(0.05))
-
-
-def a_job(tmp_path: Path, **hyperparameters: str) -> TrainingJob:
-    rows = tmp_path / "rows"
-    rows.mkdir(exist_ok=True)
-    (rows / "rows.txt").write_text("rows")
-    return TrainingJob(
-        name="r-key",
-        hyperparameters=hyperparameters,
-        channels={"dataset": rows},
-        checkpoints="r-key",
-        max_runtime_seconds=300,
-        labels=labels(),
-    )
 
 
 def use_quick_programs(emulator: Emulator) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from finetune_flows.tasks.platforms.contract import EndpointSpec
 from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
+from tests.support.quick_work import an_endpoint
 from tests.support.sagemaker.emulator import BUCKET, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, labels, runner, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import runner, use_quick_programs
 
 SCALED = {"asynchronous": True, "autoscaling": {"min_instances": 0, "max_instances": 2}}
 
@@ -16,16 +16,7 @@ SCALED = {"asynchronous": True, "autoscaling": {"min_instances": 0, "max_instanc
 @pytest.fixture
 def url(emulator: Emulator, tmp_path: Path) -> str:
     use_quick_programs(emulator)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
-    spec = EndpointSpec(
-        name="r-d1",
-        model=tmp_path / "model",
-        model_digest="d1",
-        serving=SERVING,
-        labels=labels(),
-    )
-    return runner(tmp_path, **SCALED).start_endpoint(spec).url
+    return runner(tmp_path, **SCALED).start_endpoint(an_endpoint(tmp_path, "r-d1")).url
 
 
 def test_questions_go_through_s3_and_leave_nothing_there(emulator: Emulator, url: str) -> None:

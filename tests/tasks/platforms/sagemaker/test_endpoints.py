@@ -15,8 +15,9 @@ import pytest
 from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem, TryLater
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
 from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
+from tests.support.quick_work import an_endpoint, labels
 from tests.support.sagemaker.emulator import NOTHING, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, labels, runner, section, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import runner, section, use_quick_programs
 
 
 @pytest.fixture(autouse=True)
@@ -26,16 +27,7 @@ def _quick(emulator: Emulator) -> None:
 
 @pytest.fixture
 def spec(tmp_path: Path) -> EndpointSpec:
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    return EndpointSpec(
-        name="r-1",
-        model=model,
-        model_digest="d1",
-        serving=SERVING,
-        labels=labels(),
-    )
+    return an_endpoint(tmp_path)
 
 
 def changed(spec: EndpointSpec, digest: str = "d2") -> EndpointSpec:

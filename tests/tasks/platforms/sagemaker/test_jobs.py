@@ -15,10 +15,10 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem, JobFailed, TryL
 from finetune_flows.tasks.platforms.attempts import run_job
 from finetune_flows.tasks.platforms.contract import TrainingJob
 from finetune_flows.tasks.platforms.sagemaker.runner import SageMakerRunner
+from tests.support.quick_work import a_job
 from tests.support.sagemaker.emulator import Emulator
 from tests.tasks.platforms.sagemaker.platform_jobs import (
     IMAGE,
-    a_job,
     push_image,
     runner,
     section,

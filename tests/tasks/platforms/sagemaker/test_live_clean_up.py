@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from finetune_flows.tasks.platforms.contract import EndpointSpec
 from tests.live.test_sagemaker_live import clean_up
+from tests.support.quick_work import a_job, an_endpoint
 from tests.support.sagemaker.emulator import BUCKET, Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import SERVING, a_job, labels, runner, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import runner, use_quick_programs
 
 
 def test_all_that_a_live_test_made_is_gone_afterwards_and_nothing_else(emulator: Emulator, tmp_path: Path) -> None:
@@ -15,16 +15,7 @@ def test_all_that_a_live_test_made_is_gone_afterwards_and_nothing_else(emulator:
     live.start_job(a_job(tmp_path, steps="5000").model_copy(update={"name": "live-1"}))
     other = runner(tmp_path, prefix="finetune")
     other.start_job(a_job(tmp_path, steps="5000").model_copy(update={"name": "other-1"}))
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model/config.json").write_text("{}")
-    spec = EndpointSpec(
-        name="live",
-        model=tmp_path / "model",
-        model_digest="d",
-        serving=SERVING,
-        labels=labels(),
-    )
-    live.start_endpoint(spec)
+    live.start_endpoint(an_endpoint(tmp_path, "live"))
     clean_up(live.section)
     assert emulator.holds() == {"endpoints": [], "configs": [], "models": [], "running jobs": ["other-1"]}
     keys = [each["Key"] for each in emulator.account.s3.list_objects_v2(Bucket=BUCKET)["Contents"]]

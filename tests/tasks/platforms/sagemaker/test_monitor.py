@@ -16,9 +16,10 @@ from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnectio
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
 from tests.flows.test_monitor import events_of, eventually, retrain_id, runs_of
+from tests.support.quick_work import SERVING, labels
 from tests.support.sagemaker.emulator import Emulator
 from tests.support.sagemaker.tables import now
-from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, labels, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, use_quick_programs
 
 pytestmark = pytest.mark.slow
 __all__ = ["content", "home", "prefect_server", "retrain_id", "tiny_model"]

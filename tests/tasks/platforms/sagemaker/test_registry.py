@@ -5,25 +5,17 @@ from typing import Any
 
 import pytest
 
-from finetune_flows.tasks.platforms.contract import EndpointSpec, JudgedModel
+from finetune_flows.tasks.platforms.contract import JudgedModel
+from tests.support.quick_work import an_endpoint, labels
 from tests.support.sagemaker.emulator import Emulator
-from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, SERVING, labels, runner, use_quick_programs
+from tests.tasks.platforms.sagemaker.platform_jobs import IMAGE, runner, use_quick_programs
 
 
 @pytest.fixture(autouse=True)
 def _serving(emulator: Emulator, tmp_path: Path) -> None:
     """The endpoint that is judged."""
     use_quick_programs(emulator)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
-    spec = EndpointSpec(
-        name="r-d1",
-        model=tmp_path / "model",
-        model_digest="d1",
-        serving=SERVING,
-        labels=labels(),
-    )
-    runner(tmp_path).start_endpoint(spec)
+    runner(tmp_path).start_endpoint(an_endpoint(tmp_path, "r-d1"))
 
 
 def judged(tmp_path: Path, passed: bool, digest: str = "d1") -> JudgedModel:
