@@ -4,7 +4,7 @@ import calendar
 import datetime
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlglot import exp
@@ -16,6 +16,9 @@ _SECONDS = {"week": 7 * 86400, "day": 86400, "hour": 3600, "minute": 60, "second
 PARTS: dict[str, Callable[[datetime.datetime], int]] = {
     "year": lambda m: m.year, "quarter": lambda m: (m.month + 2) // 3, "month": lambda m: m.month, "day": lambda m: m.day,
     "hour": lambda m: m.hour, "minute": lambda m: m.minute, "second": lambda m: m.second,
+    "dow": lambda m: m.isoweekday() % 7, "isodow": lambda m: m.isoweekday(), "weekday": lambda m: m.weekday(),
+    "dayofweek": lambda m: m.isoweekday() % 7 + 1, "week": lambda m: m.isocalendar().week,
+    "doy": lambda m: m.timetuple().tm_yday,
 }  # fmt: skip
 PART_NODES: dict[type[exp.Expr], str] = {
     exp.Year: "year", exp.Quarter: "quarter", exp.Month: "month", exp.Day: "day", exp.DayOfMonth: "day",
@@ -104,15 +107,25 @@ def _named(node: exp.Anonymous, now: datetime.datetime) -> Any:
         return now
     if name not in ("date", "datetime") or not arguments:
         raise NotConstant
-    moment = now if arguments[0] == "now" else as_moment(arguments[0])
-    for modifier in arguments[1:]:
+    moment = moved(now if arguments[0] == "now" else as_moment(arguments[0]), arguments[1:])
+    return moment.date() if name == "date" else moment
+
+
+def moved(moment: datetime.datetime, modifiers: Sequence[str]) -> datetime.datetime:
+    """A moment as the modifiers of SQLite's date functions change it: '-7 days', 'start of month'."""
+    for modifier in modifiers:
         if modifier.startswith("start of "):
             moment = truncated(moment, modifier.removeprefix("start of "))
         elif found := re.fullmatch(r"([+-]?[\d.]+) (\w+)", modifier):
             moment = as_moment(shifted(moment, float(found[1]), found[2]))
         else:
             raise NotConstant
-    return moment.date() if name == "date" else moment
+    return moment
+
+
+def plain_form(form: str) -> str:
+    """A form of strftime, as sqlglot reads one of PostgreSQL: it takes the D of Day and Dy for a number."""
+    return form.replace("FM", "").replace("%uay", "%A").replace("%uy", "%a")
 
 
 def interval_of(node: exp.Interval) -> list[tuple[float, str]]:

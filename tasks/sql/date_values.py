@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from finetune_flows.tasks.sql.column_functions import Function, applied
 from finetune_flows.tasks.sql.constants import NotConstant, as_moment, shifted, truncated
 from finetune_flows.tasks.sql.facts import Condition
 
@@ -23,17 +24,20 @@ _SHAPES = [
     (re.compile(r"(?:%|____)-(0[1-9]|1[0-2])-(?:%|__)"), ("month",)),
     (re.compile(r"(0[1-9]|1[0-2])"), ("month",)),
 ]
+_COUNTED = {"year", "quarter", "month", "day", "hour", "minute", "second"}
 _SUBSTRINGS = {(1, 4): "year", (6, 2): "month", (9, 2): "day", (12, 2): "hour"}
 _MOST = 24
+_MOST_TRIED = 4
 _EARLIEST, _LATEST = datetime.datetime(2, 6, 1), datetime.datetime(9998, 1, 1)
 
 
 @dataclass
 class _Asked:
-    """What conditions ask of a date: to be near some moment, or to have some parts."""
+    """What conditions ask of a date: to be near some moment, to have some parts, or to be found by trying days."""
 
     moments: list[datetime.datetime] = field(default_factory=list)
     parts: dict[str, list[int]] = field(default_factory=dict)
+    tried: list[tuple[tuple[Function, ...], Any]] = field(default_factory=list)
 
     def add_part(self, unit: str, value: Any) -> None:
         values = self.parts.setdefault(unit, [])
@@ -54,22 +58,27 @@ def dates_around(conditions: Iterable[Condition]) -> list[datetime.datetime]:
     for moment in asked.moments:
         if _EARLIEST < moment < _LATEST:
             found += _around(moment)
-    if asked.parts:
+    if asked.parts and not asked.tried:
         found = [*_with_parts(asked), *found]
-    return list(dict.fromkeys(found))[:_MOST]
+    return list(dict.fromkeys([*_by_trying(asked), *found]))[:_MOST]
 
 
 def _read(asked: _Asked, condition: Condition, value: Any) -> None:
     match condition.functions[-1:]:
-        case (("part", unit),):
+        case (("part", unit),) if unit in _COUNTED:
             asked.add_part(unit, value)
+        case (("part", _),):
+            asked.tried.append((condition.functions, value))
         case (("substring", start, length),) if (start, length) in _SUBSTRINGS:
             asked.add_part(_SUBSTRINGS[start, length], value)
         case (("time",),):
             time = datetime.time.fromisoformat(str(value))
             asked.moments += [datetime.datetime.combine(day, time) for day in (FIRST_DAY, FIRST_DAY.replace(year=2024))]
         case (("format", form),) if isinstance(value, str):
-            _read_formatted(asked, form, value)
+            if set(re.findall("%.", form)) <= {*_DIRECTIVES, "%M", "%S"}:
+                _read_formatted(asked, form, value)
+            else:
+                asked.tried.append((condition.functions, value))
         case (("integer",),) if isinstance(value, int) and len(condition.functions) > 1:
             inner = Condition(condition.operator, (), condition.functions[:-1])
             width = 4 if value > 31 else 2
@@ -140,6 +149,23 @@ def _with_parts(asked: _Asked) -> Iterator[datetime.datetime]:
     yield _moment(year, (month - 2) % 12 + 1, date, *clock)
     yield _moment(year, month, date % 28 + 1, (clock[0] + 1) % 24, *clock[1:])
     yield _moment(year, month, date, (clock[0] - 1) % 24, 59, 59)
+
+
+def _by_trying(asked: _Asked) -> Iterator[datetime.datetime]:
+    """Days of a week, weeks of a year and the like: days that have them, in each year and month asked for, and those next to them."""
+    years = asked.parts.get("year") or [moment.year for moment in asked.moments[:2]] or [2023, 2024]
+    months = asked.parts.get("month") or range(1, 13)
+    days = [
+        datetime.datetime(year, month, day)
+        for year in years[:2] for month in months for day in range(1, calendar.monthrange(year, month)[1] + 1)
+    ]  # fmt: skip
+    for functions, value in asked.tried:
+        met = [day for day in days if str(applied(functions, day)).strip() == str(value)]
+        for i, day in enumerate(met[:: max(1, len(met) // _MOST_TRIED)][: _MOST_TRIED + 1]):
+            time = _TIMES[i % len(_TIMES)]
+            yield datetime.datetime.combine(day, time)
+            if i < 2:
+                yield from (datetime.datetime.combine(day + datetime.timedelta(days=n), time) for n in (1, -1))
 
 
 def _moment(year: int, month: int, day: int, hour: int, minute: int, second: int) -> datetime.datetime:

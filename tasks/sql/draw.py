@@ -4,9 +4,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 from finetune_flows.tasks.sql.column_types import DATES, NUMBERS
-from finetune_flows.tasks.sql.constants import as_moment, shifted
+from finetune_flows.tasks.sql.equations import Equation, as_day, partitions
 from finetune_flows.tasks.sql.facts import QueryFacts
 from finetune_flows.tasks.sql.keys import hold_composite_keys, key_columns, linked_columns
 from finetune_flows.tasks.sql.pools import Content, Pool, PoolMaker, PoolSize, content_of, converted
@@ -35,11 +37,13 @@ PROFILES = (
     Profile(rows=36, variety=0, skewed=False, nulls=0.0, repeats=0.0),  # no NULL here: one would blind every NOT IN
 )
 FIRST_SET = 6
-"""Databases after these are drawn when they told too little; every other three then hold no NULL, which may be why."""
+"""Databases after these are drawn when they told too little; every other three then hold no NULL
+and no text in two cases, which may be why."""
 NULL_AMONG_MATCHES = 0.6
 NULL_COUNTS = 4
 """Columns side by side differ by up to three in the number of their NULLs, those four apart in the next such database."""
-GAP_SHARE = 0.6
+SOLVED_SHARE = 0.6
+MOST_PLACES = 6
 MANY_TABLES = 4
 MOST_ROWS = 250
 Row = list[Value]
@@ -52,7 +56,8 @@ class Draw:
         self.schema, self.facts, self.groups = schema, facts, linked_columns(schema, facts)
         self.random = random.Random(seed)
         self.profile, self.round = PROFILES[seed % len(PROFILES)], seed // len(PROFILES)
-        if seed >= FIRST_SET and seed // len(PROFILES) % 2 == 0:
+        self.plain = seed >= FIRST_SET and seed // len(PROFILES) % 2 == 0
+        if self.plain:
             self.profile = replace(self.profile, nulls=0.0)
         self.most = self.profile.rows // (2 if len(schema.tables) >= MANY_TABLES else 1)
         if self.profile.skewed and facts.group_size:
@@ -76,7 +81,7 @@ class Draw:
     # Pools
 
     def _make_pools(self) -> None:
-        maker = PoolMaker(self.schema, self.facts, self.random)
+        maker = PoolMaker(self.schema, self.facts, self.random, plain=self.plain)
         shared: dict[Column, tuple[Content, Pool]] = {}
         for column in self.schema.columns():
             group = self.groups[column]
@@ -158,6 +163,10 @@ class Draw:
                 matching.append(i)
         if self.profile.nulls:
             self._put_nulls(columns, rows, matching)
+        self._solve(name, rows, matching)
+        if self.profile.skewed:
+            self._hide_largest(columns, rows, matching)
+            self._tie_extremes(columns, rows, matching)
         for j, column in enumerate(columns):
             if column in keys:
                 for i, row in enumerate(rows):
@@ -179,7 +188,6 @@ class Draw:
                 self._draw_value(column)
                 for column in columns
             ]  # fmt: skip
-        self._set_gaps(columns, row)
         return row, draw < 0.35
 
     def _is_outlier(self, column: Column) -> bool:
@@ -207,31 +215,72 @@ class Draw:
             return self.random.choice(pool.values)
         return pool.next_value(self.random)
 
-    def _set_gaps(self, columns: Sequence[Column], row: Row) -> None:
-        """Put two columns as far apart as a query asks, or one more or less."""
-        for first, second, amount in self.facts.gaps:
-            if first not in columns or second not in columns or self.random.random() >= GAP_SHARE:
-                continue
-            if first in self.keys or first in self.parents or self.pools[first].good:
-                continue
-            i, other = columns.index(first), row[columns.index(second)]
-            distance = self.random.choice((1, 1, 1, -1)) * amount + self.random.choice((0, 0, 1, -1))
-            moved = None if other is None else self._moved(other, distance, amount, self.contents[first])
-            value = None if moved is None else fitted(moved, self.schema[first].type)
-            if value is not None and all(meets(value, check) for check in self.facts.checks.get(first, ())):
-                row[i] = value
+    # Rows in which both sides of a comparison are equal
 
-    def _moved(self, value: Value, distance: float, factor: float, content: Content) -> Value:
+    def _solve(self, table: str, rows: list[Row], matching: list[int]) -> None:
+        """Move one value of many rows, and of groups of rows, so that the sides of a comparison are equal, or nearly so."""
+        names = list(self.schema.tables[table])
+        by_name = [dict(zip(names, row, strict=True)) for row in rows]
+        for equation in sorted(self.facts.equations, key=lambda equation: equation.groups is not None):
+            if equation.table != table:
+                continue
+            for group in self._compared(equation, rows, matching):
+                if self.random.random() < SOLVED_SHARE:
+                    self._solve_one(equation, [by_name[i] for i in group])
+        rows[:] = [list(row.values()) for row in by_name]
+
+    def _compared(self, equation: Equation, rows: list[Row], matching: list[int]) -> list[list[int]]:
+        """Numbers of the rows that each comparison is about: of each row by itself, or of those in a group."""
+        if equation.groups is None:
+            return [[i] for i in range(len(rows))]
+        return self._grouped(equation.table, equation.groups, rows, matching)
+
+    def _grouped(self, table: str, grouped: Sequence[Column], rows: list[Row], matching: list[int]) -> list[list[int]]:
+        """Numbers of the rows of each group, of those that meet the conditions, if there are any."""
+        names = enumerate(self.schema.tables[table])
+        places = [j for j, name in names if any(self._tells_apart((table, name), by) for by in grouped)]
+        chosen = self._counted_rows(table, rows, matching)
+        return [[chosen[k] for k in group] for group in partitions([rows[i] for i in chosen], places)]
+
+    def _counted_rows(self, table: str, rows: list[Row], matching: list[int]) -> Sequence[int]:
+        bound = any(column[0] == table for column in self.facts.conditions)
+        return matching if bound and matching else range(len(rows))
+
+    def _tells_apart(self, column: Column, grouped: Column) -> bool:
+        """Whether rows with the same value of a column are in the same group: it is the one, or leads to its table."""
+        return column == grouped or any(member[0] == grouped[0] != column[0] for member in self.groups[column])
+
+    def _solve_one(self, equation: Equation, rows: list[dict[str, Value]]) -> None:
+        """Try the columns in any row of the group, in any order, until one can be moved."""
+        places = [(row, column) for row in rows for column in equation.columns]
+        for row, column in self.random.sample(places, min(len(places), MOST_PLACES)):
+            if column in self.keys or column in self.parents or row[column[1]] is None:
+                continue
+            found = equation.solved(row, column[1], rows, self.facts.now)
+            value = None if found is None else self._near(column, found)
+            conditions = [*self.facts.conditions.get(column, ()), *self.facts.checks.get(column, ())]
+            if value is not None and all(meets(value, condition) for condition in conditions):
+                row[column[1]] = value
+                return
+
+    def _near(self, column: Column, found: Fraction) -> Value:
+        """The value of the column that is nearest, or the next one above or below; None if the column cannot hold it."""
+        content, declared = self.contents[column], self.schema[column].type
         if content.kind.kind in DATES:
-            moment = shifted(as_moment(value), distance, "day")
-            return as_text([moment], content.form)[0] if content.as_text else moment
-        if content.kind.kind not in NUMBERS or isinstance(value, str):
+            seconds = 86400 if content.kind.kind == "date" else self.random.choice((1, 1800))
+            try:
+                value: Value = as_day(found + self.random.choice((0, 0, 1, -1)) * Fraction(seconds, 86400))
+            except OverflowError:
+                return None
+        elif content.kind.kind in NUMBERS and (found > 0 or column not in self.facts.positive):
+            scale = {"decimal": content.kind.scale, "float": 2}.get(content.kind.kind, 0)
+            units = round(found * 10**scale)
+            step = max(1, abs(units) // 1000)  # MySQL's division rounds, so a smaller one may not show
+            value = Decimal(units + self.random.choice((0, 0, step, -step))).scaleb(-scale)
+        else:
             return None
-        exact = Decimal(str(value))
-        in_decimals = self.schema.dialect in ("postgres", "mysql") and content.kind.kind != "float"  # no rounding
-        if factor not in (0, 1) and in_decimals and self.random.random() < 0.5:
-            return exact * Decimal(str(factor))
-        return exact + Decimal(str(distance))
+        value = fitted(value, content.kind)
+        return fitted(as_text([value], content.form)[0], declared) if content.as_text and value is not None else value
 
     # NULLs
 
@@ -251,6 +300,26 @@ class Draw:
                     rows[i] = list(rows[source])
                 rows[i][j] = None
 
+    def _hide_largest(self, columns: Sequence[Column], rows: list[Row], matching: list[int]) -> None:
+        """NULLs in the largest group, until the next one has more values: COUNT(x) then finds another one than COUNT(*)."""
+        for j, column in enumerate(columns):
+            if column not in self.facts.tallied or column not in self.nullable or column in self.keys:
+                continue
+            groups = self._grouped(column[0], sorted(self.facts.grouped - {column}), rows, matching)
+            filled = sorted(([i for i in group if rows[i][j] is not None] for group in groups), key=len)
+            for i in filled[-1][max(len(filled[-2]) - 1, 0) :] if len(filled) > 1 else ():
+                rows[i][j] = None
+
+    def _tie_extremes(self, columns: Sequence[Column], rows: list[Row], matching: list[int]) -> None:
+        """A second row with the largest value, and a second one with the smallest."""
+        for j, column in enumerate(columns):
+            chosen = [i for i in self._counted_rows(column[0], rows, matching) if rows[i][j] is not None]
+            if column not in self.facts.extremes or column in self.keys or len(chosen) < 2:
+                continue
+            chosen.sort(key=lambda i: _rank(rows[i][j]))
+            rows[chosen[-2]][j] = rows[chosen[-1]][j]
+            rows[chosen[1]] = list(rows[chosen[0]])
+
     def _nulls_in(self, column: Column, place: int, rows: int) -> int:
         """How many. COUNT of two columns would be the same if both had equally many in every database."""
         if not self.profile.skewed:
@@ -268,6 +337,11 @@ class Draw:
         for j, column in enumerate(columns):
             if column in self.keys and column in self.nullable and self.profile.nulls and len(rows) > 2:
                 self.random.choice(rows)[j] = None
+
+
+def _rank(value: Value) -> Any:
+    """For a sort: values of one column are of one kind, but for documents."""
+    return repr(value) if isinstance(value, dict | list) else value
 
 
 def _spelt_as(content: Content, own: Content) -> Content:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from finetune_flows.tasks.sql.column_functions import JSON_EXTRACTS, Function, followed
 from finetune_flows.tasks.sql.constants import number
+from finetune_flows.tasks.sql.equations import Equation
 from finetune_flows.tasks.sql.schema import Column, Schema
 
 _NUMERIC = exp.Sum | exp.Avg | exp.Abs | exp.Round | exp.Floor | exp.Ceil | exp.Mul | exp.Div | exp.Mod | exp.Sqrt
@@ -51,7 +52,8 @@ class QueryFacts:
     values meet. numeric, temporal: texts are read as numbers or dates there. formats: as dates in this form.
     functions, arguments: names of what is computed of a column, with the constants in it. paths: into JSON documents.
     positive: zero or less would be an error or change the sense of a comparison. counted: a count of it is a divisor.
-    gaps: columns of one table that are so far apart, in numbers or days. now: for the dates that queries reckon from it.
+    extremes, tallied: columns below MAX or MIN, and below COUNT.
+    equations: comparisons of computed values. now: for the dates that queries reckon from it.
     """
 
     now: datetime.datetime
@@ -67,9 +69,11 @@ class QueryFacts:
     positive: set[Column] = field(default_factory=set)
     counted: set[Column] = field(default_factory=set)
     aggregated: set[Column] = field(default_factory=set)
+    extremes: set[Column] = field(default_factory=set)
+    tallied: set[Column] = field(default_factory=set)
     grouped: set[Column] = field(default_factory=set)
     determined: set[tuple[Column, str]] = field(default_factory=set)
-    gaps: list[tuple[Column, Column, float]] = field(default_factory=list)
+    equations: list[Equation] = field(default_factory=list)
     checks: dict[Column, list[Condition]] = field(default_factory=dict)
     group_size: int = 0
 
@@ -94,7 +98,9 @@ class QueryFacts:
             self.functions.setdefault(column, set()).update(names)
         self.positive |= other.positive
         self.counted |= other.counted
-        self.gaps.extend(gap for gap in other.gaps if gap not in self.gaps)
+        self.extremes |= other.extremes
+        self.tallied |= other.tallied
+        self.equations.extend(equation for equation in other.equations if equation not in self.equations)
         self.group_size = max(self.group_size, other.group_size)
 
     def _is_free(self, column: Column) -> bool:
@@ -113,6 +119,10 @@ def read_computations(references: Iterable[tuple[exp.Column, Column]], schema: S
             _read_arguments(column, parent, facts)
             if isinstance(parent, exp.Sum | exp.Avg | exp.Max | exp.Min):
                 facts.aggregated.add(column)
+            if isinstance(parent, exp.Max | exp.Min):
+                facts.extremes.add(column)
+            if isinstance(parent, exp.Count):
+                facts.tallied.add(column)
             if bare:
                 _read_kind(column, parent, facts)
             _read_divisor(column, node, parent, facts)

@@ -10,7 +10,7 @@ from finetune_flows.tasks.sql.facts import Condition, QueryFacts
 from finetune_flows.tasks.sql.near_values import arrays, documents, near_values, partition
 from finetune_flows.tasks.sql.schema import Column, Schema
 from finetune_flows.tasks.sql.text_values import in_other_forms
-from finetune_flows.tasks.sql.values import Value, as_text, by_chance, fitted, meets
+from finetune_flows.tasks.sql.values import Value, as_text, by_chance, close_together, fitted, meets
 
 _FRACTIONS = {"round", "floor", "ceil", "cast_integer", "trunc"}
 _SIGNED = _FRACTIONS | {"abs", "sign", "mod", "intdiv"}
@@ -111,15 +111,20 @@ class PoolSize:
 
 
 class PoolMaker:
-    """Makes the pools of the columns of one database. Columns that are linked draw from one pool."""
+    """Makes the pools of the columns of one database. Columns that are linked draw from one pool.
 
-    def __init__(self, schema: Schema, facts: QueryFacts, rng: random.Random) -> None:
-        self.schema, self.facts, self.random = schema, facts, rng
+    plain: texts are in one case, and without spaces around them.
+    """
+
+    def __init__(self, schema: Schema, facts: QueryFacts, rng: random.Random, *, plain: bool) -> None:
+        self.schema, self.facts, self.random, self.plain = schema, facts, rng, plain
 
     def pool(self, group: tuple[Column, ...], content: Content, size: PoolSize) -> Pool:
         """The pool of linked columns that hold the same."""
         conditions = [condition for column in group for condition in self.facts.of(column)]
         functions = {name for column in group for name in self.facts.functions.get(column, ())}
+        if self.plain and content.kind.kind == "text":
+            functions = set()
         near = near_values(conditions, content.kind, functions)
         count = size.count
         if size.joined or near:
@@ -154,6 +159,8 @@ class PoolMaker:
             top = max([top, *(2 * abs(int(value)) for value in near)])
         signed = bool(functions & _SIGNED) and self.facts.positive.isdisjoint(group)
         found = by_chance(kind, count, self.random, top=top, signed=signed)
+        if kind.kind in ("decimal", "float") and functions & _FRACTIONS:
+            found = close_together(found, kind)
         if kind.kind == "text" and len(group) == 1 and functions:
             texts = [argument for argument in arguments if isinstance(argument, str) and len(argument) < 9]
             found = [text for text in in_other_forms(found, functions, texts) if len(text) <= kind.length]

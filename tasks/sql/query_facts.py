@@ -1,7 +1,6 @@
 """Reads a query for what made-up rows need to know of it."""
 
 import datetime
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
 from finetune_flows.tasks.sql.column_functions import followed
-from finetune_flows.tasks.sql.column_types import DATES, NUMBERS
+from finetune_flows.tasks.sql.column_types import NUMBERS
 from finetune_flows.tasks.sql.constants import (
     PATTERNS,
     NotConstant,
@@ -17,8 +16,10 @@ from finetune_flows.tasks.sql.constants import (
     constant,
     interval_of,
     pattern_of,
+    plain_form,
     shifted,
 )
+from finetune_flows.tasks.sql.equations import Equation
 from finetune_flows.tasks.sql.facts import Condition, QueryFacts, read_computations
 from finetune_flows.tasks.sql.query import lower_case, scopes_of
 from finetune_flows.tasks.sql.schema import Column, Schema
@@ -56,17 +57,36 @@ def query_facts(
 def _facts_of(tree: exp.Expr | None, schema: Schema, now: datetime.datetime) -> QueryFacts:
     facts = QueryFacts(now)
     if isinstance(tree, exp.Query):
-        _Reader(lower_case(tree.copy()).transform(_as_membership, copy=False), schema, facts).read()
+        tree = lower_case(tree.copy()).transform(lambda node: _plainer(node, schema.dialect), copy=False)
+        _Reader(tree, schema, facts).read()
     return facts
 
 
-def _as_membership(node: exp.Expr) -> exp.Expr:
-    """`x = ANY(ARRAY[a, b])` is `x IN (a, b)`."""
+def _plainer(node: exp.Expr, dialect: str) -> exp.Expr:
+    """The same in fewer kinds of nodes: `x = ANY(ARRAY[a, b])` is `x IN (a, b)`, WEEKDAY(day) is EXTRACT(... FROM day)."""
     if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
         values = node.expression.this.unnest()
         if isinstance(values, exp.Array):
             return exp.In(this=node.this, expressions=values.expressions)
-    return node
+    if isinstance(node, exp.Dayname | exp.Monthname):
+        form = "%A" if isinstance(node, exp.Dayname) else "%B"
+        return exp.TimeToStr(this=node.this, format=exp.Literal.string(form))
+    if isinstance(node, exp.TimeToStr):
+        node.set("format", exp.Literal.string(plain_form(node.text("format"))))
+    named = isinstance(node, exp.Anonymous) and node.name.lower() == "weekday"
+    if named and len(node.expressions) == 1:
+        return _part("weekday" if dialect == "mysql" else "dow", node.expressions[0])
+    if isinstance(node, exp.DayOfWeek):
+        return _part("dayofweek" if dialect == "mysql" else "dow", node.this)
+    if isinstance(node, exp.DayOfWeekIso):
+        return _part("isodow", node.this)
+    if isinstance(node, exp.DayOfYear):
+        return _part("doy", node.this)
+    return _part("week", node.this) if isinstance(node, exp.Week | exp.WeekOfYear) else node
+
+
+def _part(unit: str, of: exp.Expr) -> exp.Extract:
+    return exp.Extract(this=exp.var(unit), expression=of)
 
 
 class _Reader:
@@ -86,6 +106,7 @@ class _Reader:
         for node in list(self.tree.walk()):
             if isinstance(node, exp.Column):
                 if column := self.meaning.get(id(node)):
+                    node.meta["column"] = column
                     references.append((node, column))
                     self._read_predicate(node, column)
                 elif not node.table and node.this.args.get("quoted"):
@@ -135,9 +156,9 @@ class _Reader:
         elif isinstance(node, exp.Case) and node.this:
             for branch in node.args["ifs"]:
                 self._read_comparison(node.this, "near", branch.this, node)
-        elif isinstance(node, exp.Nullif | exp.Coalesce) and (column := self._column(node.this)):
-            others = [node.expression, *node.expressions]
-            self._add_hint(column, tuple(v for other in others if (v := self._constant(other)) is not None))
+        elif isinstance(node, exp.Nullif | exp.Coalesce | exp.Greatest | exp.Least):
+            for other in filter(None, [node.args.get("expression"), *node.expressions]):
+                self._read_comparison(node.this, "near", other, node)
         elif isinstance(node, exp.In):
             self._read_membership(node)
         elif isinstance(node, PATTERNS):
@@ -153,14 +174,14 @@ class _Reader:
         if value is None:
             column, other = self._column(left), self._column(right)
             self._link(column, other)
-            self._read_gap(left, right)
+            self._read_equation(left, right)
             self._read_distance(left, right)
         elif isinstance(left, exp.Count) and isinstance(value, int):
             self.facts.group_size = max(self.facts.group_size, value)
         elif left.find(exp.Column):
             if self._column(left):
                 self._add_comparison(left, self._negated(operator, node), (value,))
-            self._read_gap(left, right)
+            self._read_equation(left, right)
             self._read_distance(left, right)
 
     def _add_comparison(self, left: exp.Expr, operator: str, values: tuple[Any, ...]) -> None:
@@ -187,18 +208,19 @@ class _Reader:
             elif all(_is_date(value) for value in condition.values):
                 self.facts.temporal.add(column)
 
-    def _read_gap(self, left: exp.Expr, right: exp.Expr) -> None:
-        """Two columns of a table that are compared with a distance between them: `returned - lent > 14`."""
-        columns = list(dict.fromkeys([*self._columns(left), *self._columns(right)]))
-        if len(columns) != 2 or columns[0][0] != columns[1][0] or any(side.find(exp.Query) for side in (left, right)):
+    def _read_equation(self, left: exp.Expr, right: exp.Expr) -> None:
+        """Two sides of which one is computed, of columns of one table."""
+        columns = tuple(dict.fromkeys([*self._columns(left), *self._columns(right)]))
+        if len({table for table, _ in columns}) != 1 or any(side.find(exp.Query) for side in (left, right)):
             return
-        kinds = [self.schema[column].type.kind for column in columns]
-        if not all(kind in DATES or kind == "text" for kind in kinds) and not all(kind in NUMBERS for kind in kinds):
-            return
-        literals = [literal for side in (left, right) for literal in side.find_all(exp.Literal)]
-        amounts = [value for literal in literals if isinstance(value := _amount(literal), int | float)]
-        for amount in amounts[:2] or [0]:
-            self.facts.gaps.append((columns[0], columns[1], amount))
+        groups = None
+        if left.find(exp.AggFunc) or right.find(exp.AggFunc):
+            select = left.find_ancestor(exp.Select)
+            group = select.args.get("group") if select else None
+            groups = tuple(self._columns(group))
+        elif len(columns) == 1 and any(isinstance(side, exp.Column) for side in (left, right)):
+            return  # its values are near the constant anyway
+        self.facts.equations.append(Equation(left, right, columns, groups))
 
     def _read_distance(self, left: exp.Expr, right: exp.Expr) -> None:
         """A column that is so far from a date: `CURRENT_DATE - paid > 30`."""
@@ -281,11 +303,3 @@ def _is_date(value: Any) -> bool:
             return False
         return value in (moment.isoformat(sep=" "), moment.date().isoformat())  # a text is compared letter by letter
     return isinstance(value, datetime.date)
-
-
-def _amount(literal: exp.Literal) -> Any:
-    """The number that a literal spells, be it in quotes or not, without its unit."""
-    try:
-        return json.loads(str(literal.this).partition(" ")[0])
-    except ValueError:
-        return None

@@ -178,6 +178,15 @@ def _numbers_by_chance(kind: ColumnType, count: int, rng: random.Random, top: in
     return [value for unit in mixed if (value := fitted(Decimal(unit).scaleb(-scale), kind)) is not None]
 
 
+def close_together(numbers: Sequence[Value], kind: ColumnType) -> list[Value]:
+    """The numbers, every second one moved to just above the one before it, so that both round to the same."""
+    step = Decimal(1).scaleb(-min(kind.scale, 2) if kind.kind == "decimal" else -2)
+    moved = [
+        fitted(_exact(numbers[i - 1]) + step, kind) if i % 2 else number for i, number in enumerate(numbers)
+    ]  # fmt: skip
+    return list(dict.fromkeys(value for value in moved if value is not None))
+
+
 def _other(kind: ColumnType, rng: random.Random) -> Value:
     match kind.kind:
         case "time":
