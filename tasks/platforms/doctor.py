@@ -10,6 +10,7 @@ import psutil
 
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.preflight.findings import Finding
+from finetune_flows.training.readers import VARIABLE, find_readers
 
 _GIB = 2**30
 
@@ -22,6 +23,7 @@ def examine(python: str = sys.executable) -> list[Finding]:
         _training(python),
         _accelerator(python),
         _sql_engines(),
+        *_readers(),
         *_docker(),
         *_aws(),
         _memory(),
@@ -73,6 +75,23 @@ def _sql_engines() -> Finding:
     found = "; ".join(f"{dialect}: {engine or 'by translation to SQLite'}" for dialect, engine in here.items())
     advice = [f"for {dialect}: {INSTALL[dialect]}" for dialect, engine in here.items() if engine is None]
     return Finding(what="SQL judge", found=found, ok=True, advice="; ".join(advice))
+
+
+def _readers() -> list[Finding]:
+    """Doing without is no problem; an interpreter that was named and cannot read is one."""
+    readers = find_readers()
+    if not readers:
+        advice = f"set {VARIABLE} to the Python of an environment with another transformers and torch"
+        return [Finding(what="readers of models", found="none", ok=True, advice=advice)]
+    return [
+        Finding(
+            what="reader of models",
+            found=f"{reader.name}: {reader.python}" if reader.transformers else f"{reader.python}: {reader.problem}",
+            ok=reader.transformers is not None,
+            advice="" if reader.transformers else f"install transformers and torch there, or take it out of {VARIABLE}",
+        )
+        for reader in readers
+    ]
 
 
 def _docker() -> list[Finding]:

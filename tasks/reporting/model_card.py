@@ -27,6 +27,7 @@ def model_card(facts: RunFacts) -> str:
         versions=versions_of(facts),
         use=recipe.problem.intended_use,
         limit=recipe.problem.caution,
+        readers=_readers(facts.training()),
         labels=[plain(str(label)) for label in facts.tuned.details.get("labels", [])],
         scores_table="\n".join(_scores(facts)),
         settings_table="\n".join(_settings(facts.training())),
@@ -82,6 +83,16 @@ def _scores(facts: RunFacts) -> list[str]:
         for name, tuned in scores[1].items()
     ]
     return table(["metric", "n", facts.base.who, "this model", "previous champion"][: 2 + len(models)], rows)
+
+
+def _readers(training: dict[str, Any]) -> list[str]:
+    """What each reader found of the saved model. Models of earlier versions were not read elsewhere."""
+    return [
+        f"{each['reader']}: {each['skipped']}"
+        if "skipped" in each
+        else f"{each['reader']}: same token ids, logits differ by at most {each['largest_difference']:.1g}"
+        for each in training.get("checks", {}).get("readers", [])
+    ]
 
 
 def _settings(training: dict[str, Any]) -> list[str]:

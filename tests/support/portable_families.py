@@ -126,7 +126,7 @@ _TEXTS: dict[str, dict[str, Any]] = {
     "convbert": {"embedding_size": 32, "head_ratio": 2, "conv_kernel_size": 3},
     "rembert": {"input_embedding_size": 16, "output_embedding_size": 16},
     "megatron-bert": {},
-    "flaubert": {"emb_dim": 32, "n_layers": 2, "n_heads": 4},
+    "flaubert": {"bos_token_id": 1, "emb_dim": 32, "n_layers": 2, "n_heads": 4},
 }
 CAUSAL = {
     **{name: _DECODER | own for name, own in (_ROTARY | _MIXTURES).items()},
@@ -152,15 +152,14 @@ def build(name: str, classifier: bool) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
     tokenizer = tiny_tokenizer()
+    shared = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
     own = (CLASSIFIERS if classifier else CAUSAL)[name] | ({"num_labels": 3} if classifier else {})
-    config = AutoConfig.for_model(
-        name.partition(",")[0],
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        **own,
-    )
+    config = AutoConfig.for_model(name.partition(",")[0], **shared | own)
     kind = AutoModelForSequenceClassification if classifier else AutoModelForCausalLM
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -1,6 +1,8 @@
 """What `doctor` says of the engines that judge SQL."""
 
 import sqlite3
+import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -25,3 +27,23 @@ def test_a_missing_engine_is_no_fault_and_comes_with_what_to_install(monkeypatch
     assert "mysql: by translation to SQLite" in found.found
     assert "for mysql: pip install 'finetune-flows[databases]' and apt install mariadb-server" in found.advice
     assert found.ok
+
+
+def readers() -> list[Finding]:
+    return [finding for finding in doctor.examine() if finding.what.startswith("reader")]
+
+
+def test_environments_that_read_models_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINETUNE_READERS", f"{sys.executable}:/nowhere/python")
+    here, nowhere = readers()
+    assert here.found == f"transformers {version('transformers')}: {sys.executable}"
+    assert here.ok
+    assert "No such file" in nowhere.found
+    assert not nowhere.ok
+
+
+def test_no_other_environment_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FINETUNE_READERS", raising=False)
+    (finding,) = readers()
+    assert (finding.found, finding.ok) == ("none", True)
+    assert "set FINETUNE_READERS" in finding.advice

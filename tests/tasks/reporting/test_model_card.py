@@ -90,3 +90,19 @@ def test_it_lies_beside_the_report_and_leaves_the_model_as_it_was(
     save_report(tmp_path, facts)
     assert (tmp_path / "model_card.md").exists() != missing
     assert sorted(facts.model.path.iterdir()) == before
+
+
+def test_the_card_says_which_transformers_read_the_model(facts: RunFacts, tmp_path: Path) -> None:
+    assert "another version of transformers: not tried" in loaded(facts, tmp_path).text
+    path = facts.model.path / "training.json"
+    training = json.loads(path.read_text())
+    training["checks"] = {
+        "readers": [
+            {"reader": "transformers 4.57.1", "same_ids": True, "largest_difference": 2.4e-6},
+            {"reader": "transformers 4.40.0", "skipped": "it does not know models of type qwen3"},
+        ]
+    }
+    path.write_text(json.dumps(training))
+    text = RENDER(loaded(facts, tmp_path).text)
+    assert "transformers 4.57.1: same token ids, logits differ by at most 2e-06" in text
+    assert "transformers 4.40.0: it does not know models of type qwen3" in text
