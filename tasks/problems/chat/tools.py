@@ -4,12 +4,13 @@
 {"type": "function", "function": {"name": "weather", "arguments": {"city": "Lima"}}}                a call
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from finetune_flows.tasks.problems.chat.values import parsed
+from finetune_flows.tasks.problems.chat.values import as_json, parsed
 from finetune_flows.tasks.problems.example import BadRow, Reason, is_empty
 
 Call = dict[str, Any]
@@ -32,7 +33,7 @@ def read_tools(value: object, unused: set[str]) -> tuple[dict[str, Any], ...]:
 
 
 def _tool(value: object, unused: set[str]) -> dict[str, Any]:
-    inner = value.get("function", value) if isinstance(value, dict) else None
+    inner = _json(value.get("function", value) if isinstance(value, dict) else None, "not a tool")
     if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
         raise BadRow([Reason("not a tool", repr(value)[:200])])
     # In the order and with the parts that servers give to chat templates: prompts must be the same in training and serving.
@@ -53,16 +54,27 @@ def _call(value: object) -> Call:
         raise BadRow([Reason("not a tool call", repr(value)[:200])])
     given: object = next((inner[name] for name in _ARGUMENTS if not is_empty(inner.get(name))), {})
     # OpenAI writes the arguments as JSON text. Chat templates expect an object, and would quote the text once more.
-    arguments = parsed(given)
+    arguments = _json(parsed(given), "not a tool call")
     if not isinstance(arguments, dict):
         raise BadRow([Reason("not a tool call", f"the arguments of {inner['name']} are {given!r}"[:200])])
     id_ = {"id": value["id"]} if isinstance(value.get("id"), str) and value["id"] else {}
     return {**id_, "type": "function", "function": {"name": inner["name"], "arguments": arguments}}
 
 
+def _json(value: object, otherwise: str) -> object:
+    try:
+        return as_json(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRow([Reason(otherwise, f"{error}: {value!r}"[:200])]) from error
+
+
 def calls_in(text: str) -> list[Call]:
     """The calls that a model wrote into its answer, in whatever markers its template puts around the JSON of a call."""
-    return [_call(value) for value in _objects(text) if _is_call(value)]
+    calls = []
+    for value in _objects(text):
+        with contextlib.suppress(BadRow):
+            calls += [_call(value)] if _is_call(value) else []
+    return calls
 
 
 def _objects(text: str) -> Iterator[object]:

@@ -13,6 +13,11 @@ def parsed(value: object) -> object:
     except (ValueError, RecursionError):
         pass
     try:
-        return ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return as_json(ast.literal_eval(value.strip()))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
+
+
+def as_json(value: object) -> object:
+    """The value as JSON has it. Raises TypeError, ValueError or RecursionError when it holds bytes, dates, NaN and the like."""
+    return json.loads(json.dumps(value, allow_nan=False))

@@ -1,10 +1,13 @@
 """Conversations as people have them: every part of a row is used, counted as unused, or a reason against the row."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from finetune_flows.tasks.problems.example import BadRow, Example
 from finetune_flows.tasks.recipe import Chat
@@ -273,3 +276,45 @@ def test_unused_parts_are_counted_in_the_audit(tmp_path: Path) -> None:
     audit = build_dataset(section, Chat(), None, tmp_path / "out")
     assert audit.unused == {"by": 30, "reasoning of messages": 30}
     assert "| reasoning of messages | 30 |" in dataset_card(audit)
+
+
+def test_arguments_that_json_cannot_hold_are_refused() -> None:
+    for arguments in ({"day": date(2024, 1, 31)}, {"raw": b"a"}, {"number": NAN}, "{'raw': b'a'}"):
+        calling = {"role": "assistant", "tool_calls": [{"name": "weather", "arguments": arguments}]}
+        assert why({"messages": [ASK, calling]}) == {"not a tool call"}
+    spelt = read({"messages": [ASK, {"role": "assistant", "tool_calls": "[{'name': 'f', 'arguments': {1: (2,)}}]"}]})
+    assert spelt.completion[0]["tool_calls"][0]["function"]["arguments"] == {"1": [2]}
+
+
+KEYS = st.sampled_from(
+    ["messages", "conversations", "prompt", "completion", "instruction", "output", "history", "system", "tools", "role",
+     "from", "content", "value", "tool_calls", "function", "name", "arguments", "weight", "train", "reasoning", "type", "text"]
+)  # fmt: skip
+WORDS = st.sampled_from(
+    ["user", "assistant", "human", "gpt", "tool", "system", "function_call", "text", "[", "{'a': b'b'}", ""]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=9) | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=20,
+)
+MESSAGE = st.fixed_dictionaries(
+    {"role": WORDS},
+    optional={"content": VALUES, "value": VALUES, "tool_calls": VALUES, "weight": VALUES, "reasoning": VALUES},
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(KEYS, VALUES, max_size=5)
+    | st.fixed_dictionaries({"messages": st.lists(MESSAGE, max_size=5)}, optional={"tools": VALUES, "system": VALUES})
+)
+def test_any_row_is_an_example_or_has_a_reason(row: dict[str, Any]) -> None:
+    problem = Chat(train_on="all", consecutive="merge", reasoning="keep")
+    try:
+        example = problem.read_row(row)
+    except BadRow as bad:
+        if not bad.reasons:
+            raise
+        return
+    assert problem.read_row(problem.row_of(example.fields)).id == example.id

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.audit import DatasetAudit
@@ -194,3 +196,27 @@ def test_a_recipe_may_write_label_names_as_the_docs_do() -> None:
     problem = parse_recipe(content, "test").problem
     assert isinstance(problem, TextClassification)
     assert problem.label_names == {"0": "negative", "1": "positive"}
+
+
+CELLS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.decimals(allow_nan=False)
+    | st.text(max_size=12)
+    | st.binary(max_size=3)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CELLS | st.lists(CELLS, max_size=3) | st.from_regex(r"\A\[['\"\\a, ]*\]\Z"), st.booleans())
+def test_any_label_is_read_or_has_a_reason(label: object, several: bool) -> None:
+    problem = TextClassification(multi_label=several, label_names={1: "one"})
+    try:
+        example = problem.read_row({"text": "A film", "label": label})
+    except BadRow as bad:
+        if not bad.reasons:
+            raise
+        return
+    assert problem.read_row(problem.row_of(example.fields)).fields == example.fields
