@@ -25,6 +25,7 @@ from fastapi import FastAPI
 
 from finetune_flows.containers.serving.app import create_app, serve
 from finetune_flows.containers.serving.classification import is_classifier
+from finetune_flows.containers.serving.connections import protocol
 from finetune_flows.containers.serving.record import log as access
 from finetune_flows.containers.serving.settings import ServingSettings
 
@@ -88,10 +89,11 @@ class Server(uvicorn.Server):
     uvicorn itself closes its socket immediately, so a client could not tell a stop from a crash.
     """
 
-    def __init__(self, app: FastAPI, grace: float) -> None:
+    def __init__(self, app: FastAPI, settings: ServingSettings) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=protocol(settings.request_seconds),
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=CLOSING_SECONDS,
@@ -99,7 +101,7 @@ class Server(uvicorn.Server):
             )
         )
         self.state = app.state
-        self.grace = grace
+        self.grace = settings.grace_seconds
         self.deadline = float("inf")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -120,7 +122,7 @@ class Server(uvicorn.Server):
 
 async def _serve(settings: ServingSettings, folder: Path, listener: socket.socket) -> int:
     app = create_app(settings, classifies=is_classifier(folder))
-    server = Server(app, settings.grace_seconds)
+    server = Server(app, settings)
     host, port = listener.getsockname()[:2]
     # A daemon thread, so that a signal during a long load does not wait for the end of the load.
     loading = threading.Thread(target=_load, args=(app, server, settings, folder, f"http://{host}:{port}"), daemon=True)

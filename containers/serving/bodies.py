@@ -11,7 +11,8 @@ LARGEST_JSON = 200_000  # characters of a schema or of another object of the cli
 DEEPEST_JSON = 64
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
+    """The text itself, if it can be written in UTF-8."""
     text.encode()  # JSON can contain half a character, such as "\\ud800", which no tokenizer accepts
     return text
 
@@ -35,8 +36,8 @@ def _of_limited_size(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Text = Annotated[str, AfterValidator(_encodable)]
-ShortText = Annotated[Text, Field(max_length=10_000)]
+Text = Annotated[str, AfterValidator(encodable)]
+ShortText = Annotated[str, Field(max_length=10_000), AfterValidator(encodable)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_of_limited_size)]
 StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 Stops = Annotated[

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from finetune_flows.containers.serving.bodies import Body, JsonObject, Text
+from finetune_flows.containers.serving.bodies import Body, JsonObject, ShortText, Text, encodable
 from finetune_flows.containers.serving.structure import choice_rule, json_rule, regex_rule
 
-Grammar = Annotated[Text, Field(min_length=1, max_length=200_000)]
-Regex = Annotated[Text, Field(min_length=1, max_length=20_000)]
+Grammar = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(encodable)]
+Regex = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(encodable)]
 Choices = Annotated[
-    list[Annotated[Text, Field(min_length=1, max_length=2000)]], Field(min_length=1, max_length=1000, fail_fast=True)
+    list[Annotated[ShortText, Field(min_length=1)]], Field(min_length=1, max_length=1000, fail_fast=True)
 ]
 
 

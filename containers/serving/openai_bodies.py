@@ -31,6 +31,7 @@ from finetune_flows.containers.serving.message_bodies import Messages, NamedTool
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 Tokens = Annotated[list[TokenId], Field(min_length=1, max_length=200_000, fail_fast=True)]
+MOST_ANSWERS = 128  # of one request
 MostLogprobs = Annotated[int, Field(ge=0, le=20)]
 
 
@@ -190,6 +191,13 @@ class CompletionBody(CompletionFields):
     prompt: Prompt
     add_special_tokens: bool = True
     logprobs: MostLogprobs | None = None
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        if len(self.prompts) * self.n > MOST_ANSWERS:
+            limits = {"field": "n", "most": MOST_ANSWERS}
+            raise PydanticCustomError("too_many", "prompts times n may be {most} at most", limits)
+        return self
 
     @property
     def prompts(self) -> list[str] | list[list[int]]:

@@ -49,7 +49,9 @@ class ToolFormat:
         return "\n".join([f"calls: {calls}", call, *lines])
 
     def _call(self, name: str, parameters: dict[str, Any], tokens: Mapping[str, int]) -> str:
-        schema = json_rule(parameters, ONE_LINE)
+        # Arguments that a function does not name would make its call fail, and few clients say so in the schema.
+        closed = {"additionalProperties": False} if "properties" in parameters else {}
+        schema = json_rule({**closed, **parameters}, ONE_LINE)
         begin, end = _mark(self.begin, tokens), _mark(self.end, tokens)
         if self.named:
             return f"{begin} {literal(name)} {_mark('[ARGS]', tokens)} {schema}"
