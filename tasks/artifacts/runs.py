@@ -10,7 +10,7 @@ from typing import Any
 
 from finetune_flows.tasks.base.files import home, read_model, write_json
 from finetune_flows.tasks.base.values import Frozen, now
-from finetune_flows.tasks.recipe import Recipe, dump_recipe, load_recipe
+from finetune_flows.tasks.recipe import Recipe, dump_recipe, load_saved_recipe
 
 log = logging.getLogger("finetune")
 
@@ -58,4 +58,4 @@ def list_runs() -> list[Run]:
 def latest_recipe(name: str) -> Recipe | None:
     """The recipe of this name from its latest run; None when it was never run."""
     folders = [home() / "runs" / run.id for run in list_runs() if run.recipe == name]
-    return load_recipe(folders[-1] / "recipe.yaml") if folders else None
+    return load_saved_recipe(folders[-1] / "recipe.yaml") if folders else None

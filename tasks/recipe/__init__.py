@@ -6,7 +6,7 @@ It belongs to tasks/ and not to flows/, because the stages take its sections, an
 from finetune_flows.tasks.problems.chat.problem import Chat
 from finetune_flows.tasks.problems.text_classification.problem import TextClassification
 from finetune_flows.tasks.problems.text_to_sql.problem import TextToSql
-from finetune_flows.tasks.recipe.load import dump_recipe, load_recipe, parse_recipe
+from finetune_flows.tasks.recipe.load import dump_recipe, load_recipe, load_saved_recipe, parse_recipe
 from finetune_flows.tasks.recipe.recipe import Recipe
 from finetune_flows.tasks.sections.gate import GateSection
 from finetune_flows.tasks.sections.platforms import DockerPlatform, Platform, ProcessPlatform
@@ -43,5 +43,6 @@ __all__ = [
     "TuningSection",
     "dump_recipe",
     "load_recipe",
+    "load_saved_recipe",
     "parse_recipe",
 ]

@@ -23,10 +23,12 @@ Check = Callable[[Recipe], Iterable[str]]
 def load_recipe(path: Path | str, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
     """The recipe in a YAML file, with overrides such as `training.epochs=2` applied.
 
+    Paths in the file count from its folder, paths in overrides from the working directory.
+
     Raises:
         RecipeError: the file cannot be read, or the recipe has problems. The error lists all of them.
     """
-    return parse_recipe(_read_yaml(Path(path)), str(path), overrides, checks)
+    return parse_recipe(from_folder(_read_yaml(Path(path)), Path(path).parent), str(path), overrides, checks)
 
 
 def parse_recipe(content: object, subject: str, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> Recipe:
@@ -75,6 +77,11 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
+def load_saved_recipe(path: Path) -> Recipe:
+    """A recipe that was saved with a run. Its paths count from the working directory, as they did in the run."""
+    return parse_recipe(_read_yaml(path), str(path))
+
+
 class _Loader(yaml.SafeLoader):
     """Refuses a key that is written twice: YAML would silently take the second."""
 
@@ -109,7 +116,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(content, dict):
         raise RecipeError(str(path), ["must hold sections (name, problem, dataset, model, ...)"])
-    return from_folder(content, path.parent)
+    return content
 
 
 def _set(content: dict[str, Any], keys: list[str], value: object) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune_flows.tasks.recipe import load_recipe
+from finetune_flows.tasks.recipe import dump_recipe, load_recipe, load_saved_recipe
 
 RECIPE = """
 name: a
@@ -62,3 +62,10 @@ def test_a_path_that_is_nowhere_and_one_that_is_no_path_stay(project: Path) -> N
     recipe = load_recipe(Path("project/recipe.yaml"))
     assert (recipe.dataset.source, recipe.model.source) == ("s3://bucket/rows.jsonl", "package:demo/model.gguf")
     assert recipe.dataset.mix_with[0].source == "none.jsonl"
+
+
+def test_the_paths_of_a_saved_recipe_stay_as_they_were_in_the_run(project: Path) -> None:
+    (project / "rows.jsonl").touch()
+    Path("saved.yaml").write_text(dump_recipe(load_recipe(project / "recipe.yaml", ["dataset.source=rows.jsonl"])))
+    Path("saved.yaml").rename(project / "saved.yaml")
+    assert load_saved_recipe(project / "saved.yaml").dataset.source == "rows.jsonl"
