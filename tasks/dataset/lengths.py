@@ -114,8 +114,8 @@ class TokenCounter:
         except Exception as error:  # a template may raise anything
             problem = f"chat_template: the model's own does not accept {named} messages, as the rows have: {error}"
             raise RecipeError("model", [problem, _ANOTHER]) from error
-        # Not those of the assistant: a template may leave out the reasoning of earlier answers.
-        asked = [each for each in prompt if each["role"] != "assistant"]
+        # Not those of the assistant and of tools: templates leave out the reasoning of earlier answers and quote results.
+        asked = [each for each in prompt if each["role"] in ("system", "user")]
         lost = {each["role"] for each in asked if (each.get("content") or "").strip() not in text}
         if lost:
             problem = f"chat_template: the model's own leaves out the {' and '.join(sorted(lost))} message of a row"

@@ -13,6 +13,7 @@ from finetune_flows.tasks.endpoints.connect import Connection
 
 SCORE_TOLERANCE = 0.02  # of a probability; the engine may compute in 16 bits
 MANY_LABELS = 100_000
+LONGEST_ANSWER = 128  # tokens
 
 
 def check_parity(connection: Connection, name: str, probes: Path, timeout_seconds: float = 300) -> str:
@@ -27,15 +28,16 @@ def check_parity(connection: Connection, name: str, probes: Path, timeout_second
     if "scores" in expected[0]:
         return _check_scores(connection, name, expected, timeout_seconds)
     with connection.client(timeout_seconds) as client:
-        tokenized = [_check_tokens(client, name, probe) for probe in expected]
-        same = sum(_answer(client, probe).startswith(probe["text"].strip()) for probe in expected)
+        room = [_check_tokens(client, name, probe) for probe in expected]
+        answers = [_answer(client, probe, left or LONGEST_ANSWER) for probe, left in zip(expected, room, strict=True)]
+        same = sum(text.startswith(probe["text"].strip()) for text, probe in zip(answers, expected, strict=True))
     # Half, not all: other kernels round differently, and a greedy answer may then diverge, but not on most probes.
     if same * 2 < len(expected):
         raise EndpointFailed(
             f"endpoint {name} gives only {same} of the {len(expected)} probe answers that the model gave when it was saved: "
             "the engine does not run the model as it was trained. Check serving.engine and serving.dtype"
         )
-    tokens = "the trainer's token ids" if all(tokenized) else "token ids not shown by this engine"
+    tokens = "the trainer's token ids" if all(room) else "token ids not shown by this engine"
     return f"{tokens}, {same} of {len(expected)} probe answers the same"
 
 
@@ -58,22 +60,25 @@ def _check_scores(connection: Connection, name: str, expected: list[dict[str, An
     return f"the scores of {len(expected)} probe texts differ by {apart:.1g} at most"
 
 
-def _check_tokens(client: httpx.Client, name: str, probe: dict[str, Any]) -> bool:
+def _check_tokens(client: httpx.Client, name: str, probe: dict[str, Any]) -> int:
+    """The number of tokens that the answer may have; 0 if this engine does not tell tokens."""
     reply = client.post("/tokenize", json={**_asked(probe), "add_generation_prompt": True})
     if reply.status_code in (404, 405):
-        return False  # an engine without vLLM's /tokenize
+        return 0  # an engine without vLLM's /tokenize
     reply.raise_for_status()
     if reply.json()["tokens"] != probe["prompt_token_ids"]:
         raise EndpointFailed(
             f"endpoint {name} turns a prompt into different tokens than the trainer did: "
             "its chat template or tokenizer is not the model's own"
         )
-    return True
+    length = len(probe["prompt_token_ids"])
+    window = reply.json().get("max_model_len") or length + LONGEST_ANSWER
+    return int(window) - length
 
 
-def _answer(client: httpx.Client, probe: dict[str, Any]) -> str:
+def _answer(client: httpx.Client, probe: dict[str, Any], room: int) -> str:
     # Longer than the trainer's answer, which was cut short: only the beginnings are compared.
-    body = {"model": "model", **_asked(probe), "temperature": 0, "max_tokens": 128}
+    body = {"model": "model", **_asked(probe), "temperature": 0, "max_tokens": min(LONGEST_ANSWER, room)}
     reply = client.post("/v1/chat/completions", json=body)
     reply.raise_for_status()
     message = reply.json()["choices"][0]["message"]

@@ -10,6 +10,7 @@ import pytest
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.dataset.build import build_dataset
 from finetune_flows.tasks.dataset.frozen import write_test_source
+from finetune_flows.tasks.dataset.lengths import TokenCounter
 from finetune_flows.tasks.dataset.show import tokens_of
 from finetune_flows.tasks.endpoints.answers import read_test_rows
 from finetune_flows.tasks.recipe import Chat, DatasetSection
@@ -110,3 +111,18 @@ def test_a_template_that_leaves_something_out_is_refused(
     folder = save_tokenizer(tmp_path / "tokenizer", template)
     with pytest.raises(RecipeError, match=f"does not render {missing} of the rows"):
         build(tmp_path, problem, folder)
+
+
+def test_a_template_may_quote_the_results_of_tools(tmp_path: Path) -> None:
+    """As Llama 3.1's does."""
+    quoting = TEMPLATE.replace("{{ m.content }}", "{{ m.content | tojson if m.role == 'tool' else m.content }}")
+    folder = save_tokenizer(tmp_path / "tokenizer", quoting)
+    said = [
+        {"role": "user", "content": "Lima?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "weather", "arguments": {}}}]},
+        {"role": "tool", "content": '{"sky": "grey"}'},
+        {"role": "assistant", "content": "Grey."},
+    ]
+    example = Chat().read_row({"messages": said, "tools": [TOOL]})
+    assert '{\\"sky\\"' in "".join(token.text for token in tokens_of(Chat(), example, folder))
+    assert TokenCounter(folder).lengths([example]) == [len(tokens_of(Chat(), example, folder))]
