@@ -3,7 +3,6 @@
 docs/clients.md lists every field. Unlike in TGI, the stop string is not part of the answer.
 """
 
-import secrets
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -13,10 +12,7 @@ from finetune_flows.containers.serving.bodies import (
     Body,
     JsonObject,
     NewTokens,
-    Penalty,
-    RepetitionPenalty,
-    Seed,
-    Stops,
+    SamplingFields,
     Temperature,
     Text,
     TopK,
@@ -44,7 +40,7 @@ class GrammarField(Body):
         return forms("parameters.grammar.", {self.type: self.value})[0]
 
 
-class Parameters(Body):
+class Parameters(SamplingFields):
     """How to choose the tokens of the answer. Greedy, unless do_sample or a sampling value is given."""
 
     unsupported: ClassVar = {
@@ -56,11 +52,7 @@ class Parameters(Body):
     temperature: Temperature | None = None
     top_p: TopP | None = None
     top_k: TopK | None = None
-    repetition_penalty: RepetitionPenalty = 1.0
-    frequency_penalty: Penalty = 0.0
     grammar: GrammarField | None = None
-    seed: Seed | None = None
-    stop: Stops = ()
     truncate: Annotated[int, Field(ge=1)] | None = None  # number of tokens to keep from the end of the prompt
     return_full_text: bool = False
     details: bool = False
@@ -76,7 +68,7 @@ class Parameters(Body):
             repetition_penalty=self.repetition_penalty,
             frequency_penalty=self.frequency_penalty,
             grammar=self.grammar.form().grammar if self.grammar else None,
-            seed=secrets.randbits(62) if self.seed is None else self.seed,
+            seed=self.own_or_new_seed(),
             logprobs=logprobs,
         )
 
