@@ -88,6 +88,7 @@ class Running:
 
     url: str
     process: psutil.Process
+    model: str = "model"  # its name in requests
 
     def family(self) -> list[psutil.Process]:
         """The server and the processes it has started."""
@@ -123,10 +124,10 @@ def served(model: Path, python: str = sys.executable, **environment: str) -> Ite
             process.communicate()
 
 
-async def ask(client: httpx.AsyncClient, messages: Conversation, new_tokens: int) -> Answer:
+async def ask(client: httpx.AsyncClient, messages: Conversation, new_tokens: int, model: str = "model") -> Answer:
     """One request, greedy."""
     started = time.monotonic()
-    body: dict[str, Any] = {"messages": messages, "temperature": 0, "max_tokens": new_tokens}
+    body: dict[str, Any] = {"model": model, "messages": messages, "temperature": 0, "max_tokens": new_tokens}
     reply = (await client.post("/v1/chat/completions", json=body)).raise_for_status().json()
     usage = reply["usage"]
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
@@ -140,10 +141,10 @@ async def measure(name: str, server: Running, asked: list[Conversation], concurr
 
     async def one(messages: Conversation) -> Answer:
         async with places:
-            return await ask(client, messages, new_tokens)
+            return await ask(client, messages, new_tokens, server.model)
 
     async with httpx.AsyncClient(base_url=server.url, timeout=3600) as client:
-        await ask(client, [{"role": "user", "content": "Warm up."}], 4)
+        await ask(client, [{"role": "user", "content": "Warm up."}], 4, server.model)
         started, cpu = time.monotonic(), server.cpu_seconds()
         answers = await asyncio.gather(*map(one, asked))
         return Measured(name, list(answers), time.monotonic() - started, server.cpu_seconds() - cpu)

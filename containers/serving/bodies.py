@@ -1,5 +1,6 @@
 """The common parts of the request bodies of all APIs: checked types, and refusals by name."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -48,12 +49,10 @@ Stops = Annotated[
         json_schema_input_type=StopString | tuple[StopString, ...],
     ),
 ]
-Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 NewTokens = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, le=100)]  # 0: always the likeliest token
 TopP = Annotated[float, Field(gt=0, le=1)]
 TopK = Annotated[int, Field(ge=-1)]  # -1 and 0: no limit
-RepetitionPenalty = Annotated[float, Field(ge=0.01, le=100)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -77,3 +76,16 @@ class Body(BaseModel):
             if name in given and given.pop(name) not in neutral:
                 raise PydanticCustomError("unsupported", "not supported by this server", {"field": name})
         return given
+
+
+class SamplingFields(Body):
+    """What all APIs call by the same names."""
+
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+    frequency_penalty: Penalty = 0.0
+    stop: Stops = ()
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+
+    def own_or_new_seed(self) -> int:
+        """The request's seed. Without one, each answer has a new one."""
+        return secrets.randbits(62) if self.seed is None else self.seed

@@ -84,9 +84,7 @@ class Message(Body):
         read: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.tool_calls:
             read["tool_calls"] = [call.as_read() for call in self.tool_calls]
-        if self.role == "tool":
-            read |= self.model_dump(include={"name", "tool_call_id"}, exclude_none=True)
-        return read
+        return read | self.model_dump(include={"name", "tool_call_id"}, exclude_none=True)
 
 
 Messages = Annotated[list[Message], Field(min_length=1, max_length=4096, fail_fast=True)]

@@ -4,7 +4,6 @@ docs/clients.md lists every field. `model` may be anything, because this server 
 in OpenAI's API.
 """
 
-import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -16,10 +15,8 @@ from finetune_flows.containers.serving.bodies import (
     JsonObject,
     NewTokens,
     Penalty,
-    RepetitionPenalty,
-    Seed,
+    SamplingFields,
     ShortText,
-    Stops,
     Temperature,
     Text,
     TopK,
@@ -71,7 +68,7 @@ class StreamOptions(Body):
     include_usage: bool = False
 
 
-class CompletionFields(GuidedFields):
+class CompletionFields(GuidedFields, SamplingFields):
     """The fields that chats and completions have in common."""
 
     model: str | None = None
@@ -81,12 +78,8 @@ class CompletionFields(GuidedFields):
     top_p: TopP = 1.0
     top_k: TopK = 0
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
-    repetition_penalty: RepetitionPenalty = 1.0
     presence_penalty: Penalty = 0.0
-    frequency_penalty: Penalty = 0.0
-    stop: Stops = ()
     stop_token_ids: Annotated[tuple[TokenId, ...], Field(max_length=64, fail_fast=True)] = ()
-    seed: Seed | None = None
     response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = None
     stream: bool = False
@@ -128,7 +121,7 @@ class CompletionFields(GuidedFields):
             presence_penalty=self.presence_penalty,
             frequency_penalty=self.frequency_penalty,
             stop_tokens=frozenset(self.stop_token_ids),
-            seed=secrets.randbits(62) if self.seed is None else self.seed,
+            seed=self.own_or_new_seed(),
             grammar=grammar,
             logprobs=logprobs is not None,
             top_logprobs=logprobs or 0,

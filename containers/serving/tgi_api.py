@@ -29,7 +29,7 @@ async def job_of(body: GenerateBody, service: Service, logprobs: bool) -> Job:
     if parameters.truncate:
         prompt = prompt[-parameters.truncate :]
     new_tokens = service.prompts.new_tokens(prompt, parameters.max_new_tokens, "parameters.max_new_tokens")
-    return Job(prompt, parameters.sampling(new_tokens, logprobs), parameters.stop)
+    return Job(prompt, parameters.sampling(new_tokens, logprobs), parameters.stop, grammar_field="parameters.grammar")
 
 
 async def generate(body: GenerateBody, request: Request, service: Service) -> Generated:

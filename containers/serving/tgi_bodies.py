@@ -1,35 +1,50 @@
 """Requests and replies of Text Generation Inference (TGI), as its Python client and the SageMaker examples use them.
 
-Not supported, and refused: best_of, grammars, watermarks, adapters, prompt details, top_n_tokens, typical_p and frequency
-penalties. Unlike in TGI, the stop string is not part of the answer.
+docs/clients.md lists every field. Unlike in TGI, the stop string is not part of the answer.
 """
 
-import secrets
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from finetune_flows.containers.serving.bodies import (
     Body,
+    JsonObject,
     NewTokens,
-    RepetitionPenalty,
-    Seed,
-    Stops,
+    SamplingFields,
     Temperature,
     Text,
     TopK,
     TopP,
 )
 from finetune_flows.containers.serving.engine import Sampling
+from finetune_flows.containers.serving.form_bodies import Form, Regex, forms
 from finetune_flows.containers.serving.service import Finish
 
 
-class Parameters(Body):
+class GrammarField(Body):
+    """The form of the answer: a JSON schema, or a regular expression."""
+
+    type: Literal["json", "regex"]
+    value: JsonObject | Regex
+
+    @model_validator(mode="after")
+    def _of_its_type(self) -> Self:
+        if isinstance(self.value, dict) != (self.type == "json"):
+            raise PydanticCustomError("grammar", "json needs a schema as an object, and regex an expression as text")
+        return self
+
+    def form(self) -> Form:
+        """What it asks for."""
+        return forms("parameters.grammar.", {self.type: self.value})[0]
+
+
+class Parameters(SamplingFields):
     """How to choose the tokens of the answer. Greedy, unless do_sample or a sampling value is given."""
 
     unsupported: ClassVar = {
-        "best_of": (1,), "frequency_penalty": (0,), "typical_p": (1,), "watermark": (False,), "grammar": (),
-        "decoder_input_details": (False,), "top_n_tokens": (0,), "adapter_id": (),
+        "best_of": (1,), "typical_p": (1,), "watermark": (False,), "decoder_input_details": (False,), "top_n_tokens": (0,), "adapter_id": (),
     }  # fmt: skip
 
     do_sample: bool = False
@@ -37,9 +52,7 @@ class Parameters(Body):
     temperature: Temperature | None = None
     top_p: TopP | None = None
     top_k: TopK | None = None
-    repetition_penalty: RepetitionPenalty = 1.0
-    seed: Seed | None = None
-    stop: Stops = ()
+    grammar: GrammarField | None = None
     truncate: Annotated[int, Field(ge=1)] | None = None  # number of tokens to keep from the end of the prompt
     return_full_text: bool = False
     details: bool = False
@@ -51,9 +64,11 @@ class Parameters(Body):
             max_new_tokens=new_tokens,
             temperature=0.0 if not drawn else 1.0 if self.temperature is None else self.temperature,
             top_p=self.top_p or 1.0,
-            top_k=self.top_k or 0,
+            top_k=max(self.top_k or 0, 0),
             repetition_penalty=self.repetition_penalty,
-            seed=secrets.randbits(62) if self.seed is None else self.seed,
+            frequency_penalty=self.frequency_penalty,
+            grammar=self.grammar.form().grammar if self.grammar else None,
+            seed=self.own_or_new_seed(),
             logprobs=logprobs,
         )
 

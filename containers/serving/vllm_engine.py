@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from vllm import SamplingParams
+from vllm.config import StructuredOutputsConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs import TokensPrompt
 from vllm.logprobs import Logprob
@@ -19,7 +20,7 @@ from vllm.outputs import RequestOutput
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from finetune_flows.containers.serving.engine import GenerationFailed, QueueFull, Sampling, Stopping, Token
+from finetune_flows.containers.serving.engine import BadGrammar, GenerationFailed, QueueFull, Sampling, Stopping, Token
 from finetune_flows.containers.serving.settings import ServingSettings
 
 
@@ -51,6 +52,7 @@ class VllmEngine:
             max_model_len=_window(folder, settings),
             enable_prefix_caching=settings.prefix_megabytes > 0,
             enforce_eager=on_cpu,  # compiling takes minutes on a CPU
+            structured_outputs_config=StructuredOutputsConfig(backend="guidance"),  # llguidance, as in the other engine
             disable_log_stats=True,
         )
         return cls(AsyncLLM.from_engine_args(arguments), settings)
@@ -84,7 +86,10 @@ class VllmEngine:
         return not self.llm.errored
 
     async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Token]:
-        """The answer to these token ids. Closing the generator frees its place. Raises QueueFull, GenerationFailed."""
+        """The answer to these token ids. Closing the generator frees its place.
+
+        Raises QueueFull, BadGrammar, GenerationFailed.
+        """
         if self._closing:
             raise Stopping("the server is shutting down")
         if self.under_way >= self.max_batch_size + self.max_queue:
@@ -102,6 +107,8 @@ class VllmEngine:
         except Exception as error:
             if self._closing:
                 raise Stopping("the server is shutting down") from error
+            if sampling.grammar and isinstance(error, ValueError):  # vLLM's refusal of what a request asks for
+                raise BadGrammar(str(error)) from error
             raise GenerationFailed(f"vLLM failed: {type(error).__name__}: {error}") from error
         finally:
             await answer.aclose()  # makes vLLM drop the sequence if the client has left

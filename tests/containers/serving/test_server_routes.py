@@ -172,6 +172,9 @@ def test_tgi_parameters_of_the_prompt(client):
         return client.post("/generate", json=body).json()["generated_text"]
 
     assert ask(truncate=1) != ask()
+    assert ask(grammar={"type": "regex", "value": "[ab]{3}"}, max_new_tokens=20).strip("ab") == ""
+    assert ask(grammar={"type": "json", "value": {"enum": [5]}}, max_new_tokens=60).strip() == "5"
+    assert ask(do_sample=True, top_k=-1, seed=1) == ask(do_sample=True, seed=1)
     assert client.get("/info").json()["max_total_tokens"] == 512
 
 
@@ -181,6 +184,8 @@ def test_a_bad_tgi_request_names_the_field(client, path):
         ({"inputs": ""}, "inputs"),
         ({"inputs": "x", "parameters": {"temperature": -1}}, "parameters.temperature"),
         ({"inputs": "x", "parameters": {"best_of": 2}}, "parameters.best_of"),
+        ({"inputs": "x", "parameters": {"grammar": {"type": "json", "value": "a"}}}, "parameters.grammar"),
+        ({"inputs": "x", "parameters": {"grammar": {"type": "regex", "value": "("}}}, "parameters.grammar"),
         ({"inputs": "x", "parameters": {"max_new_tokens": 600}}, "parameters.max_new_tokens"),
         ({"inputs": "port " * 600}, "prompt"),
     ):
