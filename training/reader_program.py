@@ -1,44 +1,86 @@
-"""Reads a model folder in another environment, and writes what it read. It needs transformers, and nothing of this project.
+"""Reads a model folder in another environment, and writes what it read. It needs nothing of this project.
 
 readers.py passes this text to the other environment's interpreter: `python -I -c TEXT request.json answer.npz`. So it must
 run on every version of transformers that a server may have.
 """
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-import torch
-import transformers
 
 
-def read(request: dict) -> dict:  # type: ignore[type-arg]  # plain, for the Python of any reader
-    """Token ids of the prompts or texts, and float32 logits: [answer length, vocabulary] a prompt, or [labels] a text."""
+def read(request: dict[str, Any]) -> dict[str, Any]:
+    """Token ids of the prompts or texts, and float32 logits, as arrays `ids0`, `logits0`, `ids1` and so on.
+
+    Logits are [answer length, vocabulary] for a prompt ([answer length] from vLLM: of the answer's own tokens), and
+    [labels] for a text. `unknown` instead: the type of the model, which this reader does not have.
+    """
+    import transformers
+
     kinds = transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES
     with open(request["folder"] + "/config.json", encoding="utf-8") as file:
         config = json.load(file)
     if config["model_type"] not in kinds and "auto_map" not in config:
         return {"unknown": np.array(config["model_type"])}
-    options = {"trust_remote_code": request["trust_remote_code"]}
-    tokenizer = transformers.AutoTokenizer.from_pretrained(request["folder"], **options)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        request["folder"], trust_remote_code=request["trust_remote_code"]
+    )
+    found = {f"ids{number}": np.array(token_ids(tokenizer, row)) for number, row in enumerate(request["rows"])}
+    logits = by_vllm if request["engine"] == "vllm" else by_transformers
+    return {**found, **{f"logits{number}": each for number, each in enumerate(logits(request, found))}}
+
+
+def token_ids(tokenizer: Any, row: dict[str, Any]) -> Any:
+    """Ids of a text to classify, or of the prompt that the chat template makes of messages."""
+    if "text" in row:
+        return tokenizer(row["text"])["input_ids"]
+    text = tokenizer.apply_chat_template(row["messages"], tokenize=False, add_generation_prompt=True)
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def by_transformers(request: dict[str, Any], found: dict[str, Any]) -> Iterator[Any]:
+    """Logits of each row."""
+    import torch
+    import transformers
+
     kind = "AutoModelForSequenceClassification" if request["classifier"] else "AutoModelForCausalLM"
     # Version 5 calls it dtype, and still knows torch_dtype.
-    options |= {"torch_dtype": torch.float32, "attn_implementation": "eager"}
-    model = getattr(transformers, kind).from_pretrained(request["folder"], **options).eval()
-    found = {}
+    options = {"torch_dtype": torch.float32, "attn_implementation": "eager"}
+    model = getattr(transformers, kind).from_pretrained(
+        request["folder"], trust_remote_code=request["trust_remote_code"], **options
+    )
     for number, row in enumerate(request["rows"]):
-        if request["classifier"]:
-            ids = read_ids = tokenizer(row["text"])["input_ids"]
-        else:
-            text = tokenizer.apply_chat_template(row["messages"], tokenize=False, add_generation_prompt=True)
-            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-            read_ids = row["ids"]
+        ids = found[f"ids{number}"].tolist() if request["classifier"] else row["ids"]
         with torch.inference_mode():
-            logits = model(input_ids=torch.tensor([read_ids])).logits[0]
-        if not request["classifier"]:
-            logits = logits[-row["answer_length"] - 1 : -1]
-        found[f"ids{number}"], found[f"logits{number}"] = np.array(ids), logits.float().numpy()
-    return found
+            logits = model.eval()(input_ids=torch.tensor([ids])).logits[0]
+        yield (logits if request["classifier"] else logits[-row["answer_length"] - 1 : -1]).float().numpy()
+
+
+def by_vllm(request: dict[str, Any], found: dict[str, Any]) -> Iterator[Any]:
+    """Logits of the answers' tokens: all of the vocabulary would take minutes, as vLLM returns them one by one."""
+    # One process, no pinned cores, and as little memory for keys and values as vLLM takes: 1 GiB.
+    os.environ.update(
+        VLLM_ENABLE_V1_MULTIPROCESSING="0", VLLM_CPU_OMP_THREADS_BIND="nobind", VLLM_CPU_KVCACHE_SPACE="1"
+    )
+    from vllm import LLM, SamplingParams
+
+    model = LLM(
+        request["folder"],
+        dtype="float32",
+        enforce_eager=True,
+        logprobs_mode="raw_logits",
+        max_model_len=max(len(row["ids"]) for row in request["rows"]) + 1,
+        trust_remote_code=request["trust_remote_code"],
+    )
+    ask = SamplingParams(max_tokens=1, temperature=0, prompt_logprobs=0)
+    for row in request["rows"]:
+        (answer,) = model.generate([{"prompt_token_ids": row["ids"]}], ask)
+        places = range(len(row["ids"]) - row["answer_length"], len(row["ids"]))
+        yield np.array([answer.prompt_logprobs[place][row["ids"][place]].logprob for place in places], dtype=np.float32)
 
 
 if __name__ == "__main__":

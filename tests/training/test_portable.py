@@ -57,8 +57,10 @@ def read_in_both(home: Path, families: list[tuple[str, bool]]) -> Readings:
         else:
             ids = tiny_tokenizer().apply_chat_template(MESSAGES, add_generation_prompt=True)["input_ids"]
             read = [*ids, *range(20, 40)]
-        row = {"text": TEXT, "messages": MESSAGES, "ids": read, "answer_length": 20}
-        request = {"folder": str(folder), "classifier": classifier, "trust_remote_code": False, "rows": [row]}
+        row = {"text": TEXT} if classifier else {"messages": MESSAGES, "ids": read, "answer_length": 20}
+        request = {
+            "engine": "transformers", "folder": str(folder), "classifier": classifier, "trust_remote_code": False, "rows": [row],
+        }  # fmt: skip
         (home / f"{folder.name}.json").write_text(json.dumps(request))
         with torch.inference_mode():
             logits = model(input_ids=torch.tensor([read])).logits[0].numpy()

@@ -93,7 +93,7 @@ def test_it_lies_beside_the_report_and_leaves_the_model_as_it_was(
 
 
 def test_the_card_says_which_transformers_read_the_model(facts: RunFacts, tmp_path: Path) -> None:
-    assert "another version of transformers: not tried" in loaded(facts, tmp_path).text
+    assert "Read in other environments: not tried" in loaded(facts, tmp_path).text
     path = facts.model.path / "training.json"
     training = json.loads(path.read_text())
     training["checks"] = {
