@@ -80,7 +80,7 @@ def test_a_recipe_runs_beside_folders_of_our_names(
         assert Path(outcome["model"]["uri"], "model", "config.json").exists()
         assert outcome["promoted"]
     finally:
-        runner = ProcessRunner(tmp_path / "home")
+        runner = ProcessRunner(root=tmp_path / "home")
         for alias in runner.aliases():
             runner.delete_alias(alias.name)
         for endpoint in runner.endpoints():
