@@ -2,7 +2,7 @@
 
 import os
 
-from finetune_flows.flows.cli import champions, data, endpoints, judge, monitor, plan, run, setup, tune, upkeep
+from finetune_flows.flows.cli import champions, data, endpoints, export, judge, monitor, plan, run, setup, tune, upkeep
 from finetune_flows.flows.cli.common import group, guarded
 
 # Every command is thin: it calls the flow or the function that the Prefect UI calls too. It imports them inside its function,
@@ -24,6 +24,8 @@ app.command("retrain")(champions.retrain)
 app.command("promote")(champions.promote)
 app.command("rollback")(champions.rollback)
 app.command("history")(champions.history)
+app.command("export")(export.export)
+app.command("push")(export.push)
 app.command("monitor")(monitor.monitor)
 app.add_typer(data.app, name="data")
 app.add_typer(endpoints.app, name="endpoint")
