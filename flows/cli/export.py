@@ -21,11 +21,10 @@ def export(
     model: Model,
     to: Annotated[Literal["gguf"], typer.Option(help="gguf: llama.cpp and Ollama.")],
     quantise: Annotated[
-        str | None,
-        typer.Option(help="Number type of the weights, such as q8_0 or q4_k_m. Default: the format's first."),
-    ] = None,
+        str, typer.Option(help="Number type of the weights: q8_0, bf16, f16, f32, q6_k, q5_k_m or q4_k_m.")
+    ] = "q8_0",
     folder: Annotated[
-        Path | None, typer.Option("--out", help="New folder for the files. Default: <name>-<format>-<number type>.")
+        Path | None, typer.Option("--out", help="New folder for the files. Default: <name>-<number type>.")
     ] = None,
     rows: Annotated[int, typer.Option(min=0, help="Test rows to compare with the original. 0: do not compare.")] = 40,
     as_json: Json = False,
@@ -42,7 +41,7 @@ def export(
 
     subject = find_subject(model)
     with progress("ask the exported model", "export-progress") as update:
-        exported = export_model(subject, to, quantise, folder, rows, lambda done, total: update(done, total))
+        exported = export_model(subject, quantise, folder, rows, lambda done, total: update(done, total))
     if as_json:
         print_json(exported.model_dump(mode="json"))
     else:

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import home
@@ -63,6 +65,7 @@ def _quantise(subject: Subject, file: Path, kind: str) -> None:
         )
     import llama_cpp
 
+    llama_cpp.llama_log_set(_silence(), None)
     with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
         whole = Path(temporary) / "whole.gguf"
         _convert(subject, whole, "bf16")
@@ -72,6 +75,14 @@ def _quantise(subject: Subject, file: Path, kind: str) -> None:
             raise EnvironmentProblem(
                 f"llama.cpp cannot quantise {subject.name} to {kind}; --quantise q8_0 does without it"
             )
+
+
+@cache
+def _silence() -> Any:
+    """A log callback that prints nothing: the quantiser writes a line for each tensor. Cached, as C code keeps it."""
+    import llama_cpp
+
+    return llama_cpp.llama_log_callback(lambda level, text, data: None)
 
 
 def _convert(subject: Subject, file: Path, kind: str) -> None:

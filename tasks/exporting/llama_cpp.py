@@ -11,12 +11,13 @@ import psutil
 from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.endpoints.connect import Connection, Http
-from finetune_flows.tasks.exporting.subject import Subject
 
 
 @contextmanager
-def serve(subject: Subject, folder: Path, window: int) -> Iterator[Connection]:
+def serve(folder: Path, window: int) -> Iterator[Connection]:
     """llama.cpp's server with the GGUF file in `folder`. It answers one request at a time.
+
+    `window`: room for prompt and answer together, in tokens.
 
     Raises:
         EnvironmentProblem: llama.cpp is not installed here.
