@@ -92,9 +92,9 @@ def _compare(subject: Subject, folder: Path, rows: int, on_progress: Progress) -
         return None, "--rows is 0."
     if subject.entry is None or subject.recipe is None:
         return None, "the test rows of this folder are not known; export a model that `finetune runs` shows."
-    test = TestRows(subject.entry, subject.recipe, rows)
     digest = "".join(file["sha256"] for file in digest_files(folder).values())
     try:
+        test = TestRows(subject.entry, subject.recipe, rows)
         with llama_cpp.serve(folder, subject.recipe.serving.max_model_length) as connection:
             same = _same_prompts(subject, llama_cpp.prompt_ids(connection, test.prompts), test.prompts)
             return test.compare(connection, digest, on_progress).model_copy(update={"same_prompts": same}), None
