@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from finetune_flows.flows.cli import champions, data, endpoints, judge, monitor, plan, project, run, setup, tune, upkeep
+from finetune_flows.flows.cli import (
+    champions,
+    data,
+    endpoints,
+    export,
+    judge,
+    monitor,
+    plan,
+    project,
+    run,
+    setup,
+    tune,
+    upkeep,
+)
 from finetune_flows.flows.cli.common import group, guarded, show_version
 
 # Every command is thin: it calls the flow or the function that the Prefect UI calls too. It imports them inside its function,
@@ -43,6 +56,8 @@ app.command("retrain")(champions.retrain)
 app.command("promote")(champions.promote)
 app.command("rollback")(champions.rollback)
 app.command("history")(champions.history)
+app.command("export")(export.export)
+app.command("push")(export.push)
 app.command("monitor")(monitor.monitor)
 app.add_typer(data.app, name="data")
 app.add_typer(endpoints.app, name="endpoint")

@@ -1,4 +1,4 @@
-"""`finetune setup`: prepare a Prefect server or an AWS account."""
+"""`finetune setup`: prepare a Prefect server, an AWS account, or exports to GGUF."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ from rich.table import Table
 from finetune_flows.flows.cli.common import Debug, Json, group, out, print_json, set_up_logging
 from finetune_flows.flows.cli.setup_aws import aws
 
-app = group("Set up a Prefect server or an AWS account for runs.")
+app = group("Set up a Prefect server or an AWS account for runs, or this machine for exports to GGUF.")
 
 
 app.command("aws")(aws)
@@ -36,3 +36,14 @@ def prefect(as_json: Json = False, debug: Debug = False) -> None:
         table.add_row(name, "created" if new else "exists")
     out.print(table)
     out.print("Next: prefect --no-prompt deploy --all, and then prefect worker start --pool finetune")
+
+
+@app.command()
+def export() -> None:
+    """Install llama.cpp's converter, which `finetune export --to gguf` runs. Do nothing if it is installed.
+
+    Example: finetune setup export
+    """
+    from finetune_flows.tasks.exporting.gguf import CONVERTER, install_converter
+
+    out.print(f"{CONVERTER} is in {install_converter()}")

@@ -32,6 +32,7 @@ FOLDERS = (  # of tasks/, the ground floor first: each imports only from those b
     "monitoring",
     "preflight",
     "platforms",
+    "exporting",
     "tuning",
     "reporting",
     "project",
