@@ -19,8 +19,9 @@ from finetune_flows.training.task import Task
 
 HEADS = ("score", "classifier", "pre_classifier", "head")
 """The names that transformers gives to the layers of a classification head."""
-NEVER_QUANTISED = [*HEADS, r"(.*\.)?pooler"]
-"""What a classifier may have to learn from nothing: some base models were saved without their pooler."""
+NEVER_QUANTISED = [*HEADS, r"(.*\.)?pooler", "^dense$"]
+"""What a classifier may have to learn from nothing, as regular expressions: EuroBERT's head has a layer `dense`, and some
+base models were saved without their pooler."""
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
