@@ -19,8 +19,9 @@ from finetune_flows.training.task import Task
 
 HEADS = ("score", "classifier", "pre_classifier", "head")
 """The names that transformers gives to the layers of a classification head."""
-NEVER_QUANTISED = [*HEADS, "pooler"]
-"""What a classifier may have to learn from nothing: some base models were saved without their pooler."""
+NEVER_QUANTISED = [*HEADS, r"(.*\.)?pooler", "^dense$"]
+"""What a classifier may have to learn from nothing, as regular expressions: EuroBERT's head has a layer `dense`, and some
+base models were saved without their pooler."""
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
@@ -73,15 +74,7 @@ def load_base(
     """
     classifier = task is not None and task.is_classifier
     if four_bit:
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=getattr(torch, dtype),
-            # FSDP shards tensors of one dtype, so the packed bytes must look like the other weights.
-            bnb_4bit_quant_storage=getattr(torch, dtype) if sharded else torch.uint8,
-            llm_int8_skip_modules=NEVER_QUANTISED if classifier else None,
-        )
+        options["quantization_config"] = _four_bit(dtype, sharded, classifier)
     if task is not None and classifier:
         options |= _head(task)
         options["ignore_mismatched_sizes"] = replaces_head(folder, task, options.get("trust_remote_code", False))
@@ -90,20 +83,26 @@ def load_base(
         folder, dtype=getattr(torch, dtype), attn_implementation=attention, output_loading_info=True, **options
     )
     model.new_parts = sorted({name.rpartition(".")[0] for name in loaded["missing_keys"]})
-    if classifier:
-        _set_padding(model, folder, options.get("trust_remote_code", False))
+    config = model.config.get_text_config()
+    if classifier and config.pad_token_id is None:
+        # Without it, transformers cannot find the last token of a text in a batch. It must not be set before the model
+        # is made: the embedding of a padding token has no gradient, and here it may be that of the end token.
+        config.pad_token_id = load_plain_tokenizer(folder, options.get("trust_remote_code", False)).pad_token_id
     if four_bit:
         keep_gradients_on_cpu(model)
     return model
 
 
-def _set_padding(model: PreTrainedModel, folder: Path, trust_remote_code: bool) -> None:
-    """Names the padding token, without which transformers cannot find the last token of a text in a batch."""
-    config = model.config.get_text_config()
-    if config.pad_token_id is None:
-        # Not before the model is made: the embedding of a padding token has no gradient, and here it may be that of the
-        # end token.
-        config.pad_token_id = load_plain_tokenizer(folder, trust_remote_code).pad_token_id
+def _four_bit(dtype: str, sharded: bool, classifier: bool) -> BitsAndBytesConfig:
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+        # FSDP shards tensors of one dtype, so the packed bytes must look like the other weights.
+        bnb_4bit_quant_storage=getattr(torch, dtype) if sharded else torch.uint8,
+        llm_int8_skip_modules=NEVER_QUANTISED if classifier else None,
+    )
 
 
 def _head(task: Task) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoTokenizer
 
 from finetune_flows.containers.serving.engine import Sampling
 from finetune_flows.containers.serving.loading import load
@@ -25,6 +25,7 @@ from tests.support.families import FAMILIES, REFUSED, Family, build_family, conf
 
 METHODS: tuple[Method, ...] = ("lora", "qlora", "full")
 NEW_TOKENS = 16
+CUT = "\N{REPLACEMENT CHARACTER}"
 PAGE = """# Families of base models
 
 A base model belongs to a family: the `model_type` in its `config.json`. A tiny random model of each family below goes through
@@ -38,8 +39,7 @@ rows are prepared, before a job starts.
 | --- | --- | --- | --- |
 {rows}
 
-Language models that keep no place for a head of their own, such as `cohere`, have no classifier in transformers. Encoders such as
-`bert` cannot go on with a text.
+For some language models, such as `cohere`, transformers has no classifier. Encoders, such as `bert`, cannot generate text.
 
 ## Refused
 
@@ -52,7 +52,9 @@ Language models that keep no place for a head of their own, such as `cohere`, ha
 def try_family(family: Family, head: Head, method: Method, rows: Path, home: Path) -> None:
     """Every step with this head and method. Raises whatever a step raises, or AssertionError when the answers differ."""
     if not (home / "staged").exists():
-        stage(build_family(family, home / "source"), home / "staged")
+        source = build_family(family, home / "source")
+        AutoTokenizer.from_pretrained(source).save_pretrained(source)  # as the family's own class saves it
+        stage(source, home / "staged")
     folders = Folders.by_hand(rows, home / "staged", home / f"{head}-{method}")
     settings = TrainingSettings(method=method, max_steps=2, batch_size=4, max_length=400, learning_rate=1e-3)
     run(folders, settings, StopRequest())
@@ -70,8 +72,9 @@ async def _compare_answers(folders: Folders) -> None:
             answers = await asyncio.gather(*(_answer(service, probe) for probe in probes))
             assert any(answers)
             for probe, answer in zip(probes, answers, strict=True):
-                length = min(len(answer), len(probe["text"]))
-                assert answer[:length] == probe["text"][:length]
+                # Either may be longer, and a cut in the middle of a character leaves a replacement character.
+                shorter, longer = sorted((answer.rstrip(CUT), probe["text"].rstrip(CUT)), key=len)
+                assert longer.startswith(shorter), (answer, probe["text"])
     finally:
         service.engine.close()
 

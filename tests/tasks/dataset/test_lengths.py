@@ -1,5 +1,6 @@
 """Lengths are the trainer's; long rows are quarantined or lose schema, never their answer; test rows lose nothing."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ from sqlglot import exp
 from transformers import AutoTokenizer
 
 from finetune_flows.tasks.base.errors import DatasetError, RecipeError
+from finetune_flows.tasks.dataset.build import build_dataset
+from finetune_flows.tasks.recipe import Chat, TextClassification
+from finetune_flows.tasks.sections.stages import DatasetSection
+from tests.tasks.dataset.conftest import CHATML, save_tokenizer
 from tests.tasks.dataset.dataset_rows import SQLITE, build, quarantined, read_all, row, sound_rows, write_jsonl
 
 WIDE = ", ".join(f"unused_{n} TEXT" for n in range(40))
@@ -161,7 +166,44 @@ def test_a_tokenizer_without_a_chat_template_is_a_mistake_in_the_recipe(
         build(source, tmp_path / "out", tokenizer=tokenizer_without_template)
 
 
-def test_a_template_that_refuses_system_messages_says_so(tmp_path: Path, tokenizer_without_system_role: Path) -> None:
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (
+            "{{ raise_exception('No system role') if messages[0]['role'] == 'system' }}",
+            "does not accept system and user",
+        ),
+        ("{% set messages = messages[1:] if messages[0]['role'] == 'system' else messages %}", "leaves out the system"),
+        ("{{ raise_exception('No answers') if messages[-1]['role'] == 'assistant' }}", "refuses a conversation"),
+    ],
+)
+def test_a_template_that_refuses_or_loses_what_the_rows_have_says_so(tmp_path: Path, start: str, words: str) -> None:
     source = write_jsonl(tmp_path / "rows.jsonl", sound_rows())
-    with pytest.raises(RecipeError, match="System role not supported"):
-        build(source, tmp_path / "out", tokenizer=tokenizer_without_system_role)
+    folder = save_tokenizer(tmp_path / "tokenizer", start + CHATML)
+    with pytest.raises(RecipeError, match=rf"{words}.*") as raised:
+        build(source, tmp_path / "out", tokenizer=folder)
+    assert "for example chatml" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("problem", "row"),
+    [
+        (Chat(), {"messages": [{"role": "user", "content": "Hi {}"}, {"role": "assistant", "content": "Hello {}"}]}),
+        (TextClassification(), {"text": "number {}", "label": "{}"}),
+    ],
+)
+def test_a_template_without_a_system_role_suits_rows_that_have_none(
+    tmp_path: Path, tokenizer_without_system_role: Path, problem: Any, row: dict[str, Any]
+) -> None:
+    lines = [json.loads(json.dumps(row).replace("{}", str(n % 2 if "label" in row else n))) for n in range(40)]
+    lines = [each | ({"text": f"text {n}"} if "text" in each else {}) for n, each in enumerate(lines)]
+    section = DatasetSection(source=str(write_jsonl(tmp_path / "rows.jsonl", lines)))
+    audit = build_dataset(section, problem, tokenizer_without_system_role, tmp_path / "out")
+    assert audit.reasons == {}
+
+
+def test_a_base_model_without_the_head_is_refused_before_a_row_is_read(tmp_path: Path) -> None:
+    folder = save_tokenizer(tmp_path / "tokenizer", CHATML)
+    (folder / "heads.json").write_text('["classifier"]')
+    with pytest.raises(RecipeError, match="this base model can only classify texts"):
+        build(write_jsonl(tmp_path / "rows.jsonl", sound_rows()), tmp_path / "out", tokenizer=folder)

@@ -10,6 +10,7 @@ import pytest
 from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.base.statistics import Estimate
 from finetune_flows.tasks.dataset.build import build_dataset
+from finetune_flows.tasks.endpoints.answers import without_empty_thought
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.problems.chat.verdicts import judge_overlap
 from finetune_flows.tasks.problems.example import BadRow
@@ -119,3 +120,12 @@ def test_steps_and_languages_need_a_column(asked: dict[str, Any]) -> None:
     }
     with pytest.raises(RecipeError, match=f"dataset.{next(iter(asked))}: chat has no text column to clean"):
         parse_recipe(content, "test")
+
+
+def test_an_empty_thought_is_no_part_of_an_answer() -> None:
+    """Templates such as Qwen3's put it before every answer, so the model learns to say it."""
+    thought = "<think>\n\n</think>\n\n"
+    assert without_empty_thought(thought + "Lima") == without_empty_thought("Lima") == "Lima"
+    assert without_empty_thought("<think>\nPeru?\n</think>\nLima") == "<think>\nPeru?\n</think>\nLima"
+    rows = [TestRow(id="0", prompt=[{"role": "user", "content": "Capital?"}], fields={"answer": thought + "Lima"})]
+    assert judge_overlap(rows, {"0": without_empty_thought(thought + "Lima")}).verdicts[0].outcomes["exact_match"]
