@@ -12,7 +12,7 @@ import sys
 from collections import OrderedDict
 from pathlib import Path
 
-from finetune_flows.containers.serving.engine import BadGrammar
+from finetune_flows.containers.serving.engine import BadGrammar, GenerationFailed
 
 MOST_CHARACTERS = 200_000
 MOST_RULES = 1_000
@@ -34,7 +34,10 @@ class GrammarCheck:
         self._children = asyncio.Semaphore(2)
 
     async def check(self, grammar: str) -> None:
-        """Raises BadGrammar: the grammar is invalid, too large, or takes too long to compile."""
+        """Raises BadGrammar: the grammar is invalid, too large, or takes too long to compile.
+
+        Raises GenerationFailed: the compiler does not work here.
+        """
         digest = hashlib.sha256(grammar.encode()).digest()
         problem = self._known.get(digest)
         if problem is None:
@@ -87,9 +90,9 @@ def _depth(references: dict[str, list[str]]) -> int:
 
 async def _compiled_by_a_child(grammar: str) -> str:
     """What is wrong with the grammar, or nothing."""
-    # -I, so that neither the working directory nor variables decide what the child imports.
+    # -P, so that the child imports what the server imports, and nothing from the working directory.
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(CHILD), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        sys.executable, "-P", str(CHILD), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -101,4 +104,6 @@ async def _compiled_by_a_child(grammar: str) -> str:
         if child.returncode is None:
             child.kill()
             await child.wait()
+    if child.returncode == 1:
+        raise GenerationFailed("the compiler of grammars does not start; is llguidance installed?")
     return output.decode(errors="replace") if child.returncode == 0 else "it is too large or too deep to compile"

@@ -4,6 +4,9 @@ import resource
 import sys
 import threading
 
+from llguidance import LLMatcher
+
+TOO_LARGE = 3  # exit status; 1 means that this program itself does not work here
 MEMORY = 2 * 2**30  # bytes of address space
 PROCESSOR_SECONDS = 10
 STACK = 2 * 2**20  # bytes; a quarter of what the engine's threads have, so that what passes here passes there
@@ -11,8 +14,6 @@ STACK = 2 * 2**20  # bytes; a quarter of what the engine's threads have, so that
 
 def main(problems: list[str]) -> None:
     """Add what is wrong, or an empty text. Without a tokenizer, because its size does not matter to the compiler's depth."""
-    from llguidance import LLMatcher
-
     grammar = sys.stdin.buffer.read().decode()
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -27,5 +28,5 @@ if __name__ == "__main__":
     thread.start()
     thread.join()
     if not problems:  # the thread has failed, for example for want of memory
-        sys.exit(1)
+        sys.exit(TOO_LARGE)
     sys.stdout.write(problems[0])
