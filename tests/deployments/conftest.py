@@ -22,11 +22,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
         started.command(*PREFECT, "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
         with started.worker(POOL):
             yield started
-    home = ProcessRunner(root=folder / "home")
-    for alias in home.aliases():
-        home.delete_alias(alias.name)
-    for endpoint in home.endpoints():
-        home.delete_endpoint(endpoint.name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINETUNE_HOME", str(folder / "home"))  # the worker's; addresses are looked for there alone
+        platform = ProcessRunner()
+        for alias in platform.aliases():
+            platform.delete_alias(alias.name)
+        for endpoint in platform.endpoints():
+            platform.delete_endpoint(endpoint.name)
 
 
 @pytest.fixture(scope="session")
