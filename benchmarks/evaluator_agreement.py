@@ -10,10 +10,10 @@ from benchmarks.evaluator_kill_rate import mutants_of
 from benchmarks.spider_rules import SPIDER, GoldFailed, accepts, reason
 from benchmarks.sql_mutants import rewrites
 from finetune_flows.tasks.sql.compare import OURS, Rules
-from finetune_flows.tasks.sql.databases import fill, make_database, storage_orders
+from finetune_flows.tasks.sql.generator.databases import fill, make_database, storage_orders
+from finetune_flows.tasks.sql.generator.query_facts import query_facts
 from finetune_flows.tasks.sql.judging import SqlPair
 from finetune_flows.tasks.sql.query import parse_query, to_sqlite
-from finetune_flows.tasks.sql.query_facts import query_facts
 from finetune_flows.tasks.sql.schema import read_schema
 from finetune_flows.tasks.sql.trial import MOST_TRIES
 from finetune_flows.tasks.sql.workers import SqlWorkers

@@ -5,10 +5,16 @@
     for outcome in judge([SqlPair(schema, gold, prediction, "postgres", databases=5)]):
         print(outcome.execution, outcome.engine)
 
-`schema.py` reads what tables there are, `query_facts.py` what both queries ask of them, `databases.py` makes up rows that
-tell such queries apart. `engines/` runs them, each dialect in its own engine and nothing but reading; `trial.py` compares
-what they return, `difference.py` says how the queries differ. `workers.py` keeps all that in processes which may be killed.
-`real/` judges on databases that people have.
+How a pair is judged (`judging.py`):
+
+1. `schema.py` reads which tables there are, from `statements.py`; `query.py` reads both queries.
+2. `generator/` makes up databases on which queries that mean something else return something else.
+3. `engines/` runs both queries, each dialect in its own engine, and permits nothing but reading.
+4. `trial.py` compares the results (`compare.py`, `row_order.py`), one database after the other.
+5. `differences/` says how a wrong query differs, in its clauses and in its rows.
+
+`workers.py` and `worker.py` do all of this in processes that may be killed. `real/` judges on databases that people have.
+To add a dialect, add an engine to `engines/` and its types to `column_types.py`.
 """
 
 import logging

@@ -9,10 +9,9 @@ from typing import ClassVar, Literal
 from sqlglot import exp
 
 from finetune_flows.tasks.sql.compare import OURS, Rules
-from finetune_flows.tasks.sql.databases import Database, make_database
-from finetune_flows.tasks.sql.difference import differences
-from finetune_flows.tasks.sql.difference_kinds import Difference
-from finetune_flows.tasks.sql.distinguishing_rows import Telling
+from finetune_flows.tasks.sql.differences.clauses import differences
+from finetune_flows.tasks.sql.differences.kinds import Difference
+from finetune_flows.tasks.sql.differences.rows import Telling
 from finetune_flows.tasks.sql.engines import open_session
 from finetune_flows.tasks.sql.engines.contract import (
     EngineMissing,
@@ -21,9 +20,10 @@ from finetune_flows.tasks.sql.engines.contract import (
     SchemaRefused,
     Session,
 )
+from finetune_flows.tasks.sql.generator.databases import Database, make_database
+from finetune_flows.tasks.sql.generator.query_facts import query_facts
 from finetune_flows.tasks.sql.normalise import normal_form
 from finetune_flows.tasks.sql.query import Query, with_texts_of, with_views_inlined
-from finetune_flows.tasks.sql.query_facts import query_facts
 from finetune_flows.tasks.sql.query_features import Features, query_features
 from finetune_flows.tasks.sql.schema import Schema, read_schema
 from finetune_flows.tasks.sql.statements import UnreadableSchema

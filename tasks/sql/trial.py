@@ -6,9 +6,9 @@ from typing import Literal
 from sqlglot import exp
 
 from finetune_flows.tasks.sql.compare import Row, Rules, cuts, plain_rows, same_rows, says_nothing
-from finetune_flows.tasks.sql.databases import Database, storage_orders
-from finetune_flows.tasks.sql.distinguishing_rows import Telling, telling
+from finetune_flows.tasks.sql.differences.rows import Telling, telling
 from finetune_flows.tasks.sql.engines.contract import NotTranslatable, QueryFailed, Session
+from finetune_flows.tasks.sql.generator.databases import Database, storage_orders
 from finetune_flows.tasks.sql.query import Query, is_ordered
 from finetune_flows.tasks.sql.row_order import witness
 

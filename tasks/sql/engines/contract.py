@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.databases import Database
+from finetune_flows.tasks.sql.generator.databases import Database
 from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.statements import Statement
 

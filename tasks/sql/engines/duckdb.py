@@ -15,10 +15,10 @@ from typing import Any
 import duckdb
 
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.databases import Database
 from finetune_flows.tasks.sql.engines.contract import Limits, QueryFailed, refused
 from finetune_flows.tasks.sql.engines.filling import Filling, fillings, plain_text
 from finetune_flows.tasks.sql.engines.results import comparable_rows, first_line, text_of
+from finetune_flows.tasks.sql.generator.databases import Database
 from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.schema import Schema
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from finetune_flows.tasks.sql.column_types import ColumnType
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.databases import Database, Table
+from finetune_flows.tasks.sql.generator.databases import Database, Table
 from finetune_flows.tasks.sql.schema import Schema
 
 

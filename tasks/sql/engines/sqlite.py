@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.databases import Database
 from finetune_flows.tasks.sql.engines.contract import DatabaseMissing, Limits, QueryFailed, refused
 from finetune_flows.tasks.sql.engines.filling import Filling, fillings, plain_text
 from finetune_flows.tasks.sql.engines.results import check_size
+from finetune_flows.tasks.sql.generator.databases import Database
 from finetune_flows.tasks.sql.query import MOST_CHARACTERS, Query
 from finetune_flows.tasks.sql.schema import Schema
 

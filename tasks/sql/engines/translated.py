@@ -11,10 +11,10 @@ from functools import cache
 from sqlglot import exp
 
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.databases import Database, fill
 from finetune_flows.tasks.sql.engines.contract import NotTranslatable, QueryFailed, refused
 from finetune_flows.tasks.sql.engines.gaps import gap
 from finetune_flows.tasks.sql.engines.sqlite import SqliteSession
+from finetune_flows.tasks.sql.generator.databases import Database, fill
 from finetune_flows.tasks.sql.query import Query, to_sqlite
 from finetune_flows.tasks.sql.schema import Schema
 

@@ -12,7 +12,7 @@ from finetune_flows.tasks.endpoints.answers import TestRow
 from finetune_flows.tasks.problems.text_to_sql.settings import SqlJudging
 from finetune_flows.tasks.problems.text_to_sql.verdicts import judge
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
-from finetune_flows.tasks.sql.distinguishing_rows import MOST_CELL_CHARACTERS, MOST_ROWS, literal, telling
+from finetune_flows.tasks.sql.differences.rows import MOST_CELL_CHARACTERS, MOST_ROWS, literal, telling
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HOSTILE = (

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from benchmarks.sql_mutants import mutants, rewrites
-from finetune_flows.tasks.sql.databases import make_database
 from finetune_flows.tasks.sql.engines import open_session
+from finetune_flows.tasks.sql.generator.databases import make_database
+from finetune_flows.tasks.sql.generator.query_facts import query_facts
 from finetune_flows.tasks.sql.judging import SqlPair, judge_pair
 from finetune_flows.tasks.sql.query import Query
-from finetune_flows.tasks.sql.query_facts import query_facts
 from finetune_flows.tasks.sql.schema import read_schema
 from tests.tasks.sql.sql_queries import Made, made
 

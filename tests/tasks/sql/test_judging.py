@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.sql_mutants import rewrites
-from finetune_flows.tasks.sql.databases import make_database, storage_orders
+from finetune_flows.tasks.sql.generator.databases import make_database, storage_orders
+from finetune_flows.tasks.sql.generator.query_facts import query_facts
 from finetune_flows.tasks.sql.judging import SqlOutcome, SqlPair, judge_pair
 from finetune_flows.tasks.sql.query import parse_query
-from finetune_flows.tasks.sql.query_facts import query_facts
 from finetune_flows.tasks.sql.schema import read_schema
 
 LOANS = (

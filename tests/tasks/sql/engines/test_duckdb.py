@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from finetune_flows.tasks.sql.compare import Row
-from finetune_flows.tasks.sql.databases import Database, Table
 from finetune_flows.tasks.sql.engines.contract import QueryFailed
+from finetune_flows.tasks.sql.generator.databases import Database, Table
 from finetune_flows.tasks.sql.query import Query
 from finetune_flows.tasks.sql.schema import read_schema
 

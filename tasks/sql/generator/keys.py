@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from finetune_flows.tasks.sql.facts import QueryFacts
+from finetune_flows.tasks.sql.generator.facts import QueryFacts
 from finetune_flows.tasks.sql.schema import Column, Schema
 
 Rows = list[list[Any]]

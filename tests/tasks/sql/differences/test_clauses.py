@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.sql_mutants import mutants
-from finetune_flows.tasks.sql.difference import differences
-from finetune_flows.tasks.sql.difference_kinds import MOST_CHARACTERS, DifferenceKind
+from finetune_flows.tasks.sql.differences.clauses import differences
+from finetune_flows.tasks.sql.differences.kinds import MOST_CHARACTERS, DifferenceKind
 from finetune_flows.tasks.sql.normalise import normal_form
 from finetune_flows.tasks.sql.query import parse_query
 from finetune_flows.tasks.sql.schema import read_schema

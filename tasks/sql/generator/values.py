@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from finetune_flows.tasks.sql.column_functions import applied
 from finetune_flows.tasks.sql.column_types import NUMBERS, ColumnType
-from finetune_flows.tasks.sql.constants import as_date, as_moment, number
-from finetune_flows.tasks.sql.date_values import days_by_chance, moments_by_chance
-from finetune_flows.tasks.sql.facts import Condition
-from finetune_flows.tasks.sql.text_values import matches_like, matches_regexp, words_by_chance
+from finetune_flows.tasks.sql.generator.column_functions import applied
+from finetune_flows.tasks.sql.generator.constants import as_date, as_moment, number
+from finetune_flows.tasks.sql.generator.date_values import days_by_chance, moments_by_chance
+from finetune_flows.tasks.sql.generator.facts import Condition
+from finetune_flows.tasks.sql.generator.text_values import matches_like, matches_regexp, words_by_chance
 
 Value = Any
 """None, bool, int, float, Decimal, str, bytes, date, datetime, time, list or dict, as the column's type wants it."""

@@ -11,8 +11,8 @@ from typing import get_args
 
 from sqlglot import exp
 
-from finetune_flows.tasks.sql.difference_kinds import Difference, DifferenceKind, change, listed, text_of, unmatched
-from finetune_flows.tasks.sql.paired_conditions import conditions
+from finetune_flows.tasks.sql.differences.kinds import Difference, DifferenceKind, change, listed, text_of, unmatched
+from finetune_flows.tasks.sql.differences.paired_conditions import conditions
 
 
 def differences(gold: exp.Query, prediction: exp.Query) -> list[Difference]:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finetune_flows.tasks.sql.column_types import ColumnType
-from finetune_flows.tasks.sql.databases import Database, make_database
+from finetune_flows.tasks.sql.generator.databases import Database, make_database
+from finetune_flows.tasks.sql.generator.query_facts import query_facts
+from finetune_flows.tasks.sql.generator.values import Value, fitted
 from finetune_flows.tasks.sql.judging import SqlPair, judge_pair
 from finetune_flows.tasks.sql.query import parse_query
-from finetune_flows.tasks.sql.query_facts import query_facts
 from finetune_flows.tasks.sql.schema import Schema, read_schema
-from finetune_flows.tasks.sql.values import Value, fitted
 
 NOW = datetime.datetime(2024, 3, 31, 15, 0)
 TYPES = {

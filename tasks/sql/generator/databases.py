@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from finetune_flows.tasks.sql.column_types import NUMBERS
-from finetune_flows.tasks.sql.draw import Draw
-from finetune_flows.tasks.sql.facts import QueryFacts
-from finetune_flows.tasks.sql.pools import Content
+from finetune_flows.tasks.sql.generator.draw import Draw
+from finetune_flows.tasks.sql.generator.facts import QueryFacts
+from finetune_flows.tasks.sql.generator.pools import Content
+from finetune_flows.tasks.sql.generator.values import Value
 from finetune_flows.tasks.sql.schema import Schema
-from finetune_flows.tasks.sql.values import Value
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from finetune_flows.tasks.sql.difference_kinds import Difference, DifferenceKind, change, listed, text_of, unmatched
+from finetune_flows.tasks.sql.differences.kinds import Difference, DifferenceKind, change, listed, text_of, unmatched
 from finetune_flows.tasks.sql.normalise import operands
 
 

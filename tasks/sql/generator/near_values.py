@@ -10,17 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 from finetune_flows.tasks.sql.column_types import DATES, NUMBERS, TEXT, ColumnType
-from finetune_flows.tasks.sql.constants import number
-from finetune_flows.tasks.sql.date_values import dates_around
-from finetune_flows.tasks.sql.facts import Condition, Path
-from finetune_flows.tasks.sql.text_values import (
+from finetune_flows.tasks.sql.generator.constants import number
+from finetune_flows.tasks.sql.generator.date_values import dates_around
+from finetune_flows.tasks.sql.generator.facts import Condition, Path
+from finetune_flows.tasks.sql.generator.text_values import (
     in_other_case,
     of_length,
     texts_around,
     texts_around_like,
     texts_around_regexp,
 )
-from finetune_flows.tasks.sql.values import Value, by_chance, fitted, meets
+from finetune_flows.tasks.sql.generator.values import Value, by_chance, fitted, meets
 
 _CASE = {"lower", "upper", "initcap", "ilike", "collate", "regexpilike"}
 _LEADING = re.compile(r"\s*([+-]?\d+(?:\.\d+)?).*", re.DOTALL)

@@ -14,7 +14,15 @@ from typing import Any
 
 from sqlglot import exp
 
-from finetune_flows.tasks.sql.constants import NotConstant, as_moment, constant, interval_of, moved, number, shifted
+from finetune_flows.tasks.sql.generator.constants import (
+    NotConstant,
+    as_moment,
+    constant,
+    interval_of,
+    moved,
+    number,
+    shifted,
+)
 from finetune_flows.tasks.sql.schema import Column
 
 Rows = Sequence[Mapping[str, Any]]

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from finetune_flows.tasks.sql.column_functions import JSON_EXTRACTS, Function, followed
-from finetune_flows.tasks.sql.constants import number
-from finetune_flows.tasks.sql.equations import Equation
+from finetune_flows.tasks.sql.generator.column_functions import JSON_EXTRACTS, Function, followed
+from finetune_flows.tasks.sql.generator.constants import number
+from finetune_flows.tasks.sql.generator.equations import Equation
 from finetune_flows.tasks.sql.schema import Column, Schema
 
 _NUMERIC = exp.Sum | exp.Avg | exp.Abs | exp.Round | exp.Floor | exp.Ceil | exp.Mul | exp.Div | exp.Mod | exp.Sqrt

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from finetune_flows.tasks.sql.column_functions import Function, applied
-from finetune_flows.tasks.sql.constants import NotConstant, as_moment, shifted, truncated
-from finetune_flows.tasks.sql.facts import Condition
+from finetune_flows.tasks.sql.generator.column_functions import Function, applied
+from finetune_flows.tasks.sql.generator.constants import NotConstant, as_moment, shifted, truncated
+from finetune_flows.tasks.sql.generator.facts import Condition
 
 FIRST_DAY = datetime.date(2015, 1, 1)
 _TIMES = (

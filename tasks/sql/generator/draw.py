@@ -8,12 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 from finetune_flows.tasks.sql.column_types import DATES, NUMBERS
-from finetune_flows.tasks.sql.equations import Equation, as_day, partitions
-from finetune_flows.tasks.sql.facts import QueryFacts
-from finetune_flows.tasks.sql.keys import hold_composite_keys, key_columns, linked_columns
-from finetune_flows.tasks.sql.pools import Content, Pool, PoolMaker, PoolSize, content_of, converted
+from finetune_flows.tasks.sql.generator.equations import Equation, as_day, partitions
+from finetune_flows.tasks.sql.generator.facts import QueryFacts
+from finetune_flows.tasks.sql.generator.keys import hold_composite_keys, key_columns, linked_columns
+from finetune_flows.tasks.sql.generator.pools import Content, Pool, PoolMaker, PoolSize, content_of, converted
+from finetune_flows.tasks.sql.generator.values import Value, as_text, fitted, meets
 from finetune_flows.tasks.sql.schema import Column, Schema
-from finetune_flows.tasks.sql.values import Value, as_text, fitted, meets
 
 
 @dataclass(frozen=True)

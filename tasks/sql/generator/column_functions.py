@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from finetune_flows.tasks.sql.constants import PART_NODES, PARTS, as_date, as_moment, number, truncated
+from finetune_flows.tasks.sql.generator.constants import PART_NODES, PARTS, as_date, as_moment, number, truncated
 
 Function = tuple[Any, ...]
 _PLAIN: dict[type[exp.Expr], str] = {

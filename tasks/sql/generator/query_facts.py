@@ -7,9 +7,9 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from finetune_flows.tasks.sql.column_functions import followed
 from finetune_flows.tasks.sql.column_types import NUMBERS
-from finetune_flows.tasks.sql.constants import (
+from finetune_flows.tasks.sql.generator.column_functions import followed
+from finetune_flows.tasks.sql.generator.constants import (
     PATTERNS,
     NotConstant,
     as_moment,
@@ -19,8 +19,8 @@ from finetune_flows.tasks.sql.constants import (
     plain_form,
     shifted,
 )
-from finetune_flows.tasks.sql.equations import Equation
-from finetune_flows.tasks.sql.facts import Condition, QueryFacts, read_computations
+from finetune_flows.tasks.sql.generator.equations import Equation
+from finetune_flows.tasks.sql.generator.facts import Condition, QueryFacts, read_computations
 from finetune_flows.tasks.sql.query import lower_case, scopes_of
 from finetune_flows.tasks.sql.schema import Column, Schema
 

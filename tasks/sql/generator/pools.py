@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from finetune_flows.tasks.sql.column_types import NUMBERS, TEXT, ColumnType
-from finetune_flows.tasks.sql.facts import Condition, QueryFacts
-from finetune_flows.tasks.sql.near_values import arrays, documents, near_values, partition
+from finetune_flows.tasks.sql.generator.facts import Condition, QueryFacts
+from finetune_flows.tasks.sql.generator.near_values import arrays, documents, near_values, partition
+from finetune_flows.tasks.sql.generator.text_values import in_other_forms
+from finetune_flows.tasks.sql.generator.values import Value, as_text, by_chance, close_together, fitted, meets
 from finetune_flows.tasks.sql.schema import Column, Schema
-from finetune_flows.tasks.sql.text_values import in_other_forms
-from finetune_flows.tasks.sql.values import Value, as_text, by_chance, close_together, fitted, meets
 
 _FRACTIONS = {"round", "floor", "ceil", "cast_integer", "trunc"}
 _SIGNED = _FRACTIONS | {"abs", "sign", "mod", "intdiv"}
