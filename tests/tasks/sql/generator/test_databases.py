@@ -232,7 +232,7 @@ def test_queries_that_mean_the_same_are_not(gold: str, prediction: str) -> None:
 
 def test_a_seed_gives_the_same_rows_in_every_process() -> None:
     program = (
-        "from tests.tasks.sql.test_databases import shop\n"
+        "from tests.tasks.sql.generator.test_databases import shop\n"
         "print(shop(\"SELECT id FROM orders WHERE LOWER(status) = 'paid' AND placed_at > date('now', '-7 days')\", "
         "\"SELECT id FROM orders WHERE TRIM(status) = 'open' AND qty IN (3, 9)\"))"
     )
