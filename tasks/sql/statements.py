@@ -83,14 +83,14 @@ def statements_of(context: str, dialect: str) -> list[Statement]:
 def _parts(tokens: list[Token]) -> Iterator[list[Token]]:
     """The tokens of each statement. A new one begins after a semicolon, and where a closed definition is followed by CREATE."""
     part: list[Token] = []
-    depth = 0
+    depth, has_closed = 0, False
     for token in tokens:
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
         begins = token.text.upper() in ("CREATE", "INSERT", "ALTER") and token.token_type != TokenType.STRING
-        closed = depth == 0 and any(earlier.token_type == TokenType.R_PAREN for earlier in part)
-        if part and (token.token_type == TokenType.SEMICOLON or (begins and closed)):
+        if part and (token.token_type == TokenType.SEMICOLON or (begins and has_closed and depth == 0)):
             yield part
-            part, depth = [], 0
+            part, depth, has_closed = [], 0, False
+        has_closed |= token.token_type == TokenType.R_PAREN
         if token.token_type != TokenType.SEMICOLON:
             part.append(token)
     if part:

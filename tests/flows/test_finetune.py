@@ -146,7 +146,7 @@ def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path,
     record = Registry().read("tiny")
     assert record.champion is None
     assert [entry.decision.passed for entry in record.history] == [False]
-    assert "99.0% required" in " ".join(outcome.reasons)
+    assert "Wanted: at least 99.0%. Surely missed" in " ".join(outcome.reasons)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ def test_fields_of_the_split_at_their_defaults_leave_the_key_as_it_was(tmp_path:
     before = {
         "dataset": section.model_dump(
             mode="json",
-            exclude={"source", "test_source", "revision", "max_quarantined", "split_by", "split_column"},
+            exclude={"source", "test_source", "revision", "max_quarantined", "split_by", "split_column", "mix_with"},
         ),
         "problem": problem.model_dump(mode="json", exclude={"judging"}),
         "content": [{"rows.jsonl": "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356"}],
