@@ -57,7 +57,7 @@ def set_up_logging(debug: bool, doing: str | None = None) -> None:
     handler.addFilter(lambda record: debug or record.name != "finetune.job")
     logger = logging.getLogger("finetune")
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
     logger.propagate = False  # Prefect's console handler on the root logger would print each line again
     if doing:
         logger.info(doing)

@@ -15,14 +15,14 @@ _ELSEWHERE = re.compile(r"[a-z][a-z0-9+]*:")  # an address, or package:...
 def from_folder(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The content of a recipe file in `folder`, with paths that can be opened from the working directory.
 
-    A path that exists from the working directory only stays as it is, and the log says so.
+    A path that exists from the working directory only stays as it is; with --debug, the log says so.
     """
     copied = {name: dict(value) if isinstance(value, dict) else value for name, value in content.items()}
     for section, field, path in _paths(copied):
         if _exists(folder / path):
             section[field] = str(folder / path)
         elif folder.absolute() != Path.cwd() and _exists(Path(path)):
-            log.info("%s: %s counts from the working directory; %s does not exist", field, path, folder / path)
+            log.debug("%s: %s counts from the working directory; %s does not exist", field, path, folder / path)
     return copied
 
 

@@ -46,12 +46,12 @@ def test_a_path_that_exists_from_the_working_directory_only_is_accepted_and_told
 ) -> None:
     monkeypatch.setattr(logging.getLogger("finetune"), "propagate", True)
     (project / "rows.jsonl").rename("rows.jsonl")
-    with caplog.at_level(logging.INFO, "finetune"):
+    with caplog.at_level(logging.DEBUG, "finetune"):
         assert load_recipe(Path("project/recipe.yaml")).dataset.source == "rows.jsonl"
     assert "source: rows.jsonl counts from the working directory; project/rows.jsonl does not exist" in caplog.text
     caplog.clear()
     monkeypatch.chdir(project)
-    with caplog.at_level(logging.INFO, "finetune"):
+    with caplog.at_level(logging.DEBUG, "finetune"):
         assert load_recipe(Path("recipe.yaml")).dataset.source == "rows.jsonl"
     assert caplog.text == ""
 
