@@ -1,6 +1,7 @@
 """Evaluate: ask the base model, the candidate and the champion the same questions, and score their answers."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from prefect import task
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.store import Store, verify
-from finetune_flows.tasks.base.values import now, step_key
+from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.deploy import endpoint_name, running_endpoint, start_endpoint
 from finetune_flows.tasks.endpoints.answers import Answer
@@ -77,7 +78,7 @@ def score_endpoint(
     """Scores of the endpoint behind a connection. Never cached: it may serve another model tomorrow."""
     exam = EndpointExam(recipe, dataset, connection.url, model, access=access)
     scored = exam.score(_ask(exam, connection, "endpoint"), "endpoint")
-    store, asked = Store(), {"answers": exam.answers_key, "at": now().isoformat()}
+    store, asked = Store(), {"answers": exam.answers_key, "at": time.time_ns()}
     once = step_key("evaluate-endpoint", SCORES_VERSION, asked, [])
     with store.write("evaluation", once) as draft:
         draft.parents.append(dataset.digest)

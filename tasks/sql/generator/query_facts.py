@@ -163,7 +163,11 @@ class _Reader:
             self._read_membership(node)
         elif isinstance(node, PATTERNS):
             self._read_pattern(node)
-        elif isinstance(node, exp.SetOperation):
+        elif (
+            isinstance(node, exp.SetOperation)
+            and isinstance(node.left, exp.Query)
+            and isinstance(node.right, exp.Query)
+        ):
             for left, right in zip(node.left.selects, node.right.selects, strict=False):
                 self._link(self._column(left), self._column(right))
 

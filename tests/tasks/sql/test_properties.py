@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 import sqlglot
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.sql_mutants import mutants, rewrites
@@ -121,6 +121,9 @@ GOLD = "SELECT name FROM parent WHERE id > 3"
 
 @settings(max_examples=150, deadline=None)
 @given(TEXTS, TEXTS, TEXTS, st.sampled_from(DIALECTS))
+@example("", "0 UNION SELECT", "0 UNION SELECT", "sqlite")
+@example("", "SELECT 1", "SELECT 1 UNION 0", "duckdb")
+@example("+" * 30_000, "", "", "postgres")
 def test_any_text_gets_an_outcome(context: str, gold: str, prediction: str, dialect: str) -> None:
     for pair in [(CONTEXT, GOLD, prediction), (CONTEXT, gold, prediction), (context, gold, prediction)]:
         outcome = judge(*pair, dialect)
