@@ -74,8 +74,7 @@ def export(
     """
     written, number_type = FORMATS[to], _number_type(subject, to, number_type)
     folder = folder or Path(f"{subject.name}-{number_type}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise EnvironmentProblem(f"{folder} exists already. Next: delete it, or name another folder with --out")
+    _check_unused(folder)
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     # Written under a temporary name: an interrupted export must not look complete.
     draft = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}-"))
@@ -100,6 +99,12 @@ def export(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return exported
+
+
+def _check_unused(folder: Path) -> None:
+    """Raises EnvironmentProblem when there is something in the folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise EnvironmentProblem(f"{folder} exists already. Next: delete it, or name another folder with --out")
 
 
 def _number_type(subject: Subject, to: str, wanted: str | None) -> str:

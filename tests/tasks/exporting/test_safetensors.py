@@ -12,8 +12,8 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.endpoints.asking import TestRow
 from finetune_flows.tasks.exporting import safetensors
 from finetune_flows.tasks.exporting.export import export
-from finetune_flows.tasks.exporting.safetensors_program import cast
 from finetune_flows.tasks.exporting.subject import find_subject
+from finetune_flows.training.number_types import cast
 from tests.support.tiny_model import build_tiny_model
 
 
