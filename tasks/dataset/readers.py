@@ -8,6 +8,7 @@ in memory at a time.
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -239,7 +240,9 @@ def _header(reader: Iterator[list[str]], file: File) -> list[str]:
     named = len(header)
     while named and not header[named - 1].strip():
         named -= 1
-    header = header[:named]
+    header = [name.strip() for name in header[:named]]
+    if any("\0" in name or re.search(r"[\udc80-\udcff]", name) for name in header):
+        raise DatasetError(f"{file.place}: the header line is not text in UTF-8; save the file as CSV in UTF-8")
     if len(set(header)) != len(header) or not any(header):
         raise DatasetError(f"{file.place}: the first line must be a header that names each column once; it is {header}")
     return header
