@@ -11,6 +11,7 @@ from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.store import Store
 from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
 from finetune_flows.tasks.base.files import digest_files, sha256_of
+from finetune_flows.tasks.base.paths import absence, expanded
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.recipe import ModelSection
 
@@ -69,13 +70,13 @@ def locate(section: ModelSection) -> Path | None:
     source = section.source
     if source.startswith("package:"):
         return _in_package(source)
-    path = Path(source).expanduser()
-    if path.exists():
+    path = expanded(source)
+    if os.path.isdir(path) or (os.path.isfile(path) and path.suffix == ".gguf"):
         return path.absolute()
-    if source.startswith((".", "/", "~")) or source.count("/") != 1:
-        raise RecipeError(
-            "model.source", [f"{source}: there is no such file or folder (a hub id looks like owner/name)"]
-        )
+    if os.path.isfile(path):
+        raise RecipeError("model.source", [f"{source}: a model is a folder or a .gguf file"])
+    if os.path.lexists(path) or source.startswith((".", "/", "~")) or source.count("/") != 1:
+        raise RecipeError("model.source", [f"{source}: {absence(path)} (a hub id looks like owner/name)"])
     if not section.revision:
         problem = f"{source} looks like a hub id: set model.revision to a commit, branch or tag, or correct the path"
         raise RecipeError("model.revision", [problem])
@@ -84,7 +85,7 @@ def locate(section: ModelSection) -> Path | None:
 
 def _in_package(source: str) -> Path:
     name, _, file = source.removeprefix("package:").partition("/")
-    spec = importlib.util.find_spec(name)
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         problem = (
             f"{source}: the Python package {name} is not installed here; `make install` installs the demo's package"
