@@ -71,7 +71,10 @@ class Message(Body):
             return content
         if not all(isinstance(part, dict) and part.get("type") == "text" for part in content):
             raise PydanticCustomError("not_text", "only text is supported, no images, sound or files")
-        return "".join(str(part.get("text", "")) for part in content)
+        texts = [part.get("text") for part in content]
+        if not all(isinstance(text, str) for text in texts):
+            raise PydanticCustomError("not_text", "a part of the type text needs its text, as a string")
+        return "".join(texts)
 
     @model_validator(mode="after")
     def _something_said(self) -> Self:
