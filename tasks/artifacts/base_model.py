@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune_flows.tasks.artifacts.hub import resolve_commit
+from finetune_flows.tasks.artifacts.hub import hub_errors, resolve_commit
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.store import Store
-from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
+from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.base.files import digest_files, sha256_of
 from finetune_flows.tasks.base.paths import absence, expanded
 from finetune_flows.tasks.base.values import step_key
@@ -30,6 +30,7 @@ def stage(section: ModelSection, key: str, store: Store, convert: Convert) -> Re
     Raises:
         RecipeError: there is no such model, or it has no chat template and the recipe names none.
         EnvironmentProblem: the conversion or the download failed.
+        TryLater: the hub cannot be reached.
     """
     with store.write("base-model", key) as draft:
         source = locate(section)
@@ -101,9 +102,9 @@ def _in_package(source: str) -> Path:
 
 def _download(section: ModelSection, folder: Path) -> None:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
 
-    try:
+    advice = f"Next: if the model is gated, put a token into the environment variable {section.token_variable}"
+    with hub_errors(f"cannot download {section.source}@{section.revision}", advice):
         snapshot_download(
             section.source,
             revision=_commit(section),
@@ -111,9 +112,6 @@ def _download(section: ModelSection, folder: Path) -> None:
             allow_patterns=_WANTED,
             token=os.environ.get(section.token_variable) or None,
         )
-    except (HfHubHTTPError, OSError) as error:
-        advice = f"Next: if the model is gated, put a token into the environment variable {section.token_variable}"
-        raise EnvironmentProblem(f"cannot download {section.source}@{section.revision}: {error}\n  {advice}") from error
 
 
 def _commit(section: ModelSection) -> str:

@@ -96,7 +96,7 @@ def remote_files(source: str, label: str) -> Files:
 
     Raises:
         DatasetError: there is none of a known format, or the address holds a password.
-        EnvironmentProblem: the package for this kind of address is not installed.
+        EnvironmentProblem: the package for this kind of address is not installed, or the server refuses.
         TryLater: the server cannot be reached.
     """
     try:
@@ -120,7 +120,12 @@ def remote_files(source: str, label: str) -> Files:
         raise DatasetError(f"{source.split('?')[0]}: there is no such file or folder") from error
     except ValueError as error:  # a kind of address that fsspec does not know, or half an address
         raise DatasetError(f"{source.split('?')[0]}: {error}") from error
+    except PermissionError as error:
+        raise EnvironmentProblem(f"{source.split('?')[0]}: may not be read: {error}") from error
     except Exception as error:  # each kind of address has its own errors for a server that does not answer
+        status = getattr(error, "status", None)  # aiohttp's name for it
+        if status in range(400, 500) and status not in (408, 425, 429):
+            raise EnvironmentProblem(f"{source.split('?')[0]}: the server refuses: {error}") from error
         raise TryLater(f"{source.split('?')[0]}: cannot be listed: {type(error).__name__}: {error}") from error
     if not paths:
         raise DatasetError(f"{source.split('?')[0]}: there is no {', '.join(READERS)} file")

@@ -32,6 +32,6 @@ def test_only_the_workers_that_judge_on_a_database_get_its_password(
     assert "execution_real" in read_scores(outcome.evaluation).metrics
     assert leaks, "the workers were seen"
     assert {leak.split(" of ")[0] for leak in leaks} == {"WAREHOUSE is in the environment"}
-    assert all("worker.py" in leak for leak in leaks), leaks
+    assert all("tasks.sql.worker" in leak for leak in leaks), leaks
     assert in_files(home.parent, prefect_database()) == []
     assert "-planted-" not in caplog.text
