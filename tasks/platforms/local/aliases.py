@@ -3,6 +3,7 @@
 import shutil
 import socket
 import time
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class LocalAliases:
     def point_alias(self, name: str, endpoint: Endpoint, spec: EndpointSpec) -> Alias:
         """Redirects the forwarder, or starts it on its earlier port; waits for the last requests to the earlier target."""
         folder = _folder(name)
-        with locked(folder.parent / f".{name}.lock"):
+        with _changing(name):
             before = _read(folder)
             url = before.url if before else f"http://127.0.0.1:{free_port()}"
             alias = Alias(name=name, url=url, endpoint=endpoint.name, target=endpoint.url, labels=endpoint.labels)
@@ -53,17 +54,15 @@ class LocalAliases:
     def delete_alias(self, name: str) -> bool:
         """Lets the requests in progress end, then stops the forwarder and forgets the address."""
         folder = _folder(name)
-        existed = (folder / "alias.json").exists()
-        detached.stop(folder, _GRACE)
-        shutil.rmtree(folder, ignore_errors=True)
+        with _changing(name):
+            existed = (folder / "alias.json").exists()
+            detached.stop(folder, _GRACE)
+            shutil.rmtree(folder, ignore_errors=True)
         return existed
 
     def sweep_aliases(self, now: datetime) -> list[str]:
         """Stops expired aliases. Their port stays on record, so that they return under the same address."""
-        expired = [alias for alias in self.aliases() if alias.labels.expires_at < now]
-        for alias in expired:
-            detached.stop(_folder(alias.name), _GRACE)
-        return [f"alias {alias.name} (expired)" for alias in expired]
+        return [f"alias {alias.name} (expired)" for alias in self.aliases() if _stopped(alias.name, now)]
 
 
 def free_port() -> int:
@@ -72,6 +71,21 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def _changing(name: str) -> AbstractContextManager[None]:
+    """One changes, deletes or sweeps an alias at a time."""
+    return locked(home() / "aliases" / f".{name}.lock")
+
+
+def _stopped(name: str, now: datetime) -> bool:
+    """Stops the forwarder if the alias has expired. False if it has not: a promotion may just have renewed it."""
+    with _changing(name):
+        alias = _read(_folder(name))
+        if alias is None or alias.labels.expires_at >= now:
+            return False
+        detached.stop(_folder(name), _GRACE)
+        return True
 
 
 def _start(alias: Alias, folder: Path) -> None:
