@@ -7,8 +7,10 @@ import pytest
 
 from finetune_flows.tasks.artifacts.references import Kind, Reference
 from finetune_flows.tasks.artifacts.store import Store
+from finetune_flows.tasks.platforms import platform_of
+from finetune_flows.tasks.platforms.attempts import attempt_name
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
-from finetune_flows.tasks.train import train_model
+from finetune_flows.tasks.train import train_model, training_job, training_key
 from tests.support.quick_work import quick_python
 from tests.support.session_server import session_server
 
@@ -66,3 +68,16 @@ def test_a_model_that_is_gone_from_the_store_is_trained_again(home: Path, recipe
     assert again.step_key == first.step_key
     assert (again.path / "training.json").exists()
     assert sorted(job.name[-2:] for job in (home / "jobs").iterdir()) == ["-1", "-2"]
+
+
+def test_failed_attempts_leave_no_folders_once_the_model_is_stored(home: Path, recipe: Recipe) -> None:
+    base, dataset = stored("base-model"), stored("dataset")
+    job = training_job(recipe, base, dataset, training_key(recipe, base, dataset))
+    first = {"name": attempt_name(job.name, 1), "hyperparameters": {"fail": "on purpose"}}
+    platform = platform_of(recipe.platform)
+    platform.start_job(job.model_copy(update=first))
+    assert platform.follow_job(attempt_name(job.name, 1), print).status == "failed"
+    train_model.fn(recipe, base, dataset)
+    assert len(list((home / "jobs").iterdir())) == 2, "their logs are kept"
+    assert not list((home / "jobs").glob("*/opt-ml"))
+    assert not list((home / "checkpoints").iterdir())

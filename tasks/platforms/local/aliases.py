@@ -3,7 +3,7 @@
 import shutil
 import socket
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,15 +33,13 @@ class LocalAliases:
         """Redirects the forwarder, or starts it on its earlier port; waits for the last requests to the earlier target."""
         folder = _folder(name)
         with _changing(name):
-            before = _read(folder)
-            url = before.url if before else f"http://127.0.0.1:{free_port()}"
+            url = _address(folder)
             alias = Alias(name=name, url=url, endpoint=endpoint.name, target=endpoint.url, labels=endpoint.labels)
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "alias.json", alias.model_dump(mode="json"))
-            if detached.is_running(folder):
-                detached.extend(folder, alias.labels.expires_at.timestamp())
-                _drain(alias)
-            else:
+            detached.extend(folder, alias.labels.expires_at.timestamp())
+            _drain(alias, folder)
+            if not detached.is_running(folder):
                 _start(alias, folder)
             return alias
 
@@ -102,13 +100,26 @@ def _start(alias: Alias, folder: Path) -> None:
         )
 
 
-def _drain(alias: Alias) -> None:
+def _drain(alias: Alias, folder: Path) -> None:
+    """Waits until no request to another target is in progress. A forwarder that has ended has none."""
     give_up = time.monotonic() + _DRAIN_SECONDS
-    while time.monotonic() < give_up:
-        state: dict[str, Any] = httpx.get(f"{alias.url}/.alias", timeout=10, trust_env=False).json()
-        if not set(state["under_way"]) - {alias.target}:
-            return
+    while time.monotonic() < give_up and detached.is_running(folder):
+        with suppress(httpx.HTTPError):  # it is busy, or it is ending
+            state: dict[str, Any] = httpx.get(f"{alias.url}/.alias", timeout=10, trust_env=False).json()
+            if not set(state["under_way"]) - {alias.target}:
+                return
         time.sleep(0.05)
+
+
+def _address(folder: Path) -> str:
+    """The address on record. If the record is damaged, that of the running forwarder; else a new one."""
+    before = _read(folder)
+    if before is not None:
+        return before.url
+    *_, port = detached.command(folder) or [""]
+    if not port:
+        detached.stop(folder, _GRACE)
+    return f"http://127.0.0.1:{port or free_port()}"
 
 
 def _folder(name: str) -> Path:

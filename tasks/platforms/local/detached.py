@@ -84,8 +84,14 @@ def ending(folder: Path) -> Ending | None:
     return read_model(folder / "exit.json", Ending)
 
 
+def command(folder: Path) -> list[str] | None:
+    """The command that was started last; None if there was none, or its record is damaged."""
+    plan = read_model(folder / "process.json", _Plan)
+    return plan.command if plan else None
+
+
 def extend(folder: Path, deadline: float) -> None:
-    """Moves the deadline, but never to an earlier time."""
+    """Moves the deadline, but never to an earlier time. Does nothing if nothing was started."""
     plan = read_model(folder / "process.json", _Plan)
     if plan is not None and plan.deadline < deadline:
         write_json(folder / "process.json", plan.model_copy(update={"deadline": deadline}).model_dump())
