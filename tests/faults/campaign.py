@@ -44,6 +44,9 @@ class Campaign:
     """Digests of the weights of all champions since the clients began, in order."""
     order_since: float = 0.0
     trained_again: Counter[str] = field(default_factory=Counter)
+    """Trainings that this story's faults cost, by job."""
+    steps_again: int = 0
+    """Steps that they cost."""
 
     def prepare(self) -> None:
         """Two judged models in the home, and the undisturbed result of every seed."""
@@ -84,6 +87,7 @@ class Campaign:
     def _begin_story(self) -> None:
         self.world.restore()
         self.trained_again.clear()
+        self.steps_again = 0
         self.world.call("promote", "tiny")
         self._follow()
 
@@ -178,8 +182,8 @@ class Campaign:
         yield from invariants.champions_in_order(world, self.order, self.order_since, trial.ended)
         if trial.fault.loses == "model":
             self.trained_again.update(each.parent.name.rpartition("-")[0] for each in world.files("jobs/*/log.txt"))
-        extra = STEPS if "checkpoints" in trial.fault.name else 2
-        yield from invariants.trained_once(world, extra, self.trained_again)
+        self.steps_again += STEPS if "checkpoints" in trial.fault.name else 2
+        yield from invariants.trained_once(world, self.steps_again, self.trained_again)
 
     def _end_story(self, clean: bool) -> list[str]:
         world = self.world
