@@ -8,6 +8,7 @@ from tests import ROOT
 
 # Where: what waits, and why it ends all the same.
 REASONS: dict[str, str] = {
+    "flows/prefect_server.py: while True": "a daemon thread, which ends with the command",
     "tasks/dataset/check.py: waiting.popleft().result": "a worker that dies breaks the pool, which raises",
     "tasks/dataset/readers.py: while True": "the lines of a file",
     "tasks/evaluation/exam.py: for ever": "the problem's rounds, which its settings limit",
