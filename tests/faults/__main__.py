@@ -7,14 +7,14 @@ must hold whatever happened (invariants.py). With the right to mount, the home i
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 from tests.faults.campaign import Campaign, Row
-from tests.faults.faults import faults
+from tests.faults.faults import CHANGES, faults
 from tests.faults.world import World
 
 
@@ -24,10 +24,13 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=100, help="How many to strike with.")
     parser.add_argument("--seed", type=int, default=1, help="Draws faults, moments and damages.")
     parser.add_argument("--only", default="", help="Only faults with these words in their name.")
+    parser.add_argument("--during", nargs="+", choices=CHANGES, default=CHANGES, help="Only during these commands.")
     parser.add_argument("--keep", action="store_true", help="Keep the folder with what the commands printed.")
     options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1))  # so that nothing is left running
     draw = random.Random(options.seed)
-    known = [fault for fault in faults() if options.only in fault.name]
+    known = [during for fault in faults() if options.only in fault.name and (during := fault.during(options.during))]
     chosen = [fault for _ in range(-(-options.faults // len(known))) for fault in draw.sample(known, len(known))]
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     world = World(folder / "world")
@@ -35,7 +38,7 @@ def main() -> int:
     begun = time.time()
     try:
         campaign = Campaign(world, draw)
-        campaign.prepare()
+        campaign.prepare(with_runs="run" in options.during)
         print(f"<!-- prepared in {time.time() - begun:.0f} s; what was printed: {folder} -->", flush=True)
         print("| # | fault | during | moment | seconds | broken |\n| --- | --- | --- | --- | --- | --- |", flush=True)
         for row in campaign.rows(chosen[: options.faults]):
@@ -46,10 +49,8 @@ def main() -> int:
         if options.keep:
             os.rename(world.root / "commands", folder / "commands")
         world.close()
-    broken = Counter(row.fault for row in rows if row.broken)
-    print(
-        f"\n{len(rows)} faults with seed {options.seed} in {time.time() - begun:.0f} s, {sum(broken.values())} broken"
-    )
+    struck, broken = sum(row.struck for row in rows), sum(bool(row.broken) for row in rows)
+    print(f"\n{struck} faults with seed {options.seed} in {time.time() - begun:.0f} s, {broken} broken")
     return 1 if broken else 0
 
 

@@ -27,6 +27,7 @@ class Row:
     fault: str
     command: str
     moment: str
+    struck: bool
     broken: list[str]
     seconds: float
 
@@ -48,13 +49,14 @@ class Campaign:
     steps_again: int = 0
     """Steps that they cost."""
 
-    def prepare(self) -> None:
-        """Two judged models in the home, and the undisturbed result of every seed."""
-        for seed in (*FIRST_SEEDS, *SEEDS):
-            if seed == SEEDS[0]:
+    def prepare(self, with_runs: bool) -> None:
+        """Two judged models in the home; `with_runs`, the undisturbed result of every seed of a run too."""
+        for seeds in (FIRST_SEEDS, SEEDS if with_runs else ()):
+            for seed in seeds:
+                outcome = self._outcome(self.world.call(*self._run(seed)))
+                self.expected[seed], self.digests[seed] = Result.of(outcome), outcome["model"]["digest"]
+            if seeds == FIRST_SEEDS:
                 self.world.save()
-            outcome = self._outcome(self.world.call(*self._run(seed)))
-            self.expected[seed], self.digests[seed] = Result.of(outcome), outcome["model"]["digest"]
 
     @staticmethod
     def _outcome(command: Command) -> dict[str, Any]:
@@ -125,7 +127,7 @@ class Campaign:
         broken = list(dict.fromkeys(self._broken(trial, champion)))
         self._follow()
         name = fault.name if trial.struck else f"{fault.name} (nothing there to strike)"
-        return Row(number, name, kind, moment, broken, trial.ended - trial.begun)
+        return Row(number, name, kind, moment, trial.struck, broken, trial.ended - trial.begun)
 
     def _words(self, trial: Trial) -> list[str]:
         if trial.command == "run":

@@ -7,9 +7,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -76,6 +76,11 @@ class Fault:
     def moments_of(self, command: str) -> list[str]:
         """The moments that this command has."""
         return [each for each in self.moments if command == "run" or each in OF_SWITCH or each in AFTER]
+
+    def during(self, commands: Sequence[str]) -> "Fault | None":
+        """The same fault during these commands only; None if it is for none of them."""
+        kept = tuple(command for command in self.commands if command in commands)
+        return replace(self, commands=kept) if kept else None
 
 
 def signalled(role: str, number: signal.Signals) -> Strike:
