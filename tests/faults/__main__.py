@@ -15,12 +15,14 @@ from pathlib import Path
 
 from tests.faults.campaign import Campaign, Row
 from tests.faults.faults import CHANGES, faults
+from tests.faults.places import PLACES
 from tests.faults.world import World
 
 
 def main() -> int:
     """Runs the campaign and returns the exit code."""
     parser = argparse.ArgumentParser("tests.faults", description=__doc__)
+    parser.add_argument("--platform", choices=PLACES, default="process", help="Where jobs and servers run.")
     parser.add_argument("--faults", type=int, default=100, help="How many to strike with.")
     parser.add_argument("--seed", type=int, default=1, help="Draws faults, moments and damages.")
     parser.add_argument("--only", default="", help="Only faults with these words in their name.")
@@ -30,10 +32,14 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(1))  # so that nothing is left running
     draw = random.Random(options.seed)
-    known = [during for fault in faults() if options.only in fault.name and (during := fault.during(options.during))]
-    chosen = [fault for _ in range(-(-options.faults // len(known))) for fault in draw.sample(known, len(known))]
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    world = World(folder / "world")
+    world = World(folder / "world", options.platform)
+    known = [
+        during
+        for fault in faults(world.place.roles)
+        if options.only in fault.name and (during := fault.during(options.during))
+    ]
+    chosen = [fault for _ in range(-(-options.faults // len(known))) for fault in draw.sample(known, len(known))]
     rows: list[Row] = []
     begun = time.time()
     try:

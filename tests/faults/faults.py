@@ -12,8 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import psutil
-
 from tests.faults.world import Command, World
 
 Moment = Callable[[World, Command], bool]
@@ -31,18 +29,13 @@ def _changed(path: Path) -> float:
     return 0.0
 
 
-def _steps(world: World, command: Command) -> bool:
-    logs = [path for path in world.files("jobs/*/log.txt") if _changed(path) >= command.begun]
-    return any(path.read_text(errors="replace").count("step=") >= 3 for path in logs)
-
-
 MOMENTS: dict[str, Moment] = {
     "at its start": lambda world, command: True,
     "the job is made": _changed_since("jobs/*/job.json"),
-    "in training": _steps,
+    "in training": _changed_since("checkpoints/*/state.json"),
     "trained": _changed_since("jobs/*/opt-ml/model/training.json"),
     "the model is stored": _changed_since("artifacts/drafts/model-*"),
-    "the server is started": _changed_since("endpoints/*/process.json"),
+    "the server is started": _changed_since("endpoints/*/*.json"),
     "the server is up": _changed_since("endpoints/*/lock"),
     "asking": _changed_since("predictions/*/predictions.jsonl"),
     "the evaluation is stored": _changed_since("artifacts/drafts/evaluation-*"),
@@ -88,15 +81,13 @@ def signalled(role: str, number: signal.Signals) -> Strike:
 
     def strike(world: World, command: Command, draw: random.Random) -> bool:
         if role == "command":
+            if command.poll():
+                return False
             with suppress(ProcessLookupError):
                 # Ctrl-C in a terminal goes to the whole group.
                 os.killpg(command.pid, number) if number == signal.SIGINT else os.kill(command.pid, number)
-            return not command.poll()
-        with suppress(psutil.NoSuchProcess):
-            for process in world.processes(role):
-                process.send_signal(number)
-                return True
-        return False
+            return True
+        return world.place.send(role, number)
 
     return strike
 
@@ -105,13 +96,11 @@ def frozen(role: str) -> Strike:
     """Stops a process for a second or three and lets it go on."""
 
     def strike(world: World, command: Command, draw: random.Random) -> bool:
-        found = [psutil.Process(command.pid)] if role == "command" else world.processes(role)
-        with suppress(psutil.NoSuchProcess, IndexError):
-            found[0].suspend()
-            time.sleep(draw.uniform(1, 3))
-            found[0].resume()
-            return True
-        return False
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            if not signalled(role, number)(world, command, draw):
+                return False
+            time.sleep(draw.uniform(1, 3) if number == signal.SIGSTOP else 0)
+        return True
 
     return strike
 
@@ -153,34 +142,24 @@ def without_checkpoints(world: World, command: Command, draw: random.Random) -> 
     """The checkpoints go, and the trainer with its supervisor is killed."""
     for folder in world.files("checkpoints/*"):
         shutil.rmtree(folder, ignore_errors=True)
-    killed = [signalled(role, signal.SIGKILL)(world, command, draw) for role in ("job supervisor", "trainer")]
-    return any(killed)
+    own = [role for role in ("job supervisor", "trainer") if role in world.place.roles]
+    return any([world.place.send(role, signal.SIGKILL) for role in own])
 
 
 def machine_off(world: World, command: Command, draw: random.Random) -> bool:
     """Everything of the home is killed at once, as when a machine loses power."""
-    for process in [*world.processes(), *_of(command)]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    world.place.send(None, signal.SIGKILL)
+    signalled("command", signal.SIGKILL)(world, command, draw)
     return True
 
 
 def lid_closed(world: World, command: Command, draw: random.Random) -> bool:
     """Everything of the home stops for some seconds and goes on, as when a laptop is closed."""
-    every = [*world.processes(), *_of(command)]
-    for action in ("suspend", "resume"):
-        for process in every:
-            with suppress(psutil.NoSuchProcess):
-                getattr(process, action)()
-        if action == "suspend":
-            time.sleep(draw.uniform(3, 6))
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        world.place.send(None, number)
+        signalled("command", number)(world, command, draw)
+        time.sleep(draw.uniform(3, 6) if number == signal.SIGSTOP else 0)
     return True
-
-
-def _of(command: Command) -> list[psutil.Process]:
-    with suppress(psutil.NoSuchProcess):
-        return [] if command.poll() else [psutil.Process(command.pid)]
-    return []
 
 
 def disk_full(world: World, command: Command, draw: random.Random) -> bool:
@@ -242,14 +221,15 @@ _JSON = (
 _NO_PART = ("runs/*/run.json", "prefect/*/server.json", "predictions/*/predictions.jsonl")
 
 
-def faults() -> list[Fault]:
-    """All faults on one machine."""
+def faults(roles: Sequence[str]) -> list[Fault]:
+    """All faults of a platform whose processes have these roles."""
+    serving = [role for role in _SERVING if role in roles]
     made = [Fault(f"{number.name} to the command", signalled("command", number)) for number in _KILLS]
-    for role in ("trainer", "job supervisor"):
+    for role in [role for role in ("trainer", "job supervisor") if role in roles]:
         made += [Fault(f"{n.name} to the {role}", signalled(role, n), ("run",), TRAINING) for n in _KILLS]
         made += [Fault(f"SIGSTOP, SIGCONT to the {role}", frozen(role), ("run",), TRAINING)]
-    made += [Fault(f"{n.name} to the {role}", signalled(role, n), outage=True) for role in _SERVING for n in _KILLS]
-    for role in ("command", *_SERVING, "Prefect server"):
+    made += [Fault(f"{n.name} to the {role}", signalled(role, n), outage=True) for role in serving for n in _KILLS]
+    for role in ("command", *serving, "Prefect server"):
         made.append(Fault(f"SIGSTOP, SIGCONT to the {role}", frozen(role)))
     made += [Fault(f"{n.name} to the Prefect server", signalled("Prefect server", n)) for n in _KILLS]
     for kind in ("base-model", "dataset", "model", "evaluation"):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -93,15 +93,13 @@ def same_result(trial: Trial, expected: dict[int, Result]) -> Iterator[str]:
 
 def trained_once(world: World, allowed_repeats: int, allowed_trainings: Counter[str]) -> Iterator[str]:
     """No step and no training more than the faults cost."""
-    lines = world.ledger.read_text().splitlines() if world.ledger.exists() else []
-    events = [json.loads(line) for line in lines]
-    jobs = {event["job"].rpartition("-")[0] for event in events}
-    for job in jobs:
-        own = [event for event in events if event["job"].rpartition("-")[0] == job]
-        ends = sum("finished" in event for event in own)
+    logs: dict[str, str] = defaultdict(str)
+    for path in world.files("jobs/*/log.txt"):
+        logs[path.parent.name.rpartition("-")[0]] += path.read_text(errors="replace")
+    for job, text in logs.items():
+        ends, steps = text.count("finished"), text.count("step=")
         if ends > 1 + allowed_trainings[job]:
             yield f"{job} was trained {ends} times"
-        steps = sum("step" in event for event in own)
         if steps > STEPS * (1 + allowed_trainings[job]) + allowed_repeats:
             yield f"{job} did {steps} steps"
 
@@ -122,7 +120,8 @@ def registry_and_alias_agree(world: World, champion: str | None) -> Iterator[str
     except (KeyError, httpx.HTTPError, ValueError) as error:
         yield f"the address does not answer: {type(error).__name__} {error}"
         return
-    serving = {each["url"]: each for each in map(_read, world.files("endpoints/*/endpoint.json")) if "url" in each}
+    listed = world.call("endpoint", "list", "--json")
+    serving = {each["url"]: each for each in json.loads(listed.out)} if listed.exit_code == 0 else {}
     if serving.get(target, {}).get("model_digest") != digest:
         yield f"the address leads to {target}, which does not serve the champion"
 
@@ -157,12 +156,12 @@ def champions_in_order(world: World, order: list[str], since: float, until: floa
 
 def nothing_left(world: World) -> Iterator[str]:
     """After everything was deleted and swept: no process but Prefect's one server, no folder of what ran, no draft."""
-    servers = world.processes("Prefect server")
+    servers = world.place.running("Prefect server")
     if len(servers) > 1:
         yield f"{len(servers)} Prefect servers run"
-    for process in world.processes():
-        if process not in servers:
-            yield f"a process is left: {' '.join(process.info['cmdline'])[-120:]}"
+    for line in world.place.running():
+        if line not in servers:
+            yield f"a process is left: {line[-120:]}"
     for pattern in ("endpoints/*", "aliases/*", "jobs/*/opt-ml", "checkpoints/*", "artifacts/drafts/*", "**/tmp*"):
         for path in (path for path in world.files(pattern) if path.suffix != ".lock"):
             yield f"{path.relative_to(world.home)} is left"

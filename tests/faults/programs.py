@@ -2,14 +2,12 @@
 """A trainer and a server of a second that obey the container contract, in place of ours. Nothing but the standard library.
 
 The trained weights are a function of the seed, step by step, with a checkpoint after each; the server's answers are a
-function of weights and question. So whatever happens to a run, its right result is known. Each step is also entered in a
-ledger outside the home, because logs may be what a fault damages.
+function of weights and question. So whatever happens to a run, its right result is known.
 """
 
 import hashlib
 import itertools
 import json
-import os
 import shutil
 import signal
 import sys
@@ -17,7 +15,6 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 STEP_SECONDS = 0.05
 QUESTIONS = ["How many ships are there?", "Which port has a crane?"]
@@ -40,11 +37,10 @@ def train(root: Path) -> int:
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     settings = json.loads((root / "input/config/hyperparameters.json").read_text())
-    steps, kept, job = int(settings["max_steps"]), root / "checkpoints/state.json", os.environ["TRAINING_JOB_NAME"]
+    steps, kept = int(settings["max_steps"]), root / "checkpoints/state.json"
     state = json.loads(kept.read_text()) if kept.exists() else {"step": 0, "hash": str(settings["seed"])}
     for step in range(state["step"] + 1, steps + 1):
         print(f"step={step} steps={steps} loss=1.0", flush=True)
-        _enter(job=job, step=step)
         time.sleep(STEP_SECONDS)
         state = {"step": step, "hash": hashlib.sha256(f"{state['hash']} {step}".encode()).hexdigest()}
         (root / "checkpoints/state.new").write_text(json.dumps(state))
@@ -53,7 +49,7 @@ def train(root: Path) -> int:
             print("stopped: a restart goes on from the last checkpoint", flush=True)
             return 0
     _write_model(root, hashlib.shake_256(state["hash"].encode()).digest(65536))
-    _enter(job=job, finished=True)
+    print("finished", flush=True)
     return 0
 
 
@@ -69,12 +65,7 @@ def _write_model(root: Path, weights: bytes) -> None:
     (root / "model/training.json").write_text(json.dumps({"seconds": 1.0}))
 
 
-def _enter(**event: Any) -> None:
-    with (Path(os.environ["FINETUNE_HOME"]).parents[1] / "ledger.jsonl").open("a") as ledger:
-        ledger.write(json.dumps(event) + "\n")
-
-
-def serve(root: Path, port: int) -> int:
+def serve(root: Path, host: str, port: int) -> int:
     """Answers until SIGTERM, then ends the answers that were begun."""
     weights = (root / "model" / WEIGHTS).read_bytes()
 
@@ -106,7 +97,7 @@ def serve(root: Path, port: int) -> int:
         daemon_threads = False
         request_queue_size = 128
 
-    server = Server(("127.0.0.1", port), Handler)
+    server = Server((host, port), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever(poll_interval=0.05)
     server.server_close()
@@ -119,8 +110,10 @@ def main(arguments: list[str]) -> int:
     if "stage" in arguments:
         shutil.copytree(options["--source"], options["--output"], dirs_exist_ok=True)
         return 0
-    root = Path(options["--root"])
-    return serve(root, int(options["--port"])) if "serve" in arguments else train(root)
+    root = Path(options.get("--root", "/opt/ml"))
+    if "serve" in arguments:
+        return serve(root, options.get("--host", "0.0.0.0"), int(options.get("--port", "8080")))
+    return train(root)
 
 
 if __name__ == "__main__":

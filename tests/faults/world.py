@@ -6,7 +6,6 @@ It knows the product from outside: its commands, the files in its home, its proc
 import contextlib
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -17,23 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
-from tests.faults import programs
+from tests.faults.places import PLACES
 from tests.support.tiny_model import build_tiny_model, tiny_recipe
 
 STEPS = 8
 LONGEST_SECONDS = 150.0  # no command may take longer, whatever happens to it
-ROLES = {
-    "trainer": lambda line: " train " in line and "supervisor.py" not in line,
-    "server": lambda line: " serve " in line and "supervisor.py" not in line,
-    "forwarder": lambda line: "forwarder.py" in line,
-    "job supervisor": lambda line: "supervisor.py" in line and "/jobs/" in line,
-    "server supervisor": lambda line: "supervisor.py" in line and "/endpoints/" in line,
-    "forwarder supervisor": lambda line: "supervisor.py" in line and "/aliases/" in line,
-    "Prefect server": lambda line: "flows.prefect_server" in line,
-}
 
 
 @dataclass
@@ -65,9 +54,9 @@ class Command:
 class World:
     """`root` gets a disk of `megabytes` at root/disk (if this process may mount one) with the home on it."""
 
-    def __init__(self, root: Path, real: bool = False, megabytes: int = 256) -> None:
-        self.root, self.disk, self.real = root, root / "disk", real
-        self.home, self.snapshot, self.ledger = self.disk / "home", root / "snapshot", root / "ledger.jsonl"
+    def __init__(self, root: Path, platform: str = "process", megabytes: int = 256) -> None:
+        self.root, self.disk = root, root / "disk"
+        self.home, self.snapshot = self.disk / "home", root / "snapshot"
         self.disk.mkdir(parents=True)
         options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "faults", str(self.disk)]
         self.mounted = subprocess.run(["mount", *options], capture_output=True, check=False).returncode == 0
@@ -75,6 +64,7 @@ class World:
         self.client: subprocess.Popen[bytes] | None = None
         self.client_url = ""
         os.environ.update(self._environment())
+        self.place = PLACES[platform](root, self.home)
         self.recipe = self._write_recipe()
         self._import()
 
@@ -92,14 +82,9 @@ class World:
 
     def _write_recipe(self) -> Path:
         content = tiny_recipe(self.root, build_tiny_model(self.root / "base"))
-        content["training"] |= {"max_steps": STEPS, "checkpoint_every": 2 if self.real else 50}
+        content["training"] |= {"max_steps": STEPS, "checkpoint_every": 50}
         content["serving"]["expires_after_hours"] = 1
-        if not self.real:
-            interpreter = self.root / "python"
-            command = f"{shlex.quote(sys.executable)} -S {shlex.quote(programs.__file__)}"
-            interpreter.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-            interpreter.chmod(0o755)
-            content["platform"] = {"kind": "process", "python": str(interpreter)}
+        content["platform"] = self.place.section()
         path = self.root / "tiny.yaml"
         path.write_text(yaml.safe_dump(content))
         return path
@@ -154,15 +139,6 @@ class World:
         """Starts a command and waits for its end."""
         return self.finish(self.start(*words))
 
-    def processes(self, role: str | None = None) -> list[psutil.Process]:
-        """The running processes of this home, found by their command lines; those of one role if it is given."""
-        found = []
-        for process in psutil.process_iter(["cmdline", "status"]):
-            line = " ".join(process.info["cmdline"] or []) + " "
-            if str(self.home) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found += [process] if role is None or ROLES[role](line) else []
-        return found
-
     def read(self, path: str) -> dict[str, Any]:
         """A JSON file of the home; empty if it is absent or damaged."""
         try:
@@ -172,8 +148,9 @@ class World:
         return content if isinstance(content, dict) else {}
 
     def files(self, pattern: str) -> list[Path]:
-        """Files of the home, by name."""
-        return sorted(self.home.glob(pattern))
+        """Files of the home, by name. Those of jobs, servers and checkpoints are where the platform has them."""
+        own = pattern.startswith(("jobs/", "endpoints/", "checkpoints/"))
+        return sorted((self.home / self.place.folder if own else self.home).glob(pattern))
 
     def save(self) -> None:
         """Keeps the home, to return to it with `restore`."""
@@ -188,14 +165,12 @@ class World:
             if path.name != "prefect":
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         shutil.copytree(self.snapshot, self.home, symlinks=True, dirs_exist_ok=True)
-        self.ledger.unlink(missing_ok=True)
 
     def end_processes(self, everything: bool = False) -> None:
-        """Kills what runs in this home."""
-        for process in self.processes():
-            if everything or not ROLES["Prefect server"](" ".join(process.info["cmdline"])):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        """Kills what runs in this home; Prefect's server only if `everything`."""
+        for role in self.place.roles:
+            if everything or role != "Prefect server":
+                self.place.send(role, signal.SIGKILL)
 
     def start_client(self) -> None:
         """Clients ask the lasting address from now on, unless they do so already."""
