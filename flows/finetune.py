@@ -72,7 +72,7 @@ def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime)
     """Writes the evaluation (JSON), the report (HTML) and the model card into the folder of the run."""
     measured = Evaluations(
         base=outcome.base_evaluation, candidate=outcome.evaluation, champion=outcome.champion_evaluation
-    ).read()
+    ).read(recipe.problem)
     write_json(folder / "evaluation.json", measured.model_dump(mode="json"))
     facts = RunFacts(
         recipe=recipe,
@@ -88,7 +88,17 @@ def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime)
     return outcome.model_copy(update={"report": str(page) if page else None})
 
 
-_REPORTED = ("promoted", "reasons", "base_model", "dataset", "model", "base_evaluation", "evaluation", "endpoint")
+_REPORTED = (
+    "decision",
+    "reasons",
+    "base_model",
+    "dataset",
+    "model",
+    "base_evaluation",
+    "evaluation",
+    "endpoint",
+    "address",
+)
 
 
 def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
@@ -101,7 +111,7 @@ def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
     base_evaluation = evaluate_base(recipe, base, dataset)
     # Outside the block that may delete the candidate's endpoint: a failed evaluation must not lose a paid training.
     model = train_model(recipe, base, dataset, start)
-    report.publish_training(model)
+    report.publish_training(recipe, model)
     judgement = _judge(recipe, dataset, model, base_evaluation)
     report.publish_decision(recipe.name, judgement.decision, judgement.reasons)
     return Outcome(

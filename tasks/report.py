@@ -52,15 +52,17 @@ def publish_dataset(dataset: Reference) -> None:
     _publish("dataset-card", lambda: dataset_card(DatasetAudit.model_validate_json(audit.read_text(encoding="utf-8"))))
 
 
-def publish_training(model: Reference) -> None:
+def publish_training(recipe: Recipe, model: Reference) -> None:
     """The loss curve, and what training.json says."""
-    report = model.path / "training.json"
-    _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model))
+    report, unit = model.path / "training.json", recipe.problem.loss_unit
+    _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model, unit))
 
 
 def publish_evaluation(recipe: Recipe, evaluations: Evaluations) -> None:
     """The scores of the models, side by side, and some answers that the tuned model got wrong."""
-    _publish("evaluation-report", lambda: evaluation_report(recipe.problem, recipe.metric, evaluations.read()))
+    _publish(
+        "evaluation-report", lambda: evaluation_report(recipe.problem, recipe.metric, evaluations.read(recipe.problem))
+    )
     _publish("wrong-answers", lambda: _wrong_answers(evaluations.candidate))
 
 

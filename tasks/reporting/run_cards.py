@@ -13,22 +13,22 @@ _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
 
 
-def training_card(training: Mapping[str, Any], model: Reference) -> str:
-    """The loss curve and the main figures of training.json."""
+def training_card(training: Mapping[str, Any], model: Reference, unit: str) -> str:
+    """The loss curve and the main figures of training.json. `unit`: what the loss is a mean of."""
     facts = {name: value for name, value in training.items() if isinstance(value, str | int | float)}
     rows = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
     rows += [(f"{name}: {choice['value']}", choice["because"]) for name, choice in training["choices"].items()]
-    loss = _losses(training.get("losses", []), training.get("validation_losses", []))
+    loss = _losses(training.get("losses", []), training.get("validation_losses", []), unit)
     return "\n".join(["# Training", "", *loss, *table(["", ""], rows), "", f"Model: `{model.uri}`"])
 
 
-def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]]) -> list[str]:
+def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]], unit: str) -> list[str]:
     if not losses:
         return []
     first, last = losses[0], losses[-1]
     curve = sparkline([entry["loss"] for entry in losses])
     lines = ["```", f"loss {first['loss']:.3f} {curve} {last['loss']:.3f}", "```"]
-    lines += ["", f"Steps {first['step']:,} to {last['step']:,}; nats per token of the answers.", ""]
+    lines += ["", f"Steps {first['step']:,} to {last['step']:,}; {unit}.", ""]
     if validation:
         points = ", ".join(f"{entry['loss']:.3f} at step {entry['step']:,}" for entry in validation[-10:])
         lines += [f"Validation: {points}.", ""]

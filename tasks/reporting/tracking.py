@@ -94,8 +94,10 @@ def _flat(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, st
 def metrics(facts: RunFacts) -> list[Point]:
     """Scores and gains with their intervals, and losses by step."""
     points = [*_scores("tuned", facts.tuned), *_scores("base", facts.base), *_gains("gain", facts.comparisons)]
+    points += _differences("gain", facts.differences)
     if facts.champion:
         points += [*_scores("champion", facts.champion), *_gains("gain_over_champion", facts.champion_comparisons)]
+        points += _differences("gain_over_champion", facts.champion_differences)
     training = facts.training()
     return [*points, *_losses("training", training["losses"]), *_losses("validation", training["validation_losses"])]
 
@@ -115,6 +117,11 @@ def _gains(name: str, comparisons: Mapping[str, Comparison]) -> Iterator[Point]:
     for metric, found in comparisons.items():
         yield from _interval(f"{name}/{metric}", found.difference, found.low, found.high)
         yield f"{name}/{metric}_p_value", found.p_value, 0
+
+
+def _differences(name: str, found: Mapping[str, Estimate]) -> Iterator[Point]:
+    for score, each in found.items():
+        yield from _interval(f"{name}/{score}", each.value, each.low, each.high)
 
 
 def _interval(name: str, value: float, low: float, high: float) -> Iterator[Point]:

@@ -22,7 +22,7 @@ def test_the_loss_curve_falls_where_the_loss_does() -> None:
 
 
 def test_the_training_card_has_the_curve_and_why_it_was_trained_so(facts: RunFacts) -> None:
-    card = training_card(facts.training(), facts.model)
+    card = training_card(facts.training(), facts.model, "nats per token of the answers")
     assert "loss 2.000 █" in card
     assert "Validation: 0.400 at step 20." in card
     html = RENDER(card)

@@ -108,7 +108,7 @@ def test_parameters_are_the_whole_recipe_and_tags_the_decision(facts: RunFacts) 
     found = parameters(facts.recipe)
     assert found["problem.judging.databases"] == "5"
     assert found["platform.kind"] == "process"
-    assert tags(replace(facts, promoted=False))["promoted"] == "false"
+    assert tags(replace(facts, decision="refused"))["promoted"] == "false"
 
 
 @pytest.mark.parametrize("uri", ["http://me:secret@mlflow:5000", "mlflow"])
