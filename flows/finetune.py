@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.runtime import flow_run
-from pydantic import Field
+from prefect.states import Completed
 
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
@@ -19,32 +19,12 @@ from finetune_flows.tasks.evaluation.files import Evaluations
 from finetune_flows.tasks.plan import preflight
 from finetune_flows.tasks.platforms.contract import Endpoint
 from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
-from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_champion, pass_gate, promote
+from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_champion, named, pass_gate, promote
 from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.facts import RunFacts
+from finetune_flows.tasks.reporting.outcome import Outcome
 from finetune_flows.tasks.track import track_run
 from finetune_flows.tasks.train import check_start, train_model
-
-
-class Outcome(Frozen):
-    """The artefacts of a run of `finetune`, and the gate's decision."""
-
-    recipe: str
-    metric: str = Field(description="The score that the gate compared.")
-    decision: str = Field(description="The gate's decision: passed, refused, cannot tell, or awaits approval.")
-    promoted: bool
-    reasons: list[str] = Field(description="One sentence for each condition of the gate.")
-    base_model: Reference
-    dataset: Reference
-    model: Reference
-    base_evaluation: Reference
-    evaluation: Reference
-    champion_evaluation: Reference | None = Field(description="None if there was no other champion to compare with.")
-    endpoint: Endpoint | None = Field(None, description="Serves the model; None unless the model was promoted.")
-    address: str | None = Field(
-        None, description="The address for clients. It never changes and always leads to the champion."
-    )
-    report: str | None = Field(None, description="File of the report; None if it could not be written.")
 
 
 @flow(name="finetune", flow_run_name="{recipe.name}")
@@ -64,8 +44,10 @@ def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
     except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
-    end_run(folder, "promoted" if outcome.promoted else outcome.decision, outcome.model_dump(mode="json"))
-    return outcome
+    result = "promoted" if outcome.promoted else outcome.decision
+    end_run(folder, result, outcome.model_dump(mode="json"))
+    # Prefect takes the state for the run, and gives the caller the outcome in it.
+    return Completed(name=named(result), message="; ".join(outcome.reasons), data=outcome)  # type: ignore[return-value]
 
 
 def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime) -> Outcome:

@@ -74,8 +74,7 @@ class RunFacts:
 
     def training(self) -> dict[str, Any]:
         """Everything that the training program measured (training.json)."""
-        measured: dict[str, Any] = json.loads((self.model.path / "training.json").read_text(encoding="utf-8"))
-        return measured
+        return training_of(self.model)
 
     def wrong_answers(self, most: int) -> list[dict[str, Any]]:
         """The first `most` wrong answers of the tuned model. Their fields depend on the problem."""
@@ -114,6 +113,12 @@ class RunFacts:
             path = self.dataset.path / f"{split}.parquet"
             found += [tokens for tokens in pq.read_table(path, columns=["tokens"])["tokens"].to_pylist() if tokens]
         return found
+
+
+def training_of(model: Reference) -> dict[str, Any]:
+    """Everything that the training program measured (training.json)."""
+    measured: dict[str, Any] = json.loads((model.path / "training.json").read_text(encoding="utf-8"))
+    return measured
 
 
 def _latencies(evaluation: Path) -> list[float]:

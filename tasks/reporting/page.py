@@ -10,12 +10,14 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import SqlLexer
 
+from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.statistics import Comparison, Estimate
+from finetune_flows.tasks.evaluation.files import Evaluation
 from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.recipe import dump_recipe
 from finetune_flows.tasks.reporting import charts
 from finetune_flows.tasks.reporting.charts import Score
-from finetune_flows.tasks.reporting.facts import RunFacts, quantiles
+from finetune_flows.tasks.reporting.facts import RunFacts, quantiles, training_of
 from finetune_flows.tasks.reporting.next_step import next_step
 
 WRONG_ANSWERS_SHOWN, BEST_ANSWERS_SHOWN = 25, 5
@@ -27,14 +29,12 @@ def report_page(facts: RunFacts) -> str:
     """HTML. Text from data and model is escaped, so it cannot inject anything."""
     metric = facts.recipe.metric
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
-            facts=facts,
             metric=metric,
             figures=_figures(facts),
-            scores=[_all(each) for each in (facts.base, facts.tuned, *([facts.champion] if facts.champion else []))],
-            gains=_gains(facts),
+            **score_table(facts),
             language=facts.recipe.problem.language,
             next=next_step(facts),
             best=facts.best_answers(BEST_ANSWERS_SHOWN),
@@ -80,11 +80,17 @@ def _figures(facts: RunFacts) -> list[Figure]:
     return [*figures, Figure("test rows", f"{facts.tuned.n:,}", remark)]
 
 
+def score_table(facts: RunFacts | Evaluation) -> dict[str, Any]:
+    """What the template scores.html shows: the scores of base, tuned model and champion, and the paired differences."""
+    models = [facts.base, facts.tuned, *([facts.champion] if facts.champion else [])]
+    return {"facts": facts, "scores": [_all(each) for each in models], "gains": _gains(facts)}
+
+
 def _all(scores: Scores) -> dict[str, Score]:
     return {**scores.metrics, **scores.estimates}
 
 
-def _gains(facts: RunFacts) -> tuple[dict[str, Gain], dict[str, Gain]]:
+def _gains(facts: RunFacts | Evaluation) -> tuple[dict[str, Gain], dict[str, Gain]]:
     """The paired differences from the base model, and from the champion."""
     return {**facts.comparisons, **facts.differences}, {**facts.champion_comparisons, **facts.champion_differences}
 
@@ -113,17 +119,21 @@ def versions_of(facts: RunFacts) -> dict[str, str]:
 
 
 def _pictures(facts: RunFacts) -> dict[str, Markup]:
-    training, texts = facts.training(), "prompt and answer" if facts.recipe.problem.generates else "the text"
+    texts = "prompt and answer" if facts.recipe.problem.generates else "the text"
     drawn = {
         "scores": charts.score_intervals(_shown(facts.base), _shown(facts.tuned), facts.base.who),
-        "losses": charts.loss_curve(
-            training.get("losses", []), training.get("validation_losses", []), facts.recipe.problem.loss_unit
-        ),
+        "losses": losses_of(facts.model, facts.recipe.problem.loss_unit),
         "latencies": charts.latency_histogram(facts.latencies()),
         "lengths": charts.length_histogram(facts.token_lengths(), facts.recipe.dataset.max_tokens, texts),
         "kinds": charts.kind_bars(facts.base.kinds, facts.tuned.kinds, facts.base.who),
     }
     return {name: Markup(svg) for name, svg in drawn.items()}  # safe: matplotlib escapes every text in them
+
+
+def losses_of(model: Reference, unit: str = "") -> str:
+    """The loss curve of a model, as SVG. `unit`: what the loss is a mean of."""
+    training = training_of(model)
+    return charts.loss_curve(training.get("losses", []), training.get("validation_losses", []), unit)
 
 
 def _shown(scores: Scores) -> dict[str, Score]:
@@ -132,17 +142,18 @@ def _shown(scores: Scores) -> dict[str, Score]:
 
 
 @functools.cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates, with the filters that write figures."""
+    made = Environment(
         loader=PackageLoader("finetune_flows.tasks.reporting"),
         autoescape=True,
         undefined=StrictUndefined,  # a missing fact fails the report instead of leaving a gap in it
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"value": _value, "interval": _interval, "difference": _difference, "sql": _sql}
-    environment.filters |= {"size": _size, "duration": _duration, "number": _number, "words": _words}
-    return environment
+    made.filters |= {"value": _value, "interval": _interval, "difference": _difference, "sql": _sql}
+    made.filters |= {"size": _size, "duration": _duration, "number": _number, "words": _words}
+    return made
 
 
 def _value(score: Score) -> str:
