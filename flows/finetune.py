@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from finetune_flows.flows.form import TextOrEmpty
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.runs import end_run, start_run
@@ -28,7 +29,7 @@ from finetune_flows.tasks.train import check_start, train_model
 
 
 @flow(name="finetune", flow_run_name="{recipe.name}")
-def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
+def finetune(recipe: Recipe, continue_from: TextOrEmpty = "") -> Outcome:
     """Fine-tunes a model by a recipe, compares it with the base model on unseen rows, and promotes it if it is better.
 
     Args:

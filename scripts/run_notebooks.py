@@ -22,7 +22,9 @@ def run_notebook(file: Path) -> nbformat.NotebookNode:
         nbclient.exceptions.CellExecutionError: a cell failed.
     """
     notebook = nbformat.read(file, as_version=4)
-    client = NotebookClient(notebook, timeout=_SECONDS, record_timing=False, resources={"metadata": {"path": file.parent}})
+    client = NotebookClient(
+        notebook, timeout=_SECONDS, record_timing=False, resources={"metadata": {"path": file.parent}}
+    )
     return client.execute()
 
 
