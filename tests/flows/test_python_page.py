@@ -10,6 +10,8 @@ import yaml
 
 from tests import ROOT
 
+pytestmark = pytest.mark.usefixtures("reused")
+
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
