@@ -24,7 +24,8 @@ from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_cham
 from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.facts import RunFacts
 from finetune_flows.tasks.reporting.outcome import Outcome
-from finetune_flows.tasks.track import track_run
+from finetune_flows.tasks.reporting.watching import watched_by
+from finetune_flows.tasks.track import track_live, track_run
 from finetune_flows.tasks.train import check_start, train_model
 
 
@@ -40,8 +41,9 @@ def finetune(recipe: Recipe, continue_from: TextOrEmpty = "") -> Outcome:
     folder = start_run(recipe, str(flow_run.get_id()))
     started = now()
     try:
-        outcome = _finetune(recipe, continue_from)
-        outcome = _reported(recipe, outcome, folder, started)
+        with watched_by(report.begin_report(folder, recipe), *track_live(recipe, folder)):
+            outcome = _finetune(recipe, continue_from)
+            outcome = _reported(recipe, outcome, folder, started)
     except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
         end_run(folder, f"{type(error).__name__}: {error}")
         raise

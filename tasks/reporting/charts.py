@@ -82,7 +82,7 @@ def loss_curve(
         if validation:
             points = [(entry["step"], entry["loss"]) for entry in validation]
             axes.plot(*zip(*points, strict=True), "o-", color=TUNED, markersize=5, label="validation")
-        axes.set(xlabel="optimizer step", ylabel=f"loss, {unit}" if unit else "loss", ylim=(0, None))
+        axes.set(xlabel="optimizer step", ylabel=f"loss\n{unit}" if unit else "loss", ylim=(0, None))
         axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.25)
         axes.legend()

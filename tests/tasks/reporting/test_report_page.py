@@ -135,7 +135,7 @@ def test_what_is_said_of_a_classifier_is_true_of_one(facts: RunFacts) -> None:
     ]
     (facts.evaluation.path / "verdicts.jsonl").write_text("", encoding="utf-8")
     page = report_page(replace(facts, recipe=recipe, base=scored[0], tuned=scored[1], comparisons=comparisons))
-    assert "loss, nats per text" in page
+    assert "nats per text" in page
     assert "tokens of the text" in page
     for words in ("nats per token", "new tokens", "prompt and answer"):
         assert words not in page, words
