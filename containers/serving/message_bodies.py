@@ -71,11 +71,12 @@ class Message(Body):
     def _join_text_parts(cls, content: Any) -> Any:
         if not isinstance(content, list):
             return content
-        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        spoken = [text for text in texts if isinstance(text, str)]
-        if len(spoken) < len(content):
+        if not all(isinstance(part, dict) and part.get("type") == "text" for part in content):
             raise PydanticCustomError("not_text", "only text is supported, no images, sound or files")
-        return "".join(spoken)
+        texts = [part.get("text") for part in content]
+        if not all(isinstance(text, str) for text in texts):
+            raise PydanticCustomError("not_text", "a part of the type text needs its text, as a string")
+        return "".join(texts)
 
     @model_validator(mode="after")
     def _something_said(self) -> Self:

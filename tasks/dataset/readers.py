@@ -8,7 +8,6 @@ in memory at a time.
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,7 +18,7 @@ import pyarrow.parquet as pq
 
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.columns import Classes, classes_of, has_structs, plain_values
-from finetune_flows.tasks.problems.example import Reason
+from finetune_flows.tasks.problems.example import Reason, writable
 
 MAX_LINE = 2**20
 """Longest line of a JSON lines file in bytes."""
@@ -241,7 +240,7 @@ def _header(reader: Iterator[list[str]], file: File) -> list[str]:
     while named and not header[named - 1].strip():
         named -= 1
     header = [name.strip() for name in header[:named]]
-    if any("\0" in name or re.search(r"[\udc80-\udcff]", name) for name in header):
+    if any("\0" in name or writable(name) != name for name in header):
         raise DatasetError(f"{file.place}: the header line is not text in UTF-8; save the file as CSV in UTF-8")
     if len(set(header)) != len(header) or not any(header):
         raise DatasetError(f"{file.place}: the first line must be a header that names each column once; it is {header}")

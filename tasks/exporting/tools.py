@@ -14,6 +14,8 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.base.programs import child_environment
 
+_LONGEST_SECONDS = 6 * 3600  # for the largest models on a slow disk
+
 
 class Tool(NamedTuple):
     """A converter that runs in our Python."""
@@ -54,8 +56,13 @@ class Tool(NamedTuple):
 
 
 def run(command: list[str], failure: str, environment: Mapping[str, str]) -> None:
-    """Runs a program. Raises EnvironmentProblem with the last line of its output."""
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    """Runs a program. Raises EnvironmentProblem with the last line of its output, or when it does not end."""
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, env=environment, check=False, timeout=_LONGEST_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(f"{failure}: not done after {_LONGEST_SECONDS // 3600} hours") from None
     if result.returncode:
         raise EnvironmentProblem(f"{failure}: {last_line(result.stderr or result.stdout, result.returncode)}")
 
