@@ -62,8 +62,6 @@ def quantise(source: Path, folder: Path) -> None:
     if share < _LEAST_SHARE:
         sys.exit(f"only {share:.0%} of its weights are in linear layers, which fp8 is for")
     model_free_ptq(source, folder, scheme="FP8_DYNAMIC", ignore=sorted(rest), device="cpu", max_workers=1)
-    for file in folder.glob("*.safetensors"):
-        file.chmod(0o644)  # the library writes it for its owner alone
 
 
 def _sizes(source: Path) -> dict[str, int]:
@@ -99,6 +97,8 @@ def main(source: Path, folder: Path, kind: str) -> None:
         quantise(source, folder)
     else:
         cast(source, folder, getattr(torch, kind))
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)  # safetensors writes it for its owner alone, and a server may be another user
 
 
 if __name__ == "__main__":
