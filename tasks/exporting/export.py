@@ -81,17 +81,11 @@ def export(
     try:
         draft.chmod(0o755)
         notes = written.write(subject, draft, number_type)
-        files = digest_files(draft)
+        sizes = {name: file["size"] for name, file in digest_files(draft).items()}
         difference, why = _compare(written, subject, draft, rows, on_progress)
-        exported = Exported(
-            name=subject.name,
-            format=to,
-            number_type=number_type,
-            folder=str(folder),
-            sizes={name: file["size"] for name, file in files.items()},
-            notes=[*notes, *([f"The answers were not compared: {why}"] if why else [])],
-            difference=difference,
-        )
+        notes += [f"The answers were not compared: {why}"] if why else []
+        exported = Exported(name=subject.name, format=to, number_type=number_type, folder=str(folder), sizes=sizes,
+                            notes=notes, difference=difference)  # fmt: skip
         write_json(draft / REPORT, exported.model_dump(mode="json"))
         if folder.exists():
             folder.rmdir()
