@@ -114,7 +114,7 @@ class Campaign:
         trial = Trial(fault, kind, moment, seed, time.time(), before=self.world.read("registry/tiny.json"))
         words = self._words(trial)
         first = len(self.world.commands)
-        command = self.world.start(*words, anew=self.draw.random() < 0.1)
+        command = self.world.start(*words, environment=fault.environment, anew=self.draw.random() < 0.1)
         self._wait_for(trial, command)
         trial.struck = fault.strike(self.world, command, self.draw)
         for each in self.world.commands[first:]:

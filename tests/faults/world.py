@@ -202,6 +202,9 @@ class World:
     def close(self) -> None:
         """Ends everything and removes the disk."""
         self.stop_client()
+        for command in self.commands:
+            if not command.poll():  # first, because it would start Prefect's server again
+                os.killpg(command.pid, signal.SIGKILL)
         self.end_processes(everything=True)
         if self.mounted:
             subprocess.run(["umount", "-l", str(self.disk)], check=False)
