@@ -20,6 +20,7 @@ from finetune_flows.tasks.platforms.attempts import remove_attempts, run_job
 from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
 from finetune_flows.tasks.progress import Update, log, progress
 from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.reporting.watching import tell_watchers
 from finetune_flows.tasks.retrying import RETRIES
 
 TRAINING_VERSION = 1
@@ -116,7 +117,7 @@ def labels(recipe: Recipe, key: str, lifetime: timedelta) -> Labels:
 
 
 def _read_line(line: str, update: Update) -> None:
-    """Logs a line of the job; a progress line also moves the progress bar."""
+    """Logs a line of the job; a progress line also moves the progress bar, and goes to those who watch the run."""
     if line.strip():
         job_log.info(line)
     step = parse_step(line)
@@ -126,6 +127,7 @@ def _read_line(line: str, update: Update) -> None:
         words.append(f"{step.get('tokens_per_second', '?')} tokens/s")
         if "gpu_memory_mib" in step:
             words.append(f"{float(step['gpu_memory_mib']) / 1024:.1f} GiB on the GPU")
+        tell_watchers(step)
         update(float(step["step"]), float(step["steps"]), "  ".join([*words, f"{left / 60:.1f} min left"]))
 
 

@@ -1,6 +1,7 @@
 """What the commands share: options, output, and error messages."""
 
 import errno
+import io
 import json
 import logging
 import os
@@ -104,6 +105,7 @@ def _extra_with(module: str) -> str | None:
 
 
 _FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_WRONG_PATH = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def _room() -> str:
@@ -144,6 +146,9 @@ def guarded(command: Callable[[], Any]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a row or a path may hold what the terminal cannot show
     try:
         command()
     except FinetuneError as error:
@@ -158,11 +163,10 @@ def guarded(command: Callable[[], Any]) -> None:
         err.print(f"finetune: this needs {error.name}. Next: pip install 'finetune-flows[{extra}]'", style="bold red")
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _FULL_OR_FORBIDDEN or os.environ.get("FINETUNE_DEBUG"):
+        if error.errno not in (*_FULL_OR_FORBIDDEN, *_WRONG_PATH) or os.environ.get("FINETUNE_DEBUG"):
             raise
-        err.print(
-            f"finetune: {error.filename or 'a file'} cannot be written: {error.strerror}{_room()}", style="bold red"
-        )
+        room = _room() if error.errno in _FULL_OR_FORBIDDEN else ""
+        err.print(f"finetune: {error.filename or 'a file'} cannot be written: {error.strerror}{room}", style="bold red")
         sys.exit(1)
     except Exception as error:
         if not _is_of_prefects_server(error) or os.environ.get("FINETUNE_DEBUG"):

@@ -7,6 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from huggingface_hub import ModelCard
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import StateType, TaskRun
+from prefect.client.schemas.sorting import FlowRunSort
 
 from finetune_flows.flows.finetune import Outcome, finetune
 from finetune_flows.tasks.artifacts.runs import latest_recipe, list_runs
@@ -16,6 +20,7 @@ from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 from finetune_flows.tasks.reporting.tracking import store_uri
+from tests.support.planted_secrets import in_files, plant, prefect_database, watched
 
 
 def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:
@@ -28,6 +33,14 @@ def predictions_of(home: Path) -> dict[Path, str]:
     return {path: path.read_text(encoding="utf-8") for path in (home / "predictions").rglob("*.jsonl")}
 
 
+def _task_runs(name: str) -> list[TaskRun]:
+    """Task runs of a task in the newest flow run."""
+    with get_client(sync_client=True) as client:
+        [run] = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    return [each for each in runs if each.name.startswith(f"{name}-")]
+
+
 def ask(outcome: Outcome) -> str:
     assert outcome.endpoint is not None
     body = {"model": "x", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
@@ -36,8 +49,14 @@ def ask(outcome: Outcome) -> str:
 
 
 @pytest.mark.usefixtures("kept")
-def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it(home: Path, recipe: Recipe) -> None:
-    first = finetune(recipe)
+def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it(
+    home: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with watched(home) as leaks:
+        first = finetune(recipe)
+    assert leaks == set(), "no secret reaches the trainer, the servers or the judge's workers"
+    assert in_files(home.parent, prefect_database()) == []
     assert first.promoted
     assert read_scores(first.base_evaluation).n == read_scores(first.evaluation).n == 6
     assert {path.name for path in (first.model.path / "adapter").parent.iterdir()} >= {"model", "training.json"}
@@ -139,14 +158,18 @@ def weights_of(outcome: Outcome) -> bytes:
 
 @pytest.mark.usefixtures("reused")
 def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path, recipe: Recipe) -> None:
-    outcome = finetune(changed(recipe, "gate", min_score=0.99))
+    state = finetune(changed(recipe, "gate", min_score=0.99), return_state=True)
+    assert (state.name, state.is_completed()) == ("Refused", True)
+    assert "Wanted: at least 99.0%. Surely missed" in str(state.message)
+    outcome = state.result()
     assert not outcome.promoted
     assert outcome.endpoint is None
     assert ProcessRunner(root=home).endpoints() == []
     record = Registry().read("tiny")
     assert record.champion is None
     assert [entry.decision.passed for entry in record.history] == [False]
-    assert "Wanted: at least 99.0%. Surely missed" in " ".join(outcome.reasons)
+    [gate] = _task_runs("gate")
+    assert (gate.state_name, gate.state_type) == ("Refused", StateType.COMPLETED)
 
 
 @pytest.mark.slow

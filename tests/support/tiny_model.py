@@ -33,12 +33,12 @@ COMPARISONS = {"is": "=", "is more than": ">", "is less than": "<"}
 VALUES = ("Oslo", "Lima", "Delft", "Kyoto", "12", "1987", "250", "7")
 
 
-def build_tiny_model(folder: Path, seed: int = 0) -> Path:
+def build_tiny_model(folder: Path, seed: int = 0, tokenizer: PreTrainedTokenizerFast | None = None) -> Path:
     """Save the model (105 thousand float32 weights), its tokenizer and ChatML template in `folder`, which it returns."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = tiny_tokenizer()
+    tokenizer = tokenizer or tiny_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
@@ -48,7 +48,7 @@ def build_tiny_model(folder: Path, seed: int = 0) -> Path:
         num_key_value_heads=2,
         max_position_embeddings=512,
         tie_word_embeddings=True,
-        bos_token_id=None,
+        bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )

