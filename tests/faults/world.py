@@ -171,6 +171,7 @@ class World:
         for role in self.place.roles:
             if everything or role != "Prefect server":
                 self.place.send(role, signal.SIGKILL)
+        self.place.clear()
 
     def start_client(self) -> None:
         """Clients ask the lasting address from now on, unless they do so already."""
