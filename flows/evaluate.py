@@ -4,6 +4,7 @@ import difflib
 
 from prefect import flow
 
+from finetune_flows.flows.form import TextOrEmpty
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import EndpointFailed
@@ -19,7 +20,7 @@ from finetune_flows.tasks.recipe import Recipe
 
 @flow(name="evaluate", flow_run_name="{recipe.name}")
 def evaluate(
-    recipe: Recipe, endpoint: str | None = None, model: str | None = None, key_variable: str | None = None
+    recipe: Recipe, endpoint: TextOrEmpty = "", model: TextOrEmpty = "", key_variable: TextOrEmpty = ""
 ) -> Reference:
     """Scores an endpoint on the test rows of a recipe.
 
@@ -29,10 +30,10 @@ def evaluate(
         model: Name of the model to ask, if the server at the URL requires one.
         key_variable: Environment variable with the key of the server at the URL. Set it on the machine that runs this.
     """
-    access = _access(endpoint, model, key_variable)
+    access = _access(endpoint or None, model or None, key_variable or None)
     base = stage_base_model(recipe.model, recipe.platform)
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)
-    connection, behind = _resolve(recipe, endpoint)
+    connection, behind = _resolve(recipe, endpoint or None)
     evaluation = score_endpoint(recipe, connection, behind, dataset, access)
     report.publish_scores(connection.url, evaluation)
     return evaluation

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.runtime import flow_run
-from pydantic import Field
+from prefect.states import Completed
 
+from finetune_flows.flows.form import TextOrEmpty
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.runs import end_run, start_run
@@ -19,36 +20,17 @@ from finetune_flows.tasks.evaluation.files import Evaluations
 from finetune_flows.tasks.plan import preflight
 from finetune_flows.tasks.platforms.contract import Endpoint
 from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
-from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_champion, pass_gate, promote
+from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_champion, named, pass_gate, promote
 from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.facts import RunFacts
-from finetune_flows.tasks.track import track_run
+from finetune_flows.tasks.reporting.outcome import Outcome
+from finetune_flows.tasks.reporting.watching import watched_by
+from finetune_flows.tasks.track import track_live, track_run
 from finetune_flows.tasks.train import check_start, train_model
 
 
-class Outcome(Frozen):
-    """The artefacts of a run of `finetune`, and the gate's decision."""
-
-    recipe: str
-    metric: str = Field(description="The score that the gate compared.")
-    decision: str = Field(description="The gate's decision: passed, refused, cannot tell, or awaits approval.")
-    promoted: bool
-    reasons: list[str] = Field(description="One sentence for each condition of the gate.")
-    base_model: Reference
-    dataset: Reference
-    model: Reference
-    base_evaluation: Reference
-    evaluation: Reference
-    champion_evaluation: Reference | None = Field(description="None if there was no other champion to compare with.")
-    endpoint: Endpoint | None = Field(None, description="Serves the model; None unless the model was promoted.")
-    address: str | None = Field(
-        None, description="The address for clients. It never changes and always leads to the champion."
-    )
-    report: str | None = Field(None, description="File of the report; None if it could not be written.")
-
-
 @flow(name="finetune", flow_run_name="{recipe.name}")
-def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
+def finetune(recipe: Recipe, continue_from: TextOrEmpty = "") -> Outcome:
     """Fine-tunes a model by a recipe, compares it with the base model on unseen rows, and promotes it if it is better.
 
     Args:
@@ -59,20 +41,23 @@ def finetune(recipe: Recipe, continue_from: str | None = None) -> Outcome:
     folder = start_run(recipe, str(flow_run.get_id()))
     started = now()
     try:
-        outcome = _finetune(recipe, continue_from)
-        outcome = _reported(recipe, outcome, folder, started)
+        with watched_by(report.begin_report(folder, recipe), *track_live(recipe, folder)):
+            outcome = _finetune(recipe, continue_from)
+            outcome = _reported(recipe, outcome, folder, started)
     except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
         end_run(folder, f"{type(error).__name__}: {error}")
         raise
-    end_run(folder, "promoted" if outcome.promoted else outcome.decision, outcome.model_dump(mode="json"))
-    return outcome
+    result = "promoted" if outcome.promoted else outcome.decision
+    end_run(folder, result, outcome.model_dump(mode="json"))
+    # Prefect takes the state for the run, and gives the caller the outcome in it.
+    return Completed(name=named(result), message="; ".join(outcome.reasons), data=outcome)  # type: ignore[return-value]
 
 
 def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime) -> Outcome:
     """Writes the evaluation (JSON), the report (HTML) and the model card into the folder of the run."""
     measured = Evaluations(
         base=outcome.base_evaluation, candidate=outcome.evaluation, champion=outcome.champion_evaluation
-    ).read()
+    ).read(recipe.problem)
     write_json(folder / "evaluation.json", measured.model_dump(mode="json"))
     facts = RunFacts(
         recipe=recipe,
@@ -88,7 +73,17 @@ def _reported(recipe: Recipe, outcome: Outcome, folder: Path, started: datetime)
     return outcome.model_copy(update={"report": str(page) if page else None})
 
 
-_REPORTED = ("promoted", "reasons", "base_model", "dataset", "model", "base_evaluation", "evaluation", "endpoint")
+_REPORTED = (
+    "decision",
+    "reasons",
+    "base_model",
+    "dataset",
+    "model",
+    "base_evaluation",
+    "evaluation",
+    "endpoint",
+    "address",
+)
 
 
 def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
@@ -101,7 +96,7 @@ def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
     base_evaluation = evaluate_base(recipe, base, dataset)
     # Outside the block that may delete the candidate's endpoint: a failed evaluation must not lose a paid training.
     model = train_model(recipe, base, dataset, start)
-    report.publish_training(model)
+    report.publish_training(recipe, model)
     judgement = _judge(recipe, dataset, model, base_evaluation)
     report.publish_decision(recipe.name, judgement.decision, judgement.reasons)
     return Outcome(

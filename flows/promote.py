@@ -7,6 +7,7 @@ from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from pydantic import Field
 
+from finetune_flows.flows.form import TextOrEmpty
 from finetune_flows.tasks import promote as stage
 from finetune_flows.tasks import report
 from finetune_flows.tasks.base.errors import RegistryError
@@ -28,7 +29,7 @@ class Approval(RunInput):
 # persist_result: suspending ends the process, and once the form is filled in a worker runs the flow again from the top.
 @flow(name="promote", flow_run_name="{name}", persist_result=True)
 def promote(
-    name: str, model: str | None = None, anyway: bool = False, ask: bool = False, reason: str = "by hand"
+    name: str, model: TextOrEmpty = "", anyway: bool = False, ask: bool = False, reason: str = "by hand"
 ) -> Alias | None:
     """Promotes a candidate that was evaluated earlier. The address stays the same, and no request is lost.
 

@@ -3,12 +3,13 @@
 from prefect import flow
 from pydantic import Field
 
-from finetune_flows.flows.finetune import Outcome, finetune
+from finetune_flows.flows.finetune import finetune
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.prepare import freeze_test, new_rows, prepare_dataset, stage_base_model
 from finetune_flows.tasks.progress import log
 from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.reporting.outcome import Outcome
 from finetune_flows.tasks.train import training_key
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work: lines in the log, a bar in a terminal, a progress artifact in the Prefect UI."""
+"""Progress of long work: lines in the log, a bar in a terminal or a notebook, a progress artifact in the Prefect UI."""
 
 import logging
 import sys
@@ -11,10 +11,13 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from finetune_flows.tasks.base.notebook import in_notebook, log_into_notebook
 from finetune_flows.tasks.base.terminal import console
 
 log = logging.getLogger("finetune")
 log.setLevel(logging.INFO)  # here, because in a worker no command sets it
+_progress_log = logging.getLogger("finetune.progress")
+_notebook = log_into_notebook() if in_notebook() else None
 
 
 class Update(Protocol):
@@ -41,16 +44,19 @@ def progress(title: str, key: str) -> Iterator[Update]:
     )
     with bar:
         shown = bar.add_task(title, total=None, words="")
-        yield _both(bar, shown, artifact)
+
+        def update(done: float, total: float, words: str = "") -> None:
+            bar.update(shown, completed=done, total=total, words=words)
+            if _notebook:
+                _notebook.show(title, done, total, words)
+            artifact.update(done, total, words)
+
+        try:
+            yield update
+        finally:
+            if _notebook:
+                _notebook.end()
     artifact.finish()
-
-
-def _both(bar: Progress, shown: object, artifact: "_Artifact") -> Update:
-    def update(done: float, total: float, words: str = "") -> None:
-        bar.update(shown, completed=done, total=total, words=words)  # type: ignore[arg-type]
-        artifact.update(done, total, words)
-
-    return update
 
 
 class _Artifact:
@@ -68,7 +74,7 @@ class _Artifact:
             return
         self.written = time.monotonic()
         percent = 100 * done / total
-        log.info("%s: %.0f %% %s", self.title, percent, words)
+        _progress_log.info("%s: %.0f %% %s", self.title, percent, words)
         self._write(percent)
 
     def finish(self) -> None:

@@ -1,8 +1,10 @@
 """Promote: record the gate's decision, and replace the champion if the gate passed the candidate."""
 
 from prefect import task
+from prefect.client.schemas.objects import State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.remote import lineage_of
@@ -36,7 +38,6 @@ def judge_champion(recipe: Recipe, model: Reference, dataset: Reference) -> Refe
     return evaluate_champion(recipe, champion.model, dataset)
 
 
-@task(name="gate")
 def pass_gate(
     recipe: Recipe, dataset: Reference, model: Reference, endpoint: Endpoint, evaluations: Evaluations
 ) -> Entry:
@@ -45,6 +46,25 @@ def pass_gate(
     Raises:
         GateRefused: the candidate may not serve, or only after a person approves.
     """
+    state = _gate(recipe, dataset, model, endpoint, evaluations)
+    entry = state.result()
+    outcome = str(state.name).lower()
+    if outcome != "passed":
+        raise GateRefused(recipe.name, outcome, entry.decision.reasons)
+    return entry
+
+
+def named(decision: str) -> str:
+    """The name of the state of a run that ends with this decision: Passed, Refused, Cannot tell, Awaits approval."""
+    return decision.capitalize()
+
+
+# It returns a state, and does not raise: a model that is refused is no failure of the task.
+@task(name="gate")
+def _gate(
+    recipe: Recipe, dataset: Reference, model: Reference, endpoint: Endpoint, evaluations: Evaluations
+) -> State[Entry]:
+    """The recorded decision, in a state that is named after it and gives the reasons."""
     champion = measured(evaluations.champion) if evaluations.champion else None
     base, tuned = measured(evaluations.base), measured(evaluations.candidate)
     entry = Entry(
@@ -59,11 +79,9 @@ def pass_gate(
     )
     Registry().record(recipe.name, entry)
     _enter_model(recipe, model, endpoint, entry)
-    if not entry.decision.passed:
-        raise GateRefused(recipe.name, entry.decision.outcome, entry.decision.reasons)
-    if recipe.gate.approval and not _is_champion(recipe.name, model):
-        raise GateRefused(recipe.name, "awaits approval", entry.decision.reasons)
-    return entry
+    asks = entry.decision.passed and recipe.gate.approval and not _is_champion(recipe.name, model)
+    outcome = "awaits approval" if asks else entry.decision.outcome
+    return Completed(name=named(outcome), message="; ".join(entry.decision.reasons), data=entry)
 
 
 def _enter_model(recipe: Recipe, model: Reference, endpoint: Endpoint, entry: Entry) -> None:
@@ -163,7 +181,13 @@ def candidate(name: str, model: str | None, anyway: bool) -> Entry:
 def _serve(entry: Entry) -> tuple[Recipe, Endpoint]:
     """The recipe of the decision, and a running, checked endpoint with the model."""
     recipe = parse_recipe(entry.recipe, f"the recipe of {entry.model.digest[:8]}")
-    verify(entry.model)
+    try:
+        verify(entry.model)
+    except ArtifactDamaged as error:
+        raise ArtifactDamaged(
+            f"model {entry.model.digest[:8]} of {recipe.name} cannot serve: {error}. Nothing was changed. "
+            "`finetune run` with its recipe trains it again"
+        ) from error
     return recipe, start_checked(recipe, entry.endpoint, entry.model)
 
 

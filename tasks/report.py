@@ -1,11 +1,12 @@
 """Artifacts of a run in the Prefect UI. Each is a pure function that returns Markdown, and a publisher that may fail."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.context import FlowRunContext
 from prefect.settings import get_current_settings
 
@@ -22,6 +23,7 @@ from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.dataset_card import dataset_card
 from finetune_flows.tasks.reporting.evaluation_card import endpoint_report, evaluation_report
 from finetune_flows.tasks.reporting.facts import RunFacts
+from finetune_flows.tasks.reporting.live import REPORT, LivePage
 from finetune_flows.tasks.reporting.monitoring_card import monitoring_card
 from finetune_flows.tasks.reporting.run_cards import cost_card, deployment_card, training_card
 from finetune_flows.tasks.reporting.tuning_card import tuning_card, tuning_page
@@ -40,6 +42,7 @@ KEYS = {
 }
 """Keys of the cards of finetune, with what each shows. They must not change: a key is one collection of versions in the UI."""
 OTHER_KEYS = {
+    "report": "The report of the run. It is live while the run lasts.",
     "endpoint-scores": "Scores of one endpoint, with intervals.",
     "monitoring": "Requests, errors and latency since the last look, and broken limits.",
     "tuning": "All trials of a search, the best first.",
@@ -52,15 +55,17 @@ def publish_dataset(dataset: Reference) -> None:
     _publish("dataset-card", lambda: dataset_card(DatasetAudit.model_validate_json(audit.read_text(encoding="utf-8"))))
 
 
-def publish_training(model: Reference) -> None:
+def publish_training(recipe: Recipe, model: Reference) -> None:
     """The loss curve, and what training.json says."""
-    report = model.path / "training.json"
-    _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model))
+    report, unit = model.path / "training.json", recipe.problem.loss_unit
+    _publish("training-report", lambda: training_card(json.loads(report.read_text(encoding="utf-8")), model, unit))
 
 
 def publish_evaluation(recipe: Recipe, evaluations: Evaluations) -> None:
     """The scores of the models, side by side, and some answers that the tuned model got wrong."""
-    _publish("evaluation-report", lambda: evaluation_report(recipe.problem, recipe.metric, evaluations.read()))
+    _publish(
+        "evaluation-report", lambda: evaluation_report(recipe.problem, recipe.metric, evaluations.read(recipe.problem))
+    )
     _publish("wrong-answers", lambda: _wrong_answers(evaluations.candidate))
 
 
@@ -104,7 +109,7 @@ def save_report(folder: Path, facts: RunFacts) -> Path | None:
 
     # Not into the model's folder: its digest covers what was trained, and the scores came later.
     _save(folder / "model_card.md", "model card", lambda: model_card(facts))
-    return _save(folder / "report.html", "report", lambda: report_page(facts))
+    return _save(folder / REPORT, "report", lambda: report_page(facts))
 
 
 def _save(path: Path, what: str, render: Callable[[], str]) -> Path | None:
@@ -114,6 +119,23 @@ def _save(path: Path, what: str, render: Callable[[], str]) -> Path | None:
         log.warning("the %s could not be written: %s", what, error)
         return None
     return path
+
+
+def begin_report(folder: Path, recipe: Recipe) -> LivePage:
+    """Writes the page of a run that begins, says where it is, and links to it in the UI.
+
+    The link needs something that serves the folders of runs, at the address in FINETUNE_REPORTS_URL.
+    """
+    page = LivePage.begin(folder, recipe)
+    log.info("report, live while it trains: %s", (folder / REPORT).as_uri())
+    served = os.environ.get("FINETUNE_REPORTS_URL")
+    if served and FlowRunContext.get() is not None:
+        try:
+            link = f"{served.rstrip('/')}/{folder.name}/{REPORT}"
+            create_link_artifact(link, link_text="Open the report", key="report", description=OTHER_KEYS["report"])
+        except Exception as error:
+            log.warning("the artifact report could not be created: %s", error)
+    return page
 
 
 def publish_cost(facts: RunFacts, page: Path | None) -> None:

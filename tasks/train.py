@@ -17,10 +17,11 @@ from finetune_flows.tasks.base.files import link_or_copy
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.platforms import platform_of
-from finetune_flows.tasks.platforms.attempts import run_job
+from finetune_flows.tasks.platforms.attempts import remove_attempts, run_job
 from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
 from finetune_flows.tasks.progress import Update, log, progress
 from finetune_flows.tasks.recipe import Recipe
+from finetune_flows.tasks.reporting.watching import tell_watchers
 from finetune_flows.tasks.retrying import RETRIES
 
 TRAINING_VERSION = 1
@@ -72,7 +73,7 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Refe
         draft.parents += _made_from(base, dataset, start)
         # Linked, not moved: a run that is killed here leaves the job complete, and the next one uses its model.
         shutil.copytree(platform.job_output(name), draft.path, copy_function=link_or_copy, dirs_exist_ok=True)
-    platform.remove_job(name)
+    remove_attempts(platform, job.name)
     return store.require("model", key)
 
 
@@ -117,7 +118,7 @@ def labels(recipe: Recipe, key: str, lifetime: timedelta) -> Labels:
 
 
 def _read_line(line: str, update: Update) -> None:
-    """Logs a line of the job; a progress line also moves the progress bar."""
+    """Logs a line of the job; a progress line also moves the progress bar, and goes to those who watch the run."""
     if line.strip():
         job_log.info(line)
     step = parse_step(line)
@@ -127,6 +128,7 @@ def _read_line(line: str, update: Update) -> None:
         words.append(f"{step.get('tokens_per_second', '?')} tokens/s")
         if "gpu_memory_mib" in step:
             words.append(f"{float(step['gpu_memory_mib']) / 1024:.1f} GiB on the GPU")
+        tell_watchers(step)
         update(float(step["step"]), float(step["steps"]), "  ".join([*words, f"{left / 60:.1f} min left"]))
 
 

@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 from finetune_flows.containers.serving.bodies import Body, JsonObject, ShortText, Text
 
 ANY_OBJECT = {"type": "object"}
+ROLES = {"developer": "system", "function": "tool"}
+"""Other names of roles. The rows of a data set are read in the same way (tasks/problems/chat/turns.py)."""
 
 
 class TextPart(BaseModel):
@@ -84,7 +86,7 @@ class Message(Body):
 
     def as_read(self) -> dict[str, Any]:
         """What chat templates expect."""
-        read: dict[str, Any] = {"role": self.role, "content": self.content}
+        read: dict[str, Any] = {"role": ROLES.get(self.role, self.role), "content": self.content}
         if self.tool_calls:
             read["tool_calls"] = [call.as_read() for call in self.tool_calls]
         return read | self.model_dump(include={"name", "tool_call_id"}, exclude_none=True)

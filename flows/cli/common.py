@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -117,6 +118,18 @@ def _room() -> str:
         return f". {home()} (FINETUNE_HOME) does not exist"
 
 
+def _is_of_prefects_server(error: Exception) -> bool:
+    """Whether a request to the Prefect server failed, because it ended or cannot be reached."""
+    import httpx
+
+    url = os.environ.get("PREFECT_API_URL")
+    if not url or not isinstance(error, httpx.TransportError):
+        return False
+    with suppress(RuntimeError):  # httpx's answer if the error belongs to no request
+        return str(error.request.url).startswith(url)
+    return False
+
+
 class Stopped(SystemExit):
     """Ctrl-C or SIGTERM. Not KeyboardInterrupt, which typer turns into the word Aborted and exit code 1."""
 
@@ -154,6 +167,15 @@ def guarded(command: Callable[[], Any]) -> None:
             raise
         room = _room() if error.errno in _FULL_OR_FORBIDDEN else ""
         err.print(f"finetune: {error.filename or 'a file'} cannot be written: {error.strerror}{room}", style="bold red")
+        sys.exit(1)
+    except Exception as error:
+        if not _is_of_prefects_server(error) or os.environ.get("FINETUNE_DEBUG"):
+            raise
+        err.print(
+            f"finetune: the Prefect server at {os.environ['PREFECT_API_URL']} does not answer any more ({error}). What was "
+            "finished is kept; to carry on, run the same command again",
+            style="bold red",
+        )
         sys.exit(1)
     except Stopped as stopped:
         err.print("finetune: stopped. What was finished is kept; to carry on, run the same command again")

@@ -18,8 +18,8 @@ from finetune_flows.flows.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from finetune_flows.flows.finetune import Outcome
     from finetune_flows.tasks.evaluation.scores import Scores
+    from finetune_flows.tasks.reporting.outcome import Outcome
 
 RecipeFile = Annotated[Path, typer.Argument(help="Recipe file, such as recipes/demo.yaml.")]
 

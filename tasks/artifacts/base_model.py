@@ -33,16 +33,12 @@ def stage(section: ModelSection, key: str, store: Store, convert: Convert) -> Re
         TryLater: the hub cannot be reached.
     """
     with store.write("base-model", key) as draft:
-        source = locate(section)
-        if source is None:
-            # Next to the draft and not in it: everything in the draft becomes part of the artefact.
-            source = draft.path.with_name(draft.path.name + "-download")
-            _download(section, source)
+        # Next to the draft and not in it: everything in the draft becomes part of the artefact.
+        beside = draft.path.with_name(draft.path.name + "-download")
         try:
-            convert(source, draft.path, section.chat_template)
+            convert(_reachable(section, beside), draft.path, section.chat_template)
         finally:
-            if source.name.endswith("-download"):
-                shutil.rmtree(source, ignore_errors=True)
+            shutil.rmtree(beside, ignore_errors=True)
     return store.require("base-model", key)
 
 
@@ -98,6 +94,21 @@ def _in_package(source: str) -> Path:
         found = ", ".join(sorted(each.name for each in weights)) or "no GGUF file and no model folder"
         raise RecipeError("model.source", [f"{source}: the package holds {found}"])
     return folder / file
+
+
+def _reachable(section: ModelSection, folder: Path) -> Path:
+    """The model where the platform can read it: downloaded or copied into `folder`, or where the recipe says."""
+    source = locate(section)
+    if source is None:
+        _download(section, folder)
+        return folder
+    if not section.source.startswith("package:"):
+        return source
+    # A flow may run in a container, and Docker's engine, on the machine outside, sees nothing of it but our home.
+    if source.is_dir():
+        return Path(shutil.copytree(source, folder / source.name))
+    folder.mkdir()
+    return Path(shutil.copy(source, folder))
 
 
 def _download(section: ModelSection, folder: Path) -> None:

@@ -239,9 +239,9 @@ def _header(reader: Iterator[list[str]], file: File) -> list[str]:
     named = len(header)
     while named and not header[named - 1].strip():
         named -= 1
-    header = header[:named]
-    if any(writable(name) != name for name in header):
-        raise DatasetError(f"{file.place}: the header line is not UTF-8; save the file as UTF-8")
+    header = [name.strip() for name in header[:named]]
+    if any("\0" in name or writable(name) != name for name in header):
+        raise DatasetError(f"{file.place}: the header line is not text in UTF-8; save the file as CSV in UTF-8")
     if len(set(header)) != len(header) or not any(header):
         raise DatasetError(f"{file.place}: the first line must be a header that names each column once; it is {header}")
     return header

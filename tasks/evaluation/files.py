@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.files import write_json
-from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.tasks.base.statistics import Comparison, Estimate
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.answers import Answer
-from finetune_flows.tasks.evaluation.gate_scores import Measured
+from finetune_flows.tasks.evaluation.gate_scores import Measured, drawn_score
 from finetune_flows.tasks.evaluation.scores import Scores, compare
-from finetune_flows.tasks.problems.contract import Judged
+from finetune_flows.tasks.problems.contract import Judged, Problem
 from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.problems.wrong_answers import WrongAnswer, wrong_answers_page
 
@@ -72,6 +72,12 @@ class Evaluation(Frozen):
     champion_comparisons: dict[str, Comparison] = Field(
         default_factory=dict, description="Tuned model against champion, by metric."
     )
+    differences: dict[str, Estimate] = Field(
+        default_factory=dict, description="Tuned model minus base, by score that is no share of rows; paired by row."
+    )
+    champion_differences: dict[str, Estimate] = Field(
+        default_factory=dict, description="Tuned model minus champion, likewise."
+    )
 
 
 class Evaluations(Frozen):
@@ -81,8 +87,8 @@ class Evaluations(Frozen):
     candidate: Reference
     champion: Reference | None = None
 
-    def read(self) -> Evaluation:
-        """The scores, and the paired comparisons in every metric."""
+    def read(self, problem: Problem) -> Evaluation:
+        """The scores, and the paired comparisons in every metric and every other score."""
         base, tuned = measured(self.base), measured(self.candidate)
         champion = measured(self.champion) if self.champion else None
         return Evaluation(
@@ -92,12 +98,21 @@ class Evaluations(Frozen):
             champion=champion.scores.model_copy(update={"who": "champion"}) if champion else None,
             comparisons=_comparisons(base, tuned),
             champion_comparisons=_comparisons(champion, tuned) if champion else {},
+            differences=_differences(problem, base, tuned),
+            champion_differences=_differences(problem, champion, tuned) if champion else {},
         )
 
 
 def _comparisons(first: Measured, second: Measured) -> dict[str, Comparison]:
     metrics = [name for name in second.scores.metrics if name in first.scores.metrics]
     return {metric: compare(metric, first.verdicts, second.verdicts) for metric in metrics}
+
+
+def _differences(problem: Problem, first: Measured, second: Measured) -> dict[str, Estimate]:
+    """The paired differences in F1, ROUGE and the like, with their bootstrap intervals."""
+    names = [name for name, score in second.scores.estimates.items() if score.n and name in first.scores.estimates]
+    drawn = {name: drawn_score(problem, name, [first, second]) for name in names}
+    return {name: Estimate.of(found.value, found.drawn, found.n) for name, found in drawn.items()}
 
 
 def measured(evaluation: Reference) -> Measured:

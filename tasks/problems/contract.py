@@ -71,6 +71,16 @@ class Problem(Section):
     """For the model card: what not to trust the model with, in a sentence."""
 
     @property
+    def loss_unit(self) -> str:
+        """What the training loss is a mean of."""
+        return "nats per token of the answers" if self.generates else "nats per text"
+
+    @property
+    def headline(self) -> str | None:
+        """The one of `estimates` that reports show first; None: the gate's metric."""
+        return None
+
+    @property
     @abstractmethod
     def intended_use(self) -> str:
         """For the model card: the model's input and output, in a sentence."""

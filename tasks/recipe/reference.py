@@ -54,9 +54,15 @@ def _scalars(section: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _table(title: str, fields: dict[str, dict[str, Any]], description: str = "") -> str:
-    rows = [(f"`{name}`", _permitted(field), _default(field), _words(field)) for name, field in fields.items()]
+    rows = [(f"`{name}`", _values(field), _default(field), _words(field)) for name, field in fields.items()]
     head = ["field", "values", "default", "what it does"]
     return "\n".join([f"## {title}", "", *([description, ""] if description else []), *table(head, rows), ""])
+
+
+def _values(field: dict[str, Any]) -> str:
+    # An optional field without a default is null by default: see Section, which leaves null out of the schema.
+    may_be_empty = not field["required"] and "default" not in field and field.get("type") != "object"
+    return _permitted(field) + (", or empty" if may_be_empty else "")
 
 
 def _permitted(field: dict[str, Any]) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from finetune_flows.tasks.base.statistics import Proportion
+from finetune_flows.tasks.base.statistics import Estimate, Proportion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Score = Proportion | Estimate
 BASE, TUNED, QUIET = "#8a94a6", "#1f6feb", "#57606a"
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: small, sharp, and searchable
@@ -51,8 +52,8 @@ def picture(width: float, height: float) -> Iterator[Picture]:
     drawn.svg = text.getvalue()[text.getvalue().index("<svg") :]
 
 
-def score_intervals(base: Mapping[str, Proportion], tuned: Mapping[str, Proportion], base_name: str) -> str:
-    """A line for each metric: both models' scores with their 95 % intervals, in percent."""
+def score_intervals(base: Mapping[str, Score], tuned: Mapping[str, Score], base_name: str) -> str:
+    """A line for each score: both models' values with their 95 % intervals, in hundredths."""
     metrics = [name for name in tuned if tuned[name].n]
     with picture(8.6, 0.9 + 0.42 * len(metrics)) as drawn:
         axes = drawn.axes
@@ -64,13 +65,15 @@ def score_intervals(base: Mapping[str, Proportion], tuned: Mapping[str, Proporti
             places = [place + shift for place, _ in known]
             axes.errorbar(values, places, xerr=[below, above], fmt="o", color=colour, capsize=3, label=label)
         axes.set_yticks(range(len(metrics)), [name.replace("_", " ") for name in reversed(metrics)])
-        axes.set(xlim=(-2, 102), ylim=(-0.6, len(metrics) - 0.4), xlabel="% of the test rows, with 95 % intervals")
+        axes.set(xlim=(-2, 102), ylim=(-0.6, len(metrics) - 0.4), xlabel="score of 100, with 95 % intervals")
         axes.grid(axis="x", alpha=0.25)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return drawn.svg
 
 
-def loss_curve(training: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]]) -> str:
+def loss_curve(
+    training: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]], unit: str = ""
+) -> str:
     """Loss by step: every logged training loss and every validation loss."""
     with picture(8.6, 2.8) as drawn:
         axes = drawn.axes
@@ -79,7 +82,8 @@ def loss_curve(training: Sequence[Mapping[str, float]], validation: Sequence[Map
         if validation:
             points = [(entry["step"], entry["loss"]) for entry in validation]
             axes.plot(*zip(*points, strict=True), "o-", color=TUNED, markersize=5, label="validation")
-        axes.set(xlabel="optimizer step", ylabel="loss, nats per token", ylim=(0, None))
+        axes.set(xlabel="optimizer step", ylabel=f"loss\n{unit}" if unit else "loss", ylim=(0, None))
+        axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.25)
         axes.legend()
     return drawn.svg
@@ -97,15 +101,15 @@ def latency_histogram(latencies: Mapping[str, Sequence[float]]) -> str:
     return drawn.svg
 
 
-def length_histogram(lengths: Sequence[int], limit: int) -> str:
-    """Histogram of tokens per row, with the recipe's limit."""
+def length_histogram(lengths: Sequence[int], limit: int, what: str) -> str:
+    """Histogram of tokens per row, with the recipe's limit. `what`: the texts that were counted."""
     with picture(8.6, 2.2) as drawn:
         drawn.axes.hist(lengths, bins=40, color=TUNED, alpha=0.7)
         drawn.axes.axvline(limit, color=QUIET, linestyle="--")
         drawn.axes.annotate(
             f"limit {limit:,}", (limit, 0.95), xycoords=("data", "axes fraction"), ha="right", rotation=90, va="top"
         )
-        drawn.axes.set(xlabel="tokens of prompt and answer", ylabel="rows", xlim=(0, None))
+        drawn.axes.set(xlabel=f"tokens of {what}", ylabel="rows", xlim=(0, None))
     return drawn.svg
 
 

@@ -1,9 +1,9 @@
 """The results of an evaluation, in Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from finetune_flows.tasks.base.markdown import plain, table
-from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.tasks.base.statistics import Comparison, Estimate
 from finetune_flows.tasks.evaluation.files import Evaluation
 from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.problems.contract import Problem
@@ -19,8 +19,10 @@ def evaluation_report(problem: Problem, metric: str, evaluation: Evaluation) -> 
         lines += [plain(judged), ""]
     lines += [*_side_by_side(models, metric), ""]
     lines += _gain(metric, f"the {base.who}", evaluation.comparisons[metric])
+    lines += _differences(f"the {base.who}", evaluation.differences)
     if champion:
         lines += _gain(metric, "the champion", evaluation.champion_comparisons[metric])
+        lines += _differences("the champion", evaluation.champion_differences)
     if tuned.not_evaluable:
         lines += [f"{tuned.not_evaluable} of {tuned.n} rows cannot be judged by execution.", ""]
     lines += problem.details_page(tuned.details)
@@ -46,6 +48,14 @@ def endpoint_report(endpoint: str, scores: Scores) -> str:
 def _gain(metric: str, whom: str, comparison: Comparison) -> list[str]:
     lines = [f"Gain in {metric} against {plain(whom)}: {gain(comparison)}.", ""]
     return [*lines, f"By resampling: {resampled(comparison)}.", ""] if comparison.bootstrap else lines
+
+
+def _differences(whom: str, found: Mapping[str, Estimate]) -> list[str]:
+    """The paired differences in the scores that are no shares of rows."""
+    if not found:
+        return []
+    rows = [(name, f"{each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})") for name, each in found.items()]
+    return [*table(["score", f"difference from {plain(whom)}"], rows), ""]
 
 
 def _side_by_side(models: Sequence[Scores], metric: str) -> list[str]:

@@ -5,20 +5,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from finetune_flows.tasks.artifacts.references import Reference
-from finetune_flows.tasks.base.statistics import Comparison
+from finetune_flows.tasks.base.statistics import Comparison, Estimate
 from finetune_flows.tasks.dataset.audit import DatasetAudit
-from finetune_flows.tasks.endpoints.answers import Answer
+from finetune_flows.tasks.endpoints.answers import Answer, read_test_rows
+from finetune_flows.tasks.evaluation.files import read_verdicts
 from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.platforms.contract import Endpoint
+from finetune_flows.tasks.problems.verdict import Verdict
 from finetune_flows.tasks.recipe import Recipe
 
 SPLITS = ("train", "validation", "test")
+
+
+class BestAnswer(NamedTuple):
+    """An answer of the tuned model that is right, or nearly."""
+
+    question: str
+    gold: str
+    answer: str
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class RunFacts:
     run: str
     started: datetime
     seconds: float
-    promoted: bool
+    decision: str
     reasons: Sequence[str]
     base_model: Reference
     dataset: Reference
@@ -41,8 +52,16 @@ class RunFacts:
     comparisons: Mapping[str, Comparison]
     champion: Scores | None = None
     champion_comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    differences: Mapping[str, Estimate] = field(default_factory=dict)
+    champion_differences: Mapping[str, Estimate] = field(default_factory=dict)
     endpoint: Endpoint | None = None
+    address: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the model serves now."""
+        return self.decision == "passed"
 
     @property
     def artefacts(self) -> tuple[Reference, ...]:
@@ -55,13 +74,32 @@ class RunFacts:
 
     def training(self) -> dict[str, Any]:
         """Everything that the training program measured (training.json)."""
-        measured: dict[str, Any] = json.loads((self.model.path / "training.json").read_text(encoding="utf-8"))
-        return measured
+        return training_of(self.model)
 
     def wrong_answers(self, most: int) -> list[dict[str, Any]]:
         """The first `most` wrong answers of the tuned model. Their fields depend on the problem."""
         with (self.evaluation.path / "wrong_answers.jsonl").open(encoding="utf-8") as lines:
             return [json.loads(line) for line, _ in zip(lines, range(most), strict=False)]
+
+    def best_answers(self, most: int) -> list[BestAnswer]:
+        """The first `most` right answers of the tuned model and, by the headline score, those that come nearest."""
+        problem, metric = self.recipe.problem, self.recipe.metric
+
+        def merit(verdict: Verdict) -> tuple[bool, float]:
+            return bool(verdict.outcomes.get(metric)), verdict.values.get(problem.headline or "", 0.0)
+
+        known = {row.id: row for row in read_test_rows(self.dataset.path / "test.parquet", self.tuned.n)}
+        best = sorted(read_verdicts(self.evaluation), key=merit, reverse=True)[:most]
+        return [
+            BestAnswer(
+                question=known[verdict.id].prompt[-1]["content"],
+                gold=", ".join(said["content"] for said in problem.messages(known[verdict.id].fields)[1]),
+                answer=verdict.extracted or "",
+                right=merit(verdict)[0],
+            )
+            for verdict in best
+            if merit(verdict) > (False, 0.0)
+        ]
 
     def latencies(self) -> dict[str, list[float]]:
         """Seconds from request to answer, by model, for models that were asked by an endpoint."""
@@ -75,6 +113,12 @@ class RunFacts:
             path = self.dataset.path / f"{split}.parquet"
             found += [tokens for tokens in pq.read_table(path, columns=["tokens"])["tokens"].to_pylist() if tokens]
         return found
+
+
+def training_of(model: Reference) -> dict[str, Any]:
+    """Everything that the training program measured (training.json)."""
+    measured: dict[str, Any] = json.loads((model.path / "training.json").read_text(encoding="utf-8"))
+    return measured
 
 
 def _latencies(evaluation: Path) -> list[float]:

@@ -1,5 +1,6 @@
 """Cards for the Prefect UI, as Markdown: training, deployment, cost."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,40 +9,32 @@ from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.markdown import table
 from finetune_flows.tasks.platforms.contract import Endpoint
 from finetune_flows.tasks.recipe import Recipe
-
-_BARS = "▁▂▃▄▅▆▇█"
-_WIDTH = 60
+from finetune_flows.tasks.reporting.charts import loss_curve
 
 
-def training_card(training: Mapping[str, Any], model: Reference) -> str:
-    """The loss curve and the main figures of training.json."""
+def training_card(training: Mapping[str, Any], model: Reference, unit: str) -> str:
+    """The loss curve and the main figures of training.json. `unit`: what the loss is a mean of."""
     facts = {name: value for name, value in training.items() if isinstance(value, str | int | float)}
     rows = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
     rows += [(f"{name}: {choice['value']}", choice["because"]) for name, choice in training["choices"].items()]
-    loss = _losses(training.get("losses", []), training.get("validation_losses", []))
+    loss = _losses(training.get("losses", []), training.get("validation_losses", []), unit)
     return "\n".join(["# Training", "", *loss, *table(["", ""], rows), "", f"Model: `{model.uri}`"])
 
 
-def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]]) -> list[str]:
+def _losses(losses: Sequence[Mapping[str, float]], validation: Sequence[Mapping[str, float]], unit: str) -> list[str]:
     if not losses:
         return []
-    first, last = losses[0], losses[-1]
-    curve = sparkline([entry["loss"] for entry in losses])
-    lines = ["```", f"loss {first['loss']:.3f} {curve} {last['loss']:.3f}", "```"]
-    lines += ["", f"Steps {first['step']:,} to {last['step']:,}; nats per token of the answers.", ""]
+    svg = loss_curve(losses, validation, unit).encode()
+    # A picture by address would need a server of its own; this one travels inside the card.
+    lines = [f"![Loss by step](data:image/svg+xml;base64,{base64.b64encode(svg).decode()})", ""]
+    lines += [
+        f"Loss {losses[0]['loss']:.3f} at step {losses[0]['step']:,}, {losses[-1]['loss']:.3f} at step {losses[-1]['step']:,}; {unit}.",
+        "",
+    ]
     if validation:
         points = ", ".join(f"{entry['loss']:.3f} at step {entry['step']:,}" for entry in validation[-10:])
         lines += [f"Validation: {points}.", ""]
     return lines
-
-
-def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
-    """A bar for each value or, if there are more than `width` values, for the mean of neighbouring ones."""
-    size = max(1, -(-len(values) // width))
-    parts = [values[start : start + size] for start in range(0, len(values), size)]
-    means = [sum(part) / len(part) for part in parts]
-    low, spread = min(means, default=0.0), max(means, default=0.0) - min(means, default=0.0)
-    return "".join(_BARS[round((mean - low) / spread * (len(_BARS) - 1)) if spread else 0] for mean in means)
 
 
 def deployment_card(recipe: Recipe, endpoint: Endpoint, model: Reference) -> str:

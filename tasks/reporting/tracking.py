@@ -1,9 +1,11 @@
-"""Writing one finished run into MLflow: its settings, scores and report."""
+"""Writing one run into MLflow: its settings and losses while it goes on, its scores and report at the end."""
 
+import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from finetune_flows.tasks.evaluation.scores import Scores
 from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.facts import RunFacts
 
+log = logging.getLogger("finetune")
 Point = tuple[str, float, int]
 """Name, value and training step (0 for what has none) of a metric."""
 _FILES = ("report.html", "model_card.md", "recipe.yaml", "evaluation.json")
@@ -33,22 +36,75 @@ def track(facts: RunFacts, folder: Path) -> str:
         EnvironmentProblem: MLflow is not installed.
         mlflow.exceptions.MlflowException: the store cannot be reached, or refuses.
     """
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    try:
-        from mlflow import MlflowClient
-    except ImportError as error:
-        raise EnvironmentProblem("MLflow is not installed: pip install 'finetune-flows[tracking]'") from error
-    store = store_uri(facts.recipe)
-    client = MlflowClient(tracking_uri=store)
-    run = client.create_run(_experiment(client, facts.recipe), run_name=facts.run, tags=tags(facts)).info.run_id
+    client = _client(facts.recipe)
+    run = _run_named(client, facts.recipe, facts.run)
     try:
         _write(client, run, facts, folder)
     except BaseException:
         client.set_terminated(run, "FAILED")
         raise
     client.set_terminated(run)
-    return store
+    return store_uri(facts.recipe)
+
+
+@dataclass
+class LiveRun:
+    """The entry of a run that goes on. If the store fails once, nothing more is written until the end of the run."""
+
+    client: Any
+    run: str
+
+    @classmethod
+    def begin(cls, recipe: Recipe, name: str) -> "LiveRun":
+        """A new entry, with the recipe's settings. Raises as `track` does."""
+        client = _client(recipe)
+        run = _run_named(client, recipe, name)
+        _write_parameters(client, run, recipe)
+        return cls(client, run)
+
+    def trained(self, step: Mapping[str, str]) -> None:
+        """Writes the loss of a step, and the speed."""
+
+        def write() -> None:
+            for name in {"loss", "tokens_per_second"} & step.keys():
+                self.client.log_metric(self.run, f"training/{name}", float(step[name]), step=int(step["step"]))
+
+        self._try(write)
+
+    def failed(self, error: BaseException) -> None:
+        """Marks the entry as failed, with the error as its description."""
+
+        def write() -> None:
+            self.client.set_tag(self.run, "mlflow.note.content", f"{type(error).__name__}: {error}"[:_LONGEST])
+            self.client.set_terminated(self.run, "FAILED")
+
+        self._try(write)
+
+    def _try(self, write: Callable[[], object]) -> None:
+        if self.client is None:
+            return
+        try:
+            write()
+        except Exception as error:
+            log.warning("the run is no longer written into MLflow while it goes on: %s", error)
+            self.client = None
+
+
+def _client(recipe: Recipe) -> Any:
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise EnvironmentProblem("MLflow is not installed: pip install 'finetune-flows[tracking]'") from error
+    return MlflowClient(tracking_uri=store_uri(recipe))
+
+
+def _run_named(client: Any, recipe: Recipe, name: str) -> str:
+    """The entry that was begun while the run went on, or a new one."""
+    experiment = _experiment(client, recipe)
+    found = client.search_runs([experiment], filter_string=f"attributes.run_name = '{name}'", max_results=1)
+    return str((found[0] if found else client.create_run(experiment, run_name=name)).info.run_id)
 
 
 def store_uri(recipe: Recipe) -> str:
@@ -64,13 +120,22 @@ def _experiment(client: Any, recipe: Recipe) -> str:
     return str(client.create_experiment(recipe.name, artifact_location=place))
 
 
-def _write(client: Any, run: str, facts: RunFacts, folder: Path) -> None:
-    from mlflow.entities import Metric, Param
+def _write_parameters(client: Any, run: str, recipe: Recipe) -> None:
+    from mlflow.entities import Param
 
-    known, now = [Param(name, value[:_LONGEST]) for name, value in parameters(facts.recipe).items()], _milliseconds()
+    known = [Param(name, value[:_LONGEST]) for name, value in parameters(recipe).items()]
     for start in range(0, len(known), _PARAMETERS_AT_ONCE):
         client.log_batch(run, params=known[start : start + _PARAMETERS_AT_ONCE])
+
+
+def _write(client: Any, run: str, facts: RunFacts, folder: Path) -> None:
+    from mlflow.entities import Metric, RunTag
+
+    _write_parameters(client, run, facts.recipe)
+    client.log_batch(run, tags=[RunTag(name, value) for name, value in tags(facts).items()])
+    now, written = _milliseconds(), client.get_run(run).data.metrics  # the loss may have been written step by step
     points = [Metric(_permitted(name), value, now, step) for name, value, step in metrics(facts)]
+    points = [point for point in points if point.key not in written]
     for start in range(0, len(points), _POINTS_AT_ONCE):
         client.log_batch(run, metrics=points[start : start + _POINTS_AT_ONCE])
     for path in (*(folder / name for name in _FILES), facts.evaluation.path / "scores.json"):
@@ -94,8 +159,10 @@ def _flat(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, st
 def metrics(facts: RunFacts) -> list[Point]:
     """Scores and gains with their intervals, and losses by step."""
     points = [*_scores("tuned", facts.tuned), *_scores("base", facts.base), *_gains("gain", facts.comparisons)]
+    points += _differences("gain", facts.differences)
     if facts.champion:
         points += [*_scores("champion", facts.champion), *_gains("gain_over_champion", facts.champion_comparisons)]
+        points += _differences("gain_over_champion", facts.champion_differences)
     training = facts.training()
     return [*points, *_losses("training", training["losses"]), *_losses("validation", training["validation_losses"])]
 
@@ -115,6 +182,11 @@ def _gains(name: str, comparisons: Mapping[str, Comparison]) -> Iterator[Point]:
     for metric, found in comparisons.items():
         yield from _interval(f"{name}/{metric}", found.difference, found.low, found.high)
         yield f"{name}/{metric}_p_value", found.p_value, 0
+
+
+def _differences(name: str, found: Mapping[str, Estimate]) -> Iterator[Point]:
+    for score, each in found.items():
+        yield from _interval(f"{name}/{score}", each.value, each.low, each.high)
 
 
 def _interval(name: str, value: float, low: float, high: float) -> Iterator[Point]:

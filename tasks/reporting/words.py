@@ -31,5 +31,6 @@ def resampled(comparison: Comparison) -> str:
     drawn = comparison.bootstrap
     if drawn is None:
         return "too few rows"
-    what = f"{drawn.groups:,} schemas, drawn whole" if drawn.drawn == "groups" else "rows, drawn one by one"
+    grouped = drawn.drawn == "groups" and drawn.groups < comparison.n
+    what = f"{drawn.groups:,} schemas, drawn whole" if grouped else "rows, drawn one by one"
     return f"{drawn.low * 100:+.1f} to {drawn.high * 100:+.1f} points ({drawn.resamples:,} draws; {what})"

@@ -50,7 +50,7 @@ class SageMakerPlatform(Section):
     )
     bucket: str | None = Field(
         None,
-        description="S3 bucket in the same region. Empty: finetune-flows-<account>-<region>, which `finetune setup aws` creates.",
+        description="S3 bucket in the same region. Empty: finetune-flows-ACCOUNT-REGION, which `finetune setup aws` creates.",
     )
     prefix: str = Field(
         "finetune",

@@ -8,12 +8,28 @@ from pydantic import BaseModel, ConfigDict, model_validator
 Rule = TypeVar("Rule", bound=Callable[[Any], Iterator[str]])
 
 
-def _as_choices(schema: dict[str, Any]) -> None:
-    """Turns a field with one permitted value into a list of one value in the JSON schema."""
-    # Prefect shows a `const` as an editable text box, and an `enum` as a list to choose from.
+def _for_the_form(schema: dict[str, Any]) -> None:
+    """Rewrites the JSON schema of a section so that Prefect's form shows its fields well."""
     for field in schema.get("properties", {}).values():
+        # The form shows a `const` as an editable text box, and an `enum` as a list to choose from.
         if "const" in field:
             field["enum"] = [field["const"]]
+        _without_null(field)
+
+
+def _without_null(field: dict[str, Any]) -> None:
+    """The form shows "or null" as a tab that says `Property is type "None"`: leave it out where empty means null anyway."""
+    null = {"type": "null"}
+    permitted = [each for each in field.get("anyOf", []) if each != null]
+    if field.get("default", ...) is not None or null not in field.get("anyOf", []):
+        return
+    # The form leaves out what is empty, and Prefect's server permits null for a field with a type and no default.
+    del field["default"]
+    if len(permitted) == 1 and "type" in permitted[0]:
+        del field["anyOf"]
+        field |= permitted[0]
+    else:  # a section that is off: its own tab, or the form would fill it in with its defaults
+        field |= {"type": "object", "anyOf": [{"title": "Off", "type": "object", "properties": {}}, *permitted]}
 
 
 def rule(method: Rule) -> Rule:
@@ -36,7 +52,7 @@ class Section(BaseModel):
     """Fields that came after the first version. At their defaults they are left out of step keys, which so stay valid."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), json_schema_extra=_as_choices
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), json_schema_extra=_for_the_form
     )
 
     def unset_later(self) -> set[str]:

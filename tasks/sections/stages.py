@@ -134,8 +134,8 @@ class ModelSection(Section):
 
     source: str = Field(
         min_length=1,
-        description="Hub id or local folder. For weights inside an installed Python package: package:<import name>/<file>.gguf, "
-        "or package:<import name>/<folder>.",
+        description="Hub id or local folder. For weights inside an installed Python package: package:NAME/FILE.gguf, "
+        "or package:NAME/FOLDER, with the name that is imported.",
     )
     revision: str | None = Field(
         None,

@@ -26,7 +26,7 @@ def page() -> Iterator[Page]:
     assert chromium, "apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
-        opened = browser.new_page(viewport={"width": 1200, "height": 1000})
+        opened = browser.new_page(viewport={"width": 1280, "height": 800})
         opened.set_default_timeout(SLOW)
         yield opened
         browser.close()
@@ -65,6 +65,9 @@ def test_a_recipe_is_filled_in_submitted_and_its_artifacts_read(
 
     page.goto(f"{server.url}/v2/deployments/deployment/{server.deployment('demo')['id']}/run")
     expect(page.get_by_text("Jobs, endpoints and the champion carry it.")).to_be_visible(timeout=SLOW)
+    for kind in ("Text to SQL", "Text classification", "Chat"):
+        expect(page.get_by_role("tab", name=kind, exact=True)).to_be_visible()
+    expect(page.get_by_text('Property is type "None"')).to_have_count(0)
     page.get_by_label("Run Name").fill("from-the-form")
     take(page, pictures / "run-form.png")
     described = page.get_by_text("Number of test rows. The base model and the tuned model answer the same rows.")
@@ -99,7 +102,14 @@ def test_a_recipe_is_filled_in_submitted_and_its_artifacts_read(
     ):
         page.goto(f"{server.url}/v2/artifacts/artifact/{server.artifact(run, key)}")
         expect(page.get_by_text(words).first).to_be_visible(timeout=SLOW)
+        if key == "training-report":
+            drawn = page.get_by_alt_text("Loss by step").evaluate("picture => picture.naturalWidth")
+            assert drawn > 0, "the curve is a picture"
         take(page, pictures / f"{key}.png")
+    [folder] = (server.folder / "home" / "runs").glob(f"*-{run[:8]}")
+    page.goto((folder / "report.html").as_uri())
+    expect(page.get_by_text("Next:")).to_be_visible()
+    take(page, pictures / "report.png")
 
 
 def test_a_person_approves_by_the_form_that_resume_opens(

@@ -7,6 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from huggingface_hub import ModelCard
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import StateType, TaskRun
+from prefect.client.schemas.sorting import FlowRunSort
 
 from finetune_flows.flows.finetune import Outcome, finetune
 from finetune_flows.tasks.artifacts.runs import latest_recipe, list_runs
@@ -27,6 +31,14 @@ def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:
 
 def predictions_of(home: Path) -> dict[Path, str]:
     return {path: path.read_text(encoding="utf-8") for path in (home / "predictions").rglob("*.jsonl")}
+
+
+def _task_runs(name: str) -> list[TaskRun]:
+    """Task runs of a task in the newest flow run."""
+    with get_client(sync_client=True) as client:
+        [run] = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)
+        runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
+    return [each for each in runs if each.name.startswith(f"{name}-")]
 
 
 def ask(outcome: Outcome) -> str:
@@ -146,14 +158,18 @@ def weights_of(outcome: Outcome) -> bytes:
 
 @pytest.mark.usefixtures("reused")
 def test_a_refused_model_serves_nothing_and_the_refusal_is_on_record(home: Path, recipe: Recipe) -> None:
-    outcome = finetune(changed(recipe, "gate", min_score=0.99))
+    state = finetune(changed(recipe, "gate", min_score=0.99), return_state=True)
+    assert (state.name, state.is_completed()) == ("Refused", True)
+    assert "Wanted: at least 99.0%. Surely missed" in str(state.message)
+    outcome = state.result()
     assert not outcome.promoted
     assert outcome.endpoint is None
     assert ProcessRunner(root=home).endpoints() == []
     record = Registry().read("tiny")
     assert record.champion is None
     assert [entry.decision.passed for entry in record.history] == [False]
-    assert "Wanted: at least 99.0%. Surely missed" in " ".join(outcome.reasons)
+    [gate] = _task_runs("gate")
+    assert (gate.state_name, gate.state_type) == ("Refused", StateType.COMPLETED)
 
 
 @pytest.mark.slow

@@ -49,6 +49,11 @@ class Chat(Problem):
     judge: Judge | None = Field(None, description="Have a language model rate the answers, in addition.")
 
     @property
+    def headline(self) -> str:
+        """The rating, if there is a judge, else ROUGE-L: free answers that match to the letter are rare."""
+        return RATING if self.judge else "rouge_l"
+
+    @property
     def intended_use(self) -> str:
         """Conversation in, next answer out."""
         return "It reads a conversation like those it was trained on, and writes the next answer."

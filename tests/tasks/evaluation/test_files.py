@@ -27,7 +27,7 @@ def test_what_a_scored_endpoint_leaves_behind(recipe: Recipe, dataset: Reference
 
 def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, dataset: Reference, url: str) -> None:
     evaluation = score_endpoint.fn(recipe, Http(url), "model", dataset)
-    measured = Evaluations(base=evaluation, candidate=evaluation).read()
+    measured = Evaluations(base=evaluation, candidate=evaluation).read(TextToSql())
     assert measured.comparisons["execution"].n == measured.tuned.n
     assert measured.comparisons["execution"].difference == 0
     page = evaluation_report(TextToSql(), "execution", measured)
@@ -41,7 +41,7 @@ def test_the_report_shows_both_models_their_errors_and_slices(recipe: Recipe, da
         assert words in page
     assert "champion" not in page
     three = Evaluations(base=evaluation, candidate=evaluation, champion=evaluation)
-    beside = evaluation_report(TextToSql(), "execution", three.read())
+    beside = evaluation_report(TextToSql(), "execution", three.read(TextToSql()))
     assert "| metric | endpoint | tuned model | champion |" in beside
     assert "Gain in execution against the champion: +0.0 points" in beside
     assert "execution by tables" not in page, "a division of one part divides nothing"

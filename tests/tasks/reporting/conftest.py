@@ -38,8 +38,16 @@ def write_dataset(folder: Path) -> None:
         lengths=Lengths(median=90, p90=120, p99=180, longest=200, limit=256, shortened=0),
     )  # fmt: skip
     (folder / "audit.json").write_text(audit.model_dump_json(), encoding="utf-8")
-    for split in ("train", "validation", "test"):
+    for split in ("train", "validation"):
         pq.write_table(pa.table({"tokens": [80, 90, 120, 200]}), folder / f"{split}.parquet")
+    pq.write_table(pa.Table.from_pylist([_test_row(number) for number in range(16)]), folder / "test.parquet")
+
+
+def _test_row(number: int) -> dict[str, Any]:
+    question = f"How many of {number}?"
+    fields = {"question": question, "context": "CREATE TABLE t (a TEXT)", "answer": f"SELECT {number}"}
+    prompt = [{"role": "user", "content": question}]
+    return {"id": str(number), "prompt": prompt, "fields": fields, "slice": None, "tokens": 100}
 
 
 def write_training(folder: Path) -> None:
@@ -70,6 +78,7 @@ def write_evaluation(folder: Path, right: int, digest: str) -> tuple[Scores, lis
             slices={"joins": "0" if row % 2 else "1 or more"},
             group=str(row),
             outcomes={"execution": row < right, "exact_match": row < right},
+            extracted=f"select {row}",
             kind="right" if row < right else "wrong column",
         )
         for row in range(16)
@@ -81,6 +90,7 @@ def write_evaluation(folder: Path, right: int, digest: str) -> tuple[Scores, lis
         differences=[{"kind": "wrong column", "gold": "a", "prediction": HOSTILE}],
         telling={"database": 1, "gold": ["'x'"], "gold_rows": 1, "prediction": [], "prediction_rows": 0, "error": None},
     )  # fmt: skip
+    (folder / "verdicts.jsonl").write_text("".join(v.model_dump_json() + "\n" for v in verdicts), encoding="utf-8")
     (folder / "predictions.jsonl").write_text("".join(a.model_dump_json() + "\n" for a in answers), encoding="utf-8")
     (folder / "wrong_answers.jsonl").write_text(wrong.model_dump_json() + "\n", encoding="utf-8")
     about = About("dd", digest, who=f"{digest} model", judge={"databases": 5})
@@ -101,7 +111,7 @@ def facts(tmp_path: Path) -> RunFacts:
         run="20261122-170000-demo-1234abcd",
         started=datetime(2026, 11, 22, 17, tzinfo=UTC),
         seconds=4000,
-        promoted=True,
+        decision="passed",
         reasons=["the score of 75.0% (n = 16) reaches the minimum of 0.0%"],
         base_model=reference(tmp_path, "base-model", "base"),
         dataset=dataset,

@@ -1,6 +1,9 @@
 """Cards in the Prefect UI, and what happens when they cannot be shown."""
 
+import base64
+import re
 from datetime import UTC, datetime
+from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
@@ -9,21 +12,16 @@ from finetune_flows.tasks.platforms.contract import Endpoint, Labels
 from finetune_flows.tasks.recipe import TextClassification
 from finetune_flows.tasks.reporting.facts import RunFacts
 from finetune_flows.tasks.reporting.page import cost_of
-from finetune_flows.tasks.reporting.run_cards import cost_card, deployment_card, sparkline, training_card
+from finetune_flows.tasks.reporting.run_cards import cost_card, deployment_card, training_card
 
 RENDER = MarkdownIt("commonmark").enable("table").render
 
 
-def test_the_loss_curve_falls_where_the_loss_does() -> None:
-    assert sparkline([8, 7, 6, 5, 4, 3, 2, 1]) == "█▇▆▅▄▃▂▁"
-    assert sparkline([1.0, 1.0]) == "▁▁"
-    assert sparkline([]) == ""
-    assert len(sparkline(list(range(1000)), width=60)) <= 60
-
-
 def test_the_training_card_has_the_curve_and_why_it_was_trained_so(facts: RunFacts) -> None:
-    card = training_card(facts.training(), facts.model)
-    assert "loss 2.000 █" in card
+    card = training_card(facts.training(), facts.model, "nats per token of the answers")
+    assert "Loss 2.000 at step 1, 0.100 at step 20; nats per token of the answers." in card
+    [svg] = re.findall(r"!\[Loss by step\]\(data:image/svg\+xml;base64,(\S+)\)", card)
+    assert ElementTree.fromstring(base64.b64decode(svg)).tag.endswith("svg")
     assert "Validation: 0.400 at step 20." in card
     html = RENDER(card)
     assert "<td>it trains fastest here</td>" in html

@@ -69,7 +69,7 @@ def test_a_person_reads_use_limits_scores_and_settings(facts: RunFacts, tmp_path
         assert words in html, words
     assert html.count("<table>") == 2
     assert "<p>|" not in html, "each table is one"
-    assert "The gate did not pass it" in model_card(replace(facts, promoted=False))
+    assert "The gate did not pass it" in model_card(replace(facts, decision="refused"))
 
 
 def test_labels_that_somebody_wrote_are_text(facts: RunFacts, tmp_path: Path) -> None:

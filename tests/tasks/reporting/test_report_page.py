@@ -3,15 +3,20 @@
 import logging
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from finetune_flows.tasks.base.statistics import Estimate, Proportion
 from finetune_flows.tasks.evaluation.scores import compare
-from finetune_flows.tasks.recipe import SageMakerPlatform
+from finetune_flows.tasks.platforms.contract import Endpoint, Labels
+from finetune_flows.tasks.problems.verdict import Verdict
+from finetune_flows.tasks.recipe import Chat, SageMakerPlatform, TextClassification
 from finetune_flows.tasks.report import save_report
 from finetune_flows.tasks.reporting import charts
 from finetune_flows.tasks.reporting.facts import RunFacts, quantiles
@@ -62,7 +67,7 @@ def test_decision_scores_and_their_uncertainty_stand_before_everything_else(fact
         "12.5 %",
         "75.0 %",
         "+62.5 points",
-        "McNemar p = 0.002",
+        "McNemar's test of execution: p = 0.002",
         "50.5 to 89.8",
     ):
         assert words in first, words
@@ -103,7 +108,9 @@ def test_what_data_and_model_wrote_is_shown_and_does_nothing(facts: RunFacts) ->
 
 
 def test_a_refused_run_says_so_and_names_no_endpoint(facts: RunFacts) -> None:
-    text = Page(report_page(replace(facts, promoted=False, reasons=["+0.1 points: cannot be told from chance"]))).text
+    text = Page(
+        report_page(replace(facts, decision="refused", reasons=["+0.1 points: cannot be told from chance"]))
+    ).text
     assert "Refused" in text
     assert "Why it may not serve +0.1 points" in text.replace("  ", " ")
     assert "It serves as" not in text
@@ -117,6 +124,103 @@ def test_a_classifier_has_a_confusion_matrix_and_scores_that_are_no_shares(facts
     ).text
     assert "good 7 1 <bad> 2 6" in text
     assert "macro f1 16 0.812 (0.770 to 0.851)" in text
+
+
+def test_what_is_said_of_a_classifier_is_true_of_one(facts: RunFacts) -> None:
+    recipe = facts.recipe.model_copy(update={"problem": TextClassification()})
+    comparisons = {"accuracy": facts.comparisons["execution"]}
+    scored = [
+        each.model_copy(update={"metrics": {"accuracy": each.metrics["execution"]}})
+        for each in (facts.base, facts.tuned)
+    ]
+    (facts.evaluation.path / "verdicts.jsonl").write_text("", encoding="utf-8")
+    page = report_page(replace(facts, recipe=recipe, base=scored[0], tuned=scored[1], comparisons=comparisons))
+    assert "nats per text" in page
+    assert "tokens of the text" in page
+    for words in ("nats per token", "new tokens", "prompt and answer"):
+        assert words not in page, words
+
+
+def test_a_chat_is_headed_by_a_score_that_moves_and_shows_its_best_answers(facts: RunFacts) -> None:
+    recipe = facts.recipe.model_copy(update={"problem": Chat()})
+    overlap = [Estimate(value=value, low=value - 0.02, high=value + 0.02, n=16) for value in (0.157, 0.246)]
+    base, tuned = (
+        scores.model_copy(update={"metrics": {"exact_match": Proportion.of(0, 16)}, "estimates": {"rouge_l": score}})
+        for scores, score in zip((facts.base, facts.tuned), overlap, strict=True)
+    )
+    difference = Estimate(value=0.089, low=0.051, high=0.124, n=16)
+    verdicts = [
+        Verdict(
+            id=str(row),
+            outcomes={"exact_match": False},
+            values={"rouge_l": row / 20},
+            kind="other",
+            extracted=f"said {row}",
+        )
+        for row in range(16)
+    ]
+    lines = "".join(verdict.model_dump_json() + "\n" for verdict in verdicts)
+    (facts.evaluation.path / "verdicts.jsonl").write_text(lines, encoding="utf-8")
+    rows = [
+        {
+            "id": str(row),
+            "prompt": [{"role": "user", "content": f"question {row}"}],
+            "fields": {"conversation": "[]", "answer": f"reference {row}", "more": ""},
+            "slice": None,
+            "tokens": 9,
+        }
+        for row in range(16)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), facts.dataset.path / "test.parquet")
+    chat = replace(
+        facts,
+        recipe=recipe,
+        base=base,
+        tuned=tuned,
+        comparisons={"exact_match": compare("exact_match", verdicts, verdicts)},
+        differences={"rouge_l": difference},
+        decision="refused",
+    )
+    text = Page(report_page(chat)).text
+    assert "rouge l, tuned model 0.246 0.226 to 0.266 gain on the same rows +0.089 +0.051 to +0.124" in text
+    assert "rouge l 16 0.157 (0.137 to 0.177) 0.246 (0.226 to 0.266) +0.089 (+0.051 to +0.124)" in text
+    assert "The tuned model's best answers question 15 right reference 15 answer said 15 question 14" in text
+
+
+def test_some_right_answers_are_shown(facts: RunFacts) -> None:
+    text = Page(report_page(facts)).text
+    assert "Right answers of the tuned model How many of 0? right SELECT 0 answer select 0" in text
+    assert "select 5" not in text, "five are enough"
+
+
+@pytest.mark.parametrize(
+    ("decision", "rows", "words"),
+    [
+        ("passed", 16, "Ask the model a question of your own: finetune endpoint call demo "),
+        ("awaits approval", 16, "type finetune promote demo --model model000 --reason"),
+        ("cannot tell", 16, "Add rows, or set a larger dataset.test_share, and run the recipe again."),
+        (
+            "cannot tell",
+            90,
+            "there are 90. Run the recipe again; the model is not trained again: --set evaluation.rows=90",
+        ),
+        ("refused", 16, "the most frequent mistake is “wrong column” (4 of 16)"),
+    ],
+)
+def test_the_first_screen_ends_with_what_to_do_next(facts: RunFacts, decision: str, rows: int, words: str) -> None:
+    audit = facts.audit()
+    audit = audit.model_copy(update={"splits": audit.splits | {"test": rows}})
+    (facts.dataset.path / "audit.json").write_text(audit.model_dump_json(), encoding="utf-8")
+    text = Page(report_page(replace(facts, decision=decision))).text
+    assert words in text[text.index("Next: ") : text.index("metric n base model")]
+
+
+def test_a_promoted_model_is_found_at_the_address_that_never_changes(facts: RunFacts) -> None:
+    labels = Labels(recipe="demo", step_key="k", flow_run="r", expires_at=datetime(2026, 11, 23, 1, 5, tzinfo=UTC))
+    endpoint = Endpoint(name="demo-1", url="http://127.0.0.1:8080", model_digest="m", labels=labels)
+    text = Page(report_page(replace(facts, endpoint=endpoint, address="http://127.0.0.1:9000"))).text
+    assert "Its address is http://127.0.0.1:9000 , the same for every champion" in text
+    assert "demo-1 , serves until 2026-11-23 01:05 UTC" in text
 
 
 def test_a_base_that_nobody_asked_has_no_latency(facts: RunFacts) -> None:
