@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow test-docker lint format install lock clean
+.PHONY: demo test test-slow test-docker lint format install lock sbom clean
 
 demo: $(INSTALLED)
 	$(BIN)/finetune run recipes/demo.yaml
@@ -53,6 +53,13 @@ $(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
 # Resolves anew and writes what it got.
 lock:
 	scripts/lock $(PYTHON)
+
+# What is installed, and under which licences. The tools have a folder of their own, so they are not listed.
+sbom: $(INSTALLED)
+	$(PYTHON) -m venv build/sbom-tools
+	build/sbom-tools/bin/pip install --quiet cyclonedx-bom==7.5.0 pip-licenses==5.5.5
+	build/sbom-tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
+	build/sbom-tools/bin/pip-licenses --python $(BIN)/python --format markdown --output-file build/licences.md
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -8,7 +8,7 @@ from finetune_flows.flows.form import TextOrEmpty
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import EndpointFailed
-from finetune_flows.tasks.endpoints.asking import Access, address_of
+from finetune_flows.tasks.endpoints.asking import Access, address_of, check_address
 from finetune_flows.tasks.endpoints.connect import Connection, Http
 from finetune_flows.tasks.evaluate import score_endpoint
 from finetune_flows.tasks.evaluation.registry import Registry
@@ -40,7 +40,14 @@ def evaluate(
 
 
 def _access(endpoint: str | None, model: str | None, key_variable: str | None) -> Access:
-    """Model name and key for a server that is not ours. Raises EnvironmentProblem if the key is not set."""
+    """Model name and key for a server that is not ours.
+
+    Raises:
+        EndpointFailed: the URL is none, or there is a model or a key without a URL.
+        EnvironmentProblem: the key is not set.
+    """
+    if endpoint is not None and _is_url(endpoint):
+        check_address(endpoint)
     if (model or key_variable) and not _is_url(endpoint):
         raise EndpointFailed("model and key_variable apply only to a server's URL: give that URL as endpoint")
     access = Access(model=model, key_variable=key_variable)

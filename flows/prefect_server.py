@@ -6,6 +6,9 @@ one is in a session of its own, is shared by all commands of the home, and ends 
 
 A command holds a shared lock while it lives, and the kernel releases it however the command ends. The server looks whether
 it could have the lock for itself; after some minutes of that, it ends.
+
+A server that ends while a command uses it, because it was killed or the machine was short of memory, is started again at
+the same address. Its database is a file, and Prefect's client repeats a failed request for a minute, so the run goes on.
 """
 
 import argparse
@@ -19,12 +22,13 @@ import time
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import prefect
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
 
-from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.errors import EnvironmentProblem, TryLater
 from finetune_flows.tasks.base.files import Users, home, locked, write_json
 from finetune_flows.tasks.base.programs import import_path, program
 
@@ -51,6 +55,7 @@ def use_prefect_server(idle_seconds: float = IDLE_SECONDS) -> None:
     _until_the_end.enter_context(closing(Users(folder / _USERS)))
     with locked(folder / "start.lock"):
         url = _running(folder) or _start(folder, idle_seconds)
+    threading.Thread(target=_keep_up, args=(folder, url, idle_seconds), daemon=True).start()
     os.environ["PREFECT_API_URL"] = url  # for the processes that this one starts
     _until_the_end.enter_context(temporary_settings({PREFECT_API_URL: url, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}))
 
@@ -88,11 +93,34 @@ def _running(folder: Path) -> str | None:
     return None
 
 
-def _start(folder: Path, idle_seconds: float) -> str:
+def _keep_up(folder: Path, url: str, idle_seconds: float) -> None:
+    """Starts the server again whenever nothing listens at its address any more."""
+    port = urlsplit(url).port or 0
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        if _listens(port):
+            continue
+        # A message here would only interrupt the run's: if the server cannot start, the command fails by itself and says so.
+        with suppress(OSError, EnvironmentProblem, TryLater), locked(folder / "start.lock"):
+            if not _listens(port):
+                _start(folder, idle_seconds, port)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((_HOST, port), timeout=10).close()
+    except TimeoutError:
+        return True  # it is busy or stopped, and holds its port
+    except OSError:
+        return False
+    return True
+
+
+def _start(folder: Path, idle_seconds: float, port: int = 0) -> str:
     (folder / "server.json").unlink(missing_ok=True)
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
-            program("flows.prefect_server", str(folder), "--idle", str(idle_seconds)),
+            program("flows.prefect_server", str(folder), "--idle", str(idle_seconds), "--port", str(port)),
             env=os.environ | {"PYTHONPATH": import_path()},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -118,12 +146,14 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--idle", type=float, required=True, help="Seconds without a command after which it ends.")
+    parser.add_argument("--port", type=int, default=0, help="Port of the loopback interface. Default: a free one.")
     options = parser.parse_args(arguments)
     import uvicorn
     from prefect.server.api.server import create_app
 
     with socket.socket() as listener:
-        listener.bind((_HOST, 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of one that was killed may linger
+        listener.bind((_HOST, options.port))
         app = create_app(ephemeral=True, final=True)  # no UI, and only the services that record runs
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on"))
         write_json(

@@ -181,7 +181,13 @@ def candidate(name: str, model: str | None, anyway: bool) -> Entry:
 def _serve(entry: Entry) -> tuple[Recipe, Endpoint]:
     """The recipe of the decision, and a running, checked endpoint with the model."""
     recipe = parse_recipe(entry.recipe, f"the recipe of {entry.model.digest[:8]}")
-    verify(entry.model)
+    try:
+        verify(entry.model)
+    except ArtifactDamaged as error:
+        raise ArtifactDamaged(
+            f"model {entry.model.digest[:8]} of {recipe.name} cannot serve: {error}. Nothing was changed. "
+            "`finetune run` with its recipe trains it again"
+        ) from error
     return recipe, start_checked(recipe, entry.endpoint, entry.model)
 
 

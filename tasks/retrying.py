@@ -22,7 +22,7 @@ def worth_retrying(error: BaseException) -> bool:
     if isinstance(error, _FINAL):
         return False
     if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code in (429, 502, 503, 504)
+        return error.response.status_code in (408, 425, 429, 502, 503, 504)
     return isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNO
 
 

@@ -16,7 +16,7 @@ from finetune_flows.tasks.base.files import link_or_copy
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.platforms import platform_of
-from finetune_flows.tasks.platforms.attempts import run_job
+from finetune_flows.tasks.platforms.attempts import remove_attempts, run_job
 from finetune_flows.tasks.platforms.contract import Labels, TrainingJob
 from finetune_flows.tasks.progress import Update, log, progress
 from finetune_flows.tasks.recipe import Recipe
@@ -72,7 +72,7 @@ def train_model(recipe: Recipe, base: Reference, dataset: Reference, start: Refe
         draft.parents += _made_from(base, dataset, start)
         # Linked, not moved: a run that is killed here leaves the job complete, and the next one uses its model.
         shutil.copytree(platform.job_output(name), draft.path, copy_function=link_or_copy, dirs_exist_ok=True)
-    platform.remove_job(name)
+    remove_attempts(platform, job.name)
     return store.require("model", key)
 
 

@@ -1,11 +1,14 @@
 """Exports a classifier as an ONNX graph for faster answers on CPUs, quantises it on request, and checks its answers.
 
 It needs onnx and onnxscript. onnxruntime runs the graph, here and in the server.
+
+python -m finetune_flows.training.compilation MODEL FOLDER onnx|onnx-int8      only write the graph, into FOLDER
 """
 
 import contextlib
 import inspect
 import io
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 GRAPH = "model.onnx"
 """File next to the safetensors. A server on a CPU uses it if it exists."""
@@ -52,9 +55,7 @@ def compile_classifier(
     """
     path = folder / GRAPH
     try:
-        _export(model, tokenizer, path)
-        if way == "onnx-int8":
-            _quantise(path)
+        _write(model, tokenizer, path, way)
         after = graph_logits(path, tokenizer, [row["input_ids"] for row in validation.rows])
     except Exception as error:  # usually an operator that ONNX lacks; the model itself is good, so training succeeds
         path.unlink(missing_ok=True)
@@ -100,6 +101,12 @@ class _Logits(torch.nn.Module):
         return logits
 
 
+def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path, way: str) -> None:
+    _export(model, tokenizer, path)
+    if way == "onnx-int8":
+        _quantise(path)
+
+
 def _export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
     """Write the graph to `path`. It accepts any number of rows and tokens."""
     example = tokenizer.pad({"input_ids": [[1] * 7, [1] * 5]}, return_tensors="pt")
@@ -138,3 +145,13 @@ def _compare(before: NDArray[np.bool_], after: NDArray[np.bool_], right: NDArray
         "only_after": int((is_ & ~was).sum()),
         "other_labels": int((before != after).any(axis=1).sum()),
     }
+
+
+def main(source: Path, folder: Path, way: str) -> None:
+    """Write the graph of the classifier in `source` into `folder`."""
+    model = AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32, local_files_only=True)
+    _write(model, AutoTokenizer.from_pretrained(source, local_files_only=True), folder / GRAPH, way)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

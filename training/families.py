@@ -31,7 +31,8 @@ def read_config(folder: Path, trust_remote_code: bool = False, **options: Any) -
         return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, **options)
     except ValueError as error:
         raise TrainingProblem(
-            f"transformers {transformers.__version__} does not know the model in {folder.name}: {str(error).splitlines()[0]}"
+            f"transformers {transformers.__version__} does not know the model in {options.get('gguf_file', folder.name)}: "
+            f"{str(error).splitlines()[0]}"
         ) from error
 
 

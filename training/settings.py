@@ -17,7 +17,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 class TrainingSettings(BaseModel):
     """How the model is fine-tuned. The defaults suit QLoRA on one GPU of 24 GB."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", title="Training")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, title="Training")
 
     WITHOUT_EFFECT: ClassVar[frozenset[str]] = frozenset({"checkpoint_every", "report_to"})
     """Settings that do not change the model, and so are not part of its step key."""

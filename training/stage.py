@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from finetune_flows.training.families import check_family, read_config
 from finetune_flows.training.gguf_file import read_tokenizer, read_weights
+from finetune_flows.training.model_files import check_weights, read_object, reading
 from finetune_flows.training.portable import complete_config, save_tokenizer
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.staged_tokenizer import freeze_date, read_own_tokenizer
@@ -41,9 +42,11 @@ def stage(source: Path, output: Path, chat_template: str | None = None) -> None:
     if chat_template is not None:
         tokenizer.chat_template = _template(chat_template)
         _check_template(tokenizer)
-    _freeze_dates(tokenizer)
-    _set_padding(tokenizer)
-    write(output)
+    with reading(f"the tokenizer of {source}"):
+        _freeze_dates(tokenizer)
+        _set_padding(tokenizer)
+    with reading(str(source)):
+        write(output)
     save_tokenizer(tokenizer, output)
     complete_config(output)  # the base model is served too, perhaps by a server on transformers 4
     (output / HEADS).write_text(json.dumps(heads) + "\n", encoding="utf-8")
@@ -55,14 +58,14 @@ Opened = tuple[PreTrainedTokenizerBase, tuple[str, ...], Callable[[Path], object
 
 def _open_folder(source: Path) -> Opened:
     _refuse_adapters(source)
-    if not list(source.glob("*.safetensors")):
-        raise TrainingProblem(
-            f"{source} holds no safetensors. Convert pickled weights (.bin) first: they can run code when they are loaded."
-        )
+    check_weights(source)
     ignored = shutil.ignore_patterns("*.bin", "*.pt", "*.pth", ".git")
+    heads = _heads_of_folder(source)
+    with reading(f"the tokenizer of {source}"):
+        tokenizer = read_own_tokenizer(source)
     return (
-        read_own_tokenizer(source),
-        _heads_of_folder(source),
+        tokenizer,
+        heads,
         lambda output: shutil.copytree(source, output, dirs_exist_ok=True, ignore=ignored),
     )
 
@@ -71,17 +74,17 @@ def _heads_of_folder(source: Path) -> tuple[str, ...]:
     config = source / "config.json"
     if not config.is_file():
         raise TrainingProblem(f"{source} holds no model: config.json is missing.")
-    if "auto_map" in json.loads(
-        config.read_text(encoding="utf-8")
-    ):  # a family with code of its own, which is not run here
+    if "auto_map" in read_object(config):  # a family with code of its own, which is not run here
         return ("language-model", "classifier")
-    return check_family(read_config(source))
+    with reading(str(config)):
+        return check_family(read_config(source))
 
 
 def _open_gguf(source: Path) -> Opened:
-    config = read_config(source.parent, gguf_file=source.name)
-    heads, tokenizer = check_family(config), read_tokenizer(source)
-    tokenizer.model_max_length = config.max_position_embeddings
+    with reading(str(source)):
+        config = read_config(source.parent, gguf_file=source.name)
+        heads, tokenizer = check_family(config), read_tokenizer(source)
+        tokenizer.model_max_length = config.max_position_embeddings
     return tokenizer, heads, lambda output: read_weights(source).save_pretrained(output)
 
 
@@ -90,7 +93,7 @@ def _refuse_adapters(source: Path) -> None:
     adapter = source / "adapter_config.json"
     if not adapter.is_file():
         return
-    base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    base = read_object(adapter).get("base_model_name_or_path")
     if not (source / "config.json").is_file():
         raise TrainingProblem(
             f"{source} holds only an adapter for {base}. Use its base model as model.source, or merge the two first."
@@ -105,7 +108,8 @@ def _template(name: str) -> str:
     path = TEMPLATES / "chatml.jinja" if name == "chatml" else Path(name)
     if not path.is_file():
         raise TrainingProblem(f"--chat-template {name}: there is no such file. The built-in template is called chatml")
-    return path.read_text(encoding="utf-8")
+    with reading(f"--chat-template {name}"):
+        return path.read_text(encoding="utf-8")
 
 
 def _check_template(tokenizer: PreTrainedTokenizerBase) -> None:

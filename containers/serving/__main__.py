@@ -71,8 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _model_folder(root: Path) -> Path:
     folder = root / "model"
-    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
-        raise FileNotFoundError(f"no model in {folder}: expected config.json and *.safetensors")
+    weights = any(folder.glob("*.safetensors")) or (folder / "model.onnx").is_file()
+    if not (folder / "config.json").is_file() or not weights:
+        raise FileNotFoundError(f"no model in {folder}: expected config.json and *.safetensors or model.onnx")
     return folder
 
 

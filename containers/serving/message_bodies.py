@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 from finetune_flows.containers.serving.bodies import Body, JsonObject, ShortText, Text
 
 ANY_OBJECT = {"type": "object"}
+ROLES = {"developer": "system", "function": "tool"}
+"""Other names of roles. The rows of a data set are read in the same way (tasks/problems/chat/turns.py)."""
 
 
 class TextPart(BaseModel):
@@ -71,7 +73,10 @@ class Message(Body):
             return content
         if not all(isinstance(part, dict) and part.get("type") == "text" for part in content):
             raise PydanticCustomError("not_text", "only text is supported, no images, sound or files")
-        return "".join(str(part.get("text", "")) for part in content)
+        texts = [part.get("text") for part in content]
+        if not all(isinstance(text, str) for text in texts):
+            raise PydanticCustomError("not_text", "a part of the type text needs its text, as a string")
+        return "".join(texts)
 
     @model_validator(mode="after")
     def _something_said(self) -> Self:
@@ -81,7 +86,7 @@ class Message(Body):
 
     def as_read(self) -> dict[str, Any]:
         """What chat templates expect."""
-        read: dict[str, Any] = {"role": self.role, "content": self.content}
+        read: dict[str, Any] = {"role": ROLES.get(self.role, self.role), "content": self.content}
         if self.tool_calls:
             read["tool_calls"] = [call.as_read() for call in self.tool_calls]
         return read | self.model_dump(include={"name", "tool_call_id"}, exclude_none=True)

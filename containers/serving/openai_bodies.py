@@ -56,7 +56,7 @@ UNSUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "include_stop_str_in_output": (False,), "length_penalty": (1,), "use_beam_search": (False,), "echo": (False,),
     "truncate_prompt_tokens": (), "prompt_logprobs": (0,), "logits_processors": ([],), "priority": (0,),
     "return_token_ids": (False,), "return_tokens_as_token_ids": (False,), "guided_decoding_backend": ("auto", "guidance"),
-    "guided_whitespace_pattern": (),
+    "guided_whitespace_pattern": (), "moderation": (),
 }  # fmt: skip
 
 
@@ -91,6 +91,7 @@ class CompletionFields(GuidedFields, SamplingFields):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
+    prompt_cache_options: JsonObject | None = None
     cache_salt: str | None = None
     request_id: str | None = None
     service_tier: Literal["auto", "default"] | None = None

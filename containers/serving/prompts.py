@@ -115,6 +115,9 @@ class Prompts:
         if tools and "tools" not in template:
             raise invalid("tools", "not supported by this model: its chat template has no tools")
         for place, message in enumerate(messages):
+            # Many templates write any role into the prompt, also one that the model has never read.
+            if (role := message["role"]) not in ("system", "user", "assistant") and role not in template:
+                raise invalid(f"messages.{place}.role", f"this model's chat template has no role {role[:100]!r}")
             if "tool_calls" in message and "tool_calls" not in template:
                 raise invalid(f"messages.{place}.tool_calls", "this model's chat template has no tool calls")
         for name in options:

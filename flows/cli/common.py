@@ -1,6 +1,7 @@
 """What the commands share: options, output, and error messages."""
 
 import errno
+import io
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -103,6 +105,7 @@ def _extra_with(module: str) -> str | None:
 
 
 _FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_WRONG_PATH = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def _room() -> str:
@@ -113,6 +116,18 @@ def _room() -> str:
         return f". {home()} (FINETUNE_HOME) has {shutil.disk_usage(home()).free / 1e9:.1f} GB free"
     except OSError:
         return f". {home()} (FINETUNE_HOME) does not exist"
+
+
+def _is_of_prefects_server(error: Exception) -> bool:
+    """Whether a request to the Prefect server failed, because it ended or cannot be reached."""
+    import httpx
+
+    url = os.environ.get("PREFECT_API_URL")
+    if not url or not isinstance(error, httpx.TransportError):
+        return False
+    with suppress(RuntimeError):  # httpx's answer if the error belongs to no request
+        return str(error.request.url).startswith(url)
+    return False
 
 
 class Stopped(SystemExit):
@@ -131,6 +146,9 @@ def guarded(command: Callable[[], Any]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a row or a path may hold what the terminal cannot show
     try:
         command()
     except FinetuneError as error:
@@ -145,10 +163,18 @@ def guarded(command: Callable[[], Any]) -> None:
         err.print(f"finetune: this needs {error.name}. Next: pip install 'finetune-flows[{extra}]'", style="bold red")
         sys.exit(1)
     except OSError as error:
-        if error.errno not in _FULL_OR_FORBIDDEN or os.environ.get("FINETUNE_DEBUG"):
+        if error.errno not in (*_FULL_OR_FORBIDDEN, *_WRONG_PATH) or os.environ.get("FINETUNE_DEBUG"):
+            raise
+        room = _room() if error.errno in _FULL_OR_FORBIDDEN else ""
+        err.print(f"finetune: {error.filename or 'a file'} cannot be written: {error.strerror}{room}", style="bold red")
+        sys.exit(1)
+    except Exception as error:
+        if not _is_of_prefects_server(error) or os.environ.get("FINETUNE_DEBUG"):
             raise
         err.print(
-            f"finetune: {error.filename or 'a file'} cannot be written: {error.strerror}{_room()}", style="bold red"
+            f"finetune: the Prefect server at {os.environ['PREFECT_API_URL']} does not answer any more ({error}). What was "
+            "finished is kept; to carry on, run the same command again",
+            style="bold red",
         )
         sys.exit(1)
     except Stopped as stopped:

@@ -19,10 +19,17 @@ Model = Annotated[
 
 def export(
     model: Model,
-    to: Annotated[Literal["gguf"], typer.Option(help="gguf: llama.cpp and Ollama.")],
+    to: Annotated[
+        Literal["gguf", "onnx", "safetensors"],
+        typer.Option(help="gguf: llama.cpp and Ollama. onnx: ONNX Runtime. safetensors: vLLM and transformers."),
+    ],
     quantise: Annotated[
-        str, typer.Option(help="Number type of the weights: q8_0, bf16, f16, f32, q6_k, q5_k_m or q4_k_m.")
-    ] = "q8_0",
+        str | None,
+        typer.Option(
+            help="Number type of the weights. gguf: q8_0, bf16, f16, f32, q6_k, q5_k_m or q4_k_m; onnx: int8, f32 or int4; "
+            "safetensors: bf16, f16, f32 or fp8. Default: the first."
+        ),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="New folder for the files. Default: <name>-<number type>.")
     ] = None,
@@ -41,7 +48,7 @@ def export(
 
     subject = find_subject(model)
     with progress("ask the exported model", "export-progress") as update:
-        exported = export_model(subject, quantise, folder, rows, lambda done, total: update(done, total))
+        exported = export_model(subject, to, quantise, folder, rows, lambda done, total: update(done, total))
     if as_json:
         print_json(exported.model_dump(mode="json"))
     else:

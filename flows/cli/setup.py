@@ -1,4 +1,4 @@
-"""`finetune setup`: prepare a Prefect server, an AWS account, or exports to GGUF."""
+"""`finetune setup`: prepare a Prefect server, an AWS account, or exports to other formats."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ from rich.table import Table
 from finetune_flows.flows.cli.common import Debug, Json, group, out, print_json, set_up_logging
 from finetune_flows.flows.cli.setup_aws import aws
 
-app = group("Set up a Prefect server or an AWS account for runs, or this machine for exports to GGUF.")
+app = group("Set up a Prefect server or an AWS account for runs, or this machine for exports.")
 
 
 app.command("aws")(aws)
@@ -40,10 +40,12 @@ def prefect(as_json: Json = False, debug: Debug = False) -> None:
 
 @app.command()
 def export() -> None:
-    """Install llama.cpp's converter, which `finetune export --to gguf` runs. Do nothing if it is installed.
+    """Install the converters that `finetune export` runs, each in a folder of its own. Leave installed ones unchanged.
 
     Example: finetune setup export
     """
-    from finetune_flows.tasks.exporting.gguf import CONVERTER, install_converter
+    from finetune_flows.tasks.exporting.export import TOOLS
 
-    out.print(f"{CONVERTER} is in {install_converter()}")
+    for tool in TOOLS:
+        tool.install()
+        out.print(f"{tool.name} is in {tool.folder}")

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune_flows.tasks.artifacts.hub import resolve_commit
+from finetune_flows.tasks.artifacts.hub import hub_errors, resolve_commit
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.artifacts.store import Store
-from finetune_flows.tasks.base.errors import EnvironmentProblem, RecipeError
+from finetune_flows.tasks.base.errors import RecipeError
 from finetune_flows.tasks.base.files import digest_files, sha256_of
+from finetune_flows.tasks.base.paths import absence, expanded
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.recipe import ModelSection
 
@@ -29,6 +30,7 @@ def stage(section: ModelSection, key: str, store: Store, convert: Convert) -> Re
     Raises:
         RecipeError: there is no such model, or it has no chat template and the recipe names none.
         EnvironmentProblem: the conversion or the download failed.
+        TryLater: the hub cannot be reached.
     """
     with store.write("base-model", key) as draft:
         # Next to the draft and not in it: everything in the draft becomes part of the artefact.
@@ -65,13 +67,13 @@ def locate(section: ModelSection) -> Path | None:
     source = section.source
     if source.startswith("package:"):
         return _in_package(source)
-    path = Path(source).expanduser()
-    if path.exists():
+    path = expanded(source)
+    if os.path.isdir(path) or (os.path.isfile(path) and path.suffix == ".gguf"):
         return path.absolute()
-    if source.startswith((".", "/", "~")) or source.count("/") != 1:
-        raise RecipeError(
-            "model.source", [f"{source}: there is no such file or folder (a hub id looks like owner/name)"]
-        )
+    if os.path.isfile(path):
+        raise RecipeError("model.source", [f"{source}: a model is a folder or a .gguf file"])
+    if os.path.lexists(path) or source.startswith((".", "/", "~")) or source.count("/") != 1:
+        raise RecipeError("model.source", [f"{source}: {absence(path)} (a hub id looks like owner/name)"])
     if not section.revision:
         problem = f"{source} looks like a hub id: set model.revision to a commit, branch or tag, or correct the path"
         raise RecipeError("model.revision", [problem])
@@ -80,7 +82,7 @@ def locate(section: ModelSection) -> Path | None:
 
 def _in_package(source: str) -> Path:
     name, _, file = source.removeprefix("package:").partition("/")
-    spec = importlib.util.find_spec(name)
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         problem = (
             f"{source}: the Python package {name} is not installed here; `make install` installs the demo's package"
@@ -111,9 +113,9 @@ def _reachable(section: ModelSection, folder: Path) -> Path:
 
 def _download(section: ModelSection, folder: Path) -> None:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
 
-    try:
+    advice = f"Next: if the model is gated, put a token into the environment variable {section.token_variable}"
+    with hub_errors(f"cannot download {section.source}@{section.revision}", advice):
         snapshot_download(
             section.source,
             revision=_commit(section),
@@ -121,9 +123,6 @@ def _download(section: ModelSection, folder: Path) -> None:
             allow_patterns=_WANTED,
             token=os.environ.get(section.token_variable) or None,
         )
-    except (HfHubHTTPError, OSError) as error:
-        advice = f"Next: if the model is gated, put a token into the environment variable {section.token_variable}"
-        raise EnvironmentProblem(f"cannot download {section.source}@{section.revision}: {error}\n  {advice}") from error
 
 
 def _commit(section: ModelSection) -> str:

@@ -2,10 +2,15 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
-from finetune_flows.tasks.base.errors import EnvironmentProblem
+import httpx
 
+from finetune_flows.tasks.base.errors import EnvironmentProblem, TryLater
+
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -15,19 +20,42 @@ def resolve_commit(
     """The commit of `revision`. It asks the hub only when `revision` is not a commit already.
 
     Raises:
-        EnvironmentProblem: the hub cannot be reached, or does not have this repository or revision.
+        TryLater: the hub cannot be reached, or is too busy.
+        EnvironmentProblem: it does not have this repository or revision, or the machine is offline on purpose.
     """
     if _COMMIT.fullmatch(revision):
         return revision
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi(token=os.environ.get(token_variable) or None)
-    try:
+    advice = "Next: to work without the hub, set the revision to a commit, or the source to a local folder"
+    with hub_errors(f"cannot look up {kind} {name}@{revision} on the hub", advice):
         commit: str | None = api.repo_info(name, revision=revision, repo_type=kind).sha
-    except (HfHubHTTPError, OSError) as error:
-        advice = "Next: to work without the hub, set the revision to a commit, or the source to a local folder"
-        raise EnvironmentProblem(f"cannot look up {kind} {name}@{revision} on the hub: {error}\n  {advice}") from error
     if commit is None:
         raise EnvironmentProblem(f"the hub returned no commit for {kind} {name}@{revision}. Next: set a commit")
     return commit
+
+
+@contextmanager
+def hub_errors(what: str, advice: str) -> Iterator[None]:
+    """Turns errors of the hub into ours: TryLater if they pass by themselves, otherwise EnvironmentProblem with the advice."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        yield
+    except (HfHubHTTPError, httpx.TransportError, OSError) as error:
+        # "not here either" is what the library says of a file that it could not download; its cause says why.
+        cause = error.__cause__ or error if isinstance(error, LocalEntryNotFoundError) else error
+        if _passes(cause):
+            raise TryLater(f"{what}: {type(cause).__name__}: {cause}") from error
+        raise EnvironmentProblem(f"{what}: {error}\n  {advice}") from error
+
+
+def _passes(error: BaseException) -> bool:
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):  # a ConnectionError, but somebody has asked for it
+        return False
+    if isinstance(error, HfHubHTTPError):
+        return error.response is not None and error.response.status_code in _PASSING
+    return isinstance(error, httpx.TransportError | ConnectionError | TimeoutError)

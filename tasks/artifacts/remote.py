@@ -55,6 +55,7 @@ def with_weights(folder: Path, cache: Path) -> Path:
 
     Raises:
         ArtifactDamaged: a downloaded file differs from what the training program wrote.
+        EnvironmentProblem, TryLater: S3 refuses, or cannot be reached.
     """
     above = next((each for each in (folder, folder.parent) if (each / REMOTE).exists()), None)
     if above is None:
@@ -70,6 +71,7 @@ def with_weights(folder: Path, cache: Path) -> Path:
 
 
 def _fetch(artifact: Path, folder: Path) -> None:
+    from finetune_flows.tasks.aws.errors import aws_errors
 
     remote = read_remote(artifact)
     assert remote is not None
@@ -77,7 +79,8 @@ def _fetch(artifact: Path, folder: Path) -> None:
     written: dict[str, str] = json.loads((artifact / "training.json").read_text(encoding="utf-8")).get("weights", {})
     for name in remote.files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(bucket, key + name, str(folder / name))
+        with aws_errors(f"downloading {remote.uri}{name}"):
+            s3.download_file(bucket, key + name, str(folder / name))
         if name in written and sha256_of(folder / name) != written[name]:
             raise ArtifactDamaged(f"{remote.uri}{name} differs from what the training program wrote")
 

@@ -100,10 +100,14 @@ def verify(reference: Reference) -> None:
     """
     expected = _read_manifest(reference.path).files
     files = digest_files(reference.path, skip=(MANIFEST,))
-    if files != expected or _overall(files) != reference.digest:
+    where = f"{reference.kind} {reference.uri}"
+    if files != expected:
         changed = sorted(name for name in files | expected if files.get(name) != expected.get(name))
-        where = f"{reference.kind} {reference.uri}"
         raise ArtifactDamaged(f"{where} was changed after it was made: {', '.join(changed[:5])}")
+    if _overall(files) != reference.digest:
+        raise ArtifactDamaged(
+            f"{where} was made again: its digest is {_overall(files)[:8]} now, and no longer {reference.digest[:8]}"
+        )
     check_remote(reference.path)
 
 

@@ -10,21 +10,32 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem, FinetuneError, 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
+# botocore's lists of throttling and passing errors, and what our services add. Without LimitExceededException: where we meet
+# it, a quota is used up. tests/tasks/test_retrying.py compares the list with the models of the services.
 _TEMPORARY = {
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
     "InsufficientInstanceCapacity",
     "InternalError",
+    "InternalErrorException",
     "InternalFailure",
     "InternalServerError",
     "InternalServerException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceUnavailable",
     "ServiceUnavailableException",
     "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+    "TransactionInProgressException",
 }
 _CREDENTIALS = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation", "NotAuthorized"}
@@ -63,7 +74,7 @@ def aws_errors(doing: str) -> Iterator[None]:
         EnvironmentProblem: boto3, credentials or a permission is missing, a quota is too small, or AWS refuses the request.
     """
     try:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import BotoCoreError, ClientError, SSLError
     except ImportError as error:
         raise EnvironmentProblem(NEEDS_BOTO3) from error
 
@@ -73,10 +84,25 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise
     except ClientError as error:
         raise translated(error, doing) from error
-    except HTTPClientError as error:
+    except SSLError as error:  # one of botocore's ConnectionErrors, but a wrong certificate stays wrong
+        raise EnvironmentProblem(f"{doing}: {error}. Next: look at AWS_CA_BUNDLE and the proxy") from error
+    except _passing() as error:
         raise TryLater(f"{doing}: AWS cannot be reached: {error}") from error
     except BotoCoreError as error:
         raise EnvironmentProblem(f"{doing}: {error}. Next: aws sts get-caller-identity") from error
+
+
+def _passing() -> tuple[type[Exception], ...]:
+    """botocore's classes for a connection that fails before, during or after the answer; they have no common base."""
+    from botocore import exceptions
+
+    return (
+        exceptions.HTTPClientError,
+        exceptions.ConnectionError,
+        exceptions.IncompleteReadError,
+        exceptions.ChecksumError,
+        exceptions.FlexibleChecksumError,
+    )
 
 
 def translated(error: "ClientError", doing: str) -> FinetuneError:

@@ -16,8 +16,10 @@ from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 import finetune_flows
+from finetune_flows.tasks.base.errors import TryLater
 
 log = logging.getLogger("finetune")
+_LONGEST_LOCK_SECONDS = 2 * 3600.0  # whoever has a lock may be fetching a large model's weights
 Model = TypeVar("Model", bound=BaseModel)
 
 PACKAGE = Path(finetune_flows.__file__).parent
@@ -30,17 +32,25 @@ def home() -> Path:
 
 
 @contextmanager
-def locked(path: Path, seconds: float = -1) -> Iterator[None]:
+def locked(path: Path, seconds: float = _LONGEST_LOCK_SECONDS) -> Iterator[None]:
     """Lets one process or thread at a time run the block. A process that is killed releases its lock.
 
-    `seconds`: how long to wait for the one who has it; negative: until it ends.
+    `seconds`: how long to wait for the one who has it.
 
     Raises:
-        TimeoutError: another had it all the time.
+        TryLater: another had it all the time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path, timeout=seconds):  # a new object each time: threads exclude each other only if each has its own
+    lock = FileLock(path)  # a new one each time: threads exclude each other only if each has its own
+    try:
+        lock.acquire(timeout=seconds)
+    except TimeoutError:
+        busy = f"another command has been busy for {seconds:.0f} seconds; `fuser {path}` lists its process"
+        raise TryLater(busy) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 class Users:

@@ -12,6 +12,7 @@ from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.dataset.check import CheckedRow
 from finetune_flows.tasks.dataset.common import has_templates
 from finetune_flows.tasks.dataset.split import SPLITS, Apart, Split, shared
+from finetune_flows.tasks.problems.example import writable
 from finetune_flows.tasks.sections.stages import DatasetSection
 
 MOST_NAMES = 100
@@ -109,7 +110,8 @@ class Noticed:
         own = (section.slice_column, section.split_column)
         for row in rows:
             self.changed.update(row.changed)
-            self.unused.update(name for name in (row.example.unused if row.example else ()) if name not in own)
+            unused = row.example.unused if row.example else ()
+            self.unused.update(writable(name) for name in unused if name not in own)
 
 
 def make_audit(

@@ -18,7 +18,7 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.dataset.preprocessing import Preprocessing
 from finetune_flows.tasks.dataset.readers import SourceRow
 from finetune_flows.tasks.problems.contract import Problem
-from finetune_flows.tasks.problems.example import BadRow, Example, Reason, read_texts
+from finetune_flows.tasks.problems.example import BadRow, Example, Reason, read_texts, writable
 
 NOTHING = Preprocessing()
 BATCH = 512
@@ -100,6 +100,7 @@ def _check(
     except BadRow as bad:
         reasons += bad.reasons
     if reasons:
+        reasons = tuple(Reason(kind, writable(detail)) for kind, detail in reasons)  # it may name a column of the row
         return CheckedRow(row.file, row.line, None, reasons=reasons, raw=bounded(json.dumps(row.values, default=repr)))
     return CheckedRow(row.file, row.line, example, name, changed, key=key)
 

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import io
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from finetune_flows.tasks.base.errors import DatasetError, EnvironmentProblem, TryLater
+from finetune_flows.tasks.base.paths import absence, before_pattern, expanded, is_hidden, matching
 from finetune_flows.tasks.dataset.readers import COMPRESSIONS, READERS, File, SourceRow, decompressed, reader_of
+from finetune_flows.tasks.problems.example import writable
 
 FORMATS = f"{', '.join(READERS)} files, also with {' or '.join(COMPRESSIONS)} at the end"
 # Files of Hugging Face's library that describe rows and hold none.
@@ -56,27 +59,31 @@ def local_files(source: str, label: str) -> Files | None:
     Raises:
         DatasetError: there is no file of a known format among them.
     """
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = expanded(source)
+    if os.path.isfile(path):
         if reader_of(path.name) is None:
             raise DatasetError(f"{source}: unknown file format; rows are read from {FORMATS}")
         return _local(path.parent, [path], label)
-    if path.is_dir():
-        folder, found = path, [each for each in path.rglob("*") if not _is_hidden(each.relative_to(path))]
+    if os.path.isdir(path):
+        folder, found = path, [each for each in path.rglob("*") if not is_hidden(each.relative_to(path))]
     elif glob.has_magic(source):
-        folder = _before_pattern(path)
-        found = [Path(each) for each in glob.glob(str(path), recursive=True) if Path(each).is_file()]
+        folder, found = before_pattern(path), list(matching(path))
     else:
         return None
-    found = [each for each in found if reader_of(each.name) and each.name not in _PAPERS]
+    found = [each for each in found if reader_of(each.name) and each.name not in _PAPERS and not each.is_dir()]
     if not found:
-        what = "the folder holds" if path.is_dir() else "the pattern matches"
+        what = "the folder holds" if os.path.isdir(path) else "the pattern matches"
         raise DatasetError(f"{source}: {what} no {', '.join(READERS)} file")
+    if unreadable := [f"{each}: {problem}" for each in found if (problem := absence(each))]:
+        raise DatasetError("; ".join(unreadable[:5]))
     return _local(folder, sorted(found), label)
 
 
 def _local(folder: Path, paths: list[Path], label: str) -> Files:
-    files = [File(path.relative_to(folder).as_posix(), str(path), partial(_local_file, path)) for path in paths]
+    names = [writable(path.relative_to(folder).as_posix()) for path in paths]
+    files = [
+        File(name, writable(str(path)), partial(_local_file, path)) for name, path in zip(names, paths, strict=True)
+    ]
     return Files(tuple(files), (None,) * len(files), label)
 
 
@@ -89,10 +96,13 @@ def remote_files(source: str, label: str) -> Files:
 
     Raises:
         DatasetError: there is none of a known format, or the address holds a password.
-        EnvironmentProblem: the package for this kind of address is not installed.
+        EnvironmentProblem: the package for this kind of address is not installed, or the server refuses.
         TryLater: the server cannot be reached.
     """
-    scheme = urlsplit(source).scheme
+    try:
+        scheme = urlsplit(source).scheme
+    except ValueError as error:
+        raise DatasetError(f"{source}: {error}") from None
     if ("@" in urlsplit(source).netloc and scheme != "hf") or _SECRET.search(urlsplit(source).query):
         raise DatasetError("dataset.source: put no password, key or signature into an address; the run would save it")
     if scheme in ("http", "https") and "*" not in source and reader_of(urlsplit(source).path) is None:
@@ -108,7 +118,14 @@ def remote_files(source: str, label: str) -> Files:
         raise EnvironmentProblem(f"{scheme}:// needs a package: pip install {package}") from error
     except FileNotFoundError as error:
         raise DatasetError(f"{source.split('?')[0]}: there is no such file or folder") from error
+    except ValueError as error:  # a kind of address that fsspec does not know, or half an address
+        raise DatasetError(f"{source.split('?')[0]}: {error}") from error
+    except PermissionError as error:
+        raise EnvironmentProblem(f"{source.split('?')[0]}: may not be read: {error}") from error
     except Exception as error:  # each kind of address has its own errors for a server that does not answer
+        status = getattr(error, "status", None)  # aiohttp's name for it
+        if status in range(400, 500) and status not in (408, 425, 429):
+            raise EnvironmentProblem(f"{source.split('?')[0]}: the server refuses: {error}") from error
         raise TryLater(f"{source.split('?')[0]}: cannot be listed: {type(error).__name__}: {error}") from error
     if not paths:
         raise DatasetError(f"{source.split('?')[0]}: there is no {', '.join(READERS)} file")
@@ -147,16 +164,6 @@ def opened(system: Any, path: str) -> BinaryIO:
 
 def _unpacked(file: File) -> BinaryIO:
     return decompressed(file.open(), file.name)
-
-
-def _before_pattern(path: Path) -> Path:
-    parts = path.parts
-    fixed = next(place for place, part in enumerate(parts) if glob.has_magic(part))
-    return Path(*parts[:fixed])
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _sha256(file: File) -> str:

@@ -24,10 +24,16 @@ class Measured(NamedTuple):
 
 
 def load_tokenizer(folder: Path, generates: bool = True) -> Any:
-    """The tokenizer of a model. Raises RecipeError when it has no chat template and one is needed."""
+    """The tokenizer of a model. Raises RecipeError when it cannot be read, or has no chat template and one is needed."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if not folder.is_dir():  # transformers would ask the hub for a model of this name
+        raise RecipeError("model", [f"there is no tokenizer in {folder}: it is no folder"])
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the file is somebody's, and its readers raise anything
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        raise RecipeError("model", [f"the tokenizer in {folder} cannot be read: {words[0]}"]) from error
     # Switches off the tokenizer's warning about long texts: dataset.max_tokens decides here.
     tokenizer.model_max_length = 10**9
     if generates and not tokenizer.chat_template:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from finetune_flows.tasks.base.errors import DatasetError
 from finetune_flows.tasks.dataset.columns import Classes, classes_of, has_structs, plain_values
-from finetune_flows.tasks.problems.example import Reason
+from finetune_flows.tasks.problems.example import Reason, writable
 
 MAX_LINE = 2**20
 """Longest line of a JSON lines file in bytes."""
@@ -239,7 +239,9 @@ def _header(reader: Iterator[list[str]], file: File) -> list[str]:
     named = len(header)
     while named and not header[named - 1].strip():
         named -= 1
-    header = header[:named]
+    header = [name.strip() for name in header[:named]]
+    if any("\0" in name or writable(name) != name for name in header):
+        raise DatasetError(f"{file.place}: the header line is not text in UTF-8; save the file as CSV in UTF-8")
     if len(set(header)) != len(header) or not any(header):
         raise DatasetError(f"{file.place}: the first line must be a header that names each column once; it is {header}")
     return header

@@ -30,7 +30,7 @@ def find_row(section: DatasetSection, problem: Problem, place: str) -> CheckedRo
         DatasetError: there is no such row.
     """
     file, _, line = place.rpartition(":")
-    if not line.isdigit():
+    if not (line.isdecimal() and len(line) < 16):
         raise DatasetError(f"{place}: name a row by its line (12), or by file and line (b.jsonl:12)")
     for row in find_sources(section)[0].rows():
         if row.line == int(line) and row.file.endswith(file):

@@ -1,9 +1,11 @@
 """Where rows come from: files here or at an address, folders and patterns of files, and data sets of Hugging Face."""
 
+import os
 import re
 from pathlib import Path
 
 from finetune_flows.tasks.base.errors import DatasetError
+from finetune_flows.tasks.base.paths import absence, expanded
 from finetune_flows.tasks.dataset.files import Files, local_files, remote_files
 from finetune_flows.tasks.dataset.hub import HubRows, SavedRows
 from finetune_flows.tasks.dataset.readers import reader_of
@@ -23,13 +25,13 @@ def find_source(source: str, revision: str | None, split: str, label: str = "") 
     """
     if _ADDRESS.match(source):
         return remote_files(source, label)
-    path = Path(source).expanduser()
-    if path.is_dir() and SavedRows.is_one(path):
+    path = expanded(source)
+    if os.path.isdir(path) and SavedRows.is_one(path):
         return SavedRows(path, split, label)
     if (files := local_files(source, label)) is not None:
         return files
     if not _HUB_ID.fullmatch(source) or reader_of(source):
-        raise DatasetError(f"{source}: there is no such file or folder (looked in {Path.cwd()})")
+        raise DatasetError(f"{source}: {absence(path)} (looked in {Path.cwd()})")
     if not revision:
         raise DatasetError(
             f"{source}: there is no such folder here. If it is a hub id, set dataset.revision to a commit, because a hub "

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from anyio.from_thread import start_blocking_portal
 from pydantic import Field, ValidationError
 
+from finetune_flows.tasks.base.checksums import with_checksum, without_checksum
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.asking import Form, Server, TestRow
@@ -118,22 +119,25 @@ def digest_of_test(path: Path) -> str:
 
 
 def _read_kept(path: Path) -> list[Answer]:
-    """The good answers in a file. Removes failed answers from it, and a last line that a crash left incomplete."""
+    """The good answers in a file. Removes all else from it: failed answers, damaged lines, a last line without its end."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # splitlines would split at U+2028 too
     except FileNotFoundError:
         return []
-    answers = []
-    for line in lines:
-        try:
-            answers.append(Answer.model_validate_json(line))
-        except ValidationError:
-            continue
-    good = [answer for answer in answers if answer.error is None]
+    read = {line: _read_line(line) for line in lines}
+    good = {line: answer for line, answer in read.items() if answer is not None and answer.error is None}
     temporary = path.with_name(path.name + ".new")
-    temporary.write_text("".join(answer.model_dump_json() + "\n" for answer in good), encoding="utf-8")
+    temporary.write_text("".join(line + "\n" for line in good), encoding="utf-8")
     os.replace(temporary, path)
-    return good
+    return list(good.values())
+
+
+def _read_line(line: str) -> Answer | None:
+    content = without_checksum(line)
+    try:
+        return None if content is None else Answer.model_validate_json(content)
+    except ValidationError:
+        return None
 
 
 class _Run:
@@ -171,7 +175,7 @@ class _Run:
         for row in waiting:
             answer = await self._ask(client, row)
             self.answers[row.id] = answer
-            self.file.write(answer.model_dump_json() + "\n")
+            self.file.write(with_checksum(answer.model_dump_json()) + "\n")
             self.file.flush()
             self.failures += answer.error is not None
             self.answered = self.answered or answer.error is None

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+import httpx
 from pydantic import Field
 
-from finetune_flows.tasks.base.errors import EnvironmentProblem
+from finetune_flows.tasks.base.errors import EndpointFailed, EnvironmentProblem
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.sections.stages import EvaluationSection
@@ -62,6 +65,17 @@ OURS = Access()
 def address_of(url: str) -> str:
     """A server's address without /v1, which the routes add. OpenAI's clients need it, so people give it with or without."""
     return url.rstrip("/").removesuffix("/v1")
+
+
+def check_address(url: str) -> None:
+    """Raises EndpointFailed when no server can have this address."""
+    try:
+        parts = urlsplit(str(httpx.URL(url)))
+        sound = bool(re.fullmatch(r"[\w.:-]+", parts.hostname or "")) and parts.port != 0 and not parts.query
+    except (httpx.InvalidURL, ValueError) as error:
+        raise EndpointFailed(f"{url} is no address of a server: {error}") from error
+    if not sound:
+        raise EndpointFailed(f"{url} is no address of a server; write it as http://host:port")
 
 
 def as_sent(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from finetune_flows.tasks.artifacts.references import Reference
-from finetune_flows.tasks.base.errors import RegistryError
+from finetune_flows.tasks.base.errors import RegistryError, TryLater
 from finetune_flows.tasks.base.files import home, locked, read_model, write_json
 from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.evaluation.gate import Decision
@@ -134,7 +134,7 @@ class Registry:
         try:
             with locked(self.root / f".{recipe}.switch.lock", seconds):
                 yield self.read(recipe)
-        except TimeoutError:
+        except TryLater:
             raise RegistryError(
                 f"another command is changing the champion of {recipe} now; `finetune history {recipe}` shows the result"
             ) from None

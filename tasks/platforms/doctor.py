@@ -62,7 +62,12 @@ def _accelerator(python: str) -> Finding:
     code = (
         "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'none, the CPU is used')"
     )
-    result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    except subprocess.TimeoutExpired:
+        return Finding(
+            what="GPU", found="torch was not imported within 120 s", ok=False, advice=f"run {python} by hand"
+        )
     found = result.stdout.strip() or "torch cannot be imported"
     return Finding(what="GPU", found=found, ok=result.returncode == 0, advice="" if found else result.stderr[-200:])
 

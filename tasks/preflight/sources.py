@@ -1,10 +1,12 @@
 """Checks that the model, the rows and the server that a recipe names will do, before anything is downloaded or started."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from finetune_flows.tasks.artifacts.base_model import locate
 from finetune_flows.tasks.base.errors import DatasetError, RecipeError
+from finetune_flows.tasks.base.paths import absence
 from finetune_flows.tasks.dataset.source import find_source
 from finetune_flows.tasks.preflight.serving_images import unreadable
 from finetune_flows.tasks.recipe import Recipe
@@ -19,8 +21,9 @@ def _model(recipe: Recipe) -> Iterator[str]:
 
 def _chat_template(recipe: Recipe) -> Iterator[str]:
     template = recipe.model.chat_template
-    if template and template != "chatml" and not Path(template).is_file():
-        yield f"model.chat_template: {template}: there is no such file; give the path of a Jinja file, or chatml"
+    if template and template != "chatml" and not os.path.isfile(template):
+        problem = absence(Path(template)) or "it is a folder"
+        yield f"model.chat_template: {template}: {problem}; give the path of a Jinja file, or chatml"
 
 
 def _rows(recipe: Recipe) -> Iterator[str]:

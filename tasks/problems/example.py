@@ -74,6 +74,11 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+def writable(text: str) -> str:
+    """The text with escapes for halves of characters, which neither a file nor a terminal takes: "\\ud800" of JSON."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def is_empty(value: object) -> bool:
     """Whether a cell holds nothing: null, NaN (pandas writes it for null), or blank text."""
     if isinstance(value, str):

@@ -2,6 +2,8 @@
 
 import copy
 import difflib
+import os
+import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from finetune_flows.tasks.base.errors import RecipeError
+from finetune_flows.tasks.base.paths import absence
 from finetune_flows.tasks.recipe.partial import broken_rules, models_in
 from finetune_flows.tasks.recipe.paths import from_folder
 from finetune_flows.tasks.recipe.recipe import Recipe
+from finetune_flows.tasks.recipe.yaml_text import MOST_CHARACTERS, read_yaml
 
+LONGEST_PROBLEM = 500
+MOST_PROBLEMS = 300
 Check = Callable[[Recipe], Iterable[str]]
 """Yields what is wrong with a recipe that its sections cannot know, such as a file that is not there."""
 
@@ -44,10 +50,19 @@ def parse_recipe(content: object, subject: str, overrides: Sequence[str] = (), c
         details = error.errors()
         problems += [_describe(detail) for detail in details if not _is_of_a_rule(detail)]
         problems += broken_rules(content, checks)
-        raise RecipeError(subject, problems or [_describe(detail) for detail in details]) from None
+        raise _refusal(subject, problems or [_describe(detail) for detail in details]) from None
     if problems:
-        raise RecipeError(subject, problems)
+        raise _refusal(subject, problems)
     return recipe
+
+
+def _refusal(subject: str, problems: Sequence[str]) -> RecipeError:
+    """With each problem in a line of its own, and neither with a megabyte that the recipe holds nor with thousands of lines."""
+    lines = [" ".join(problem.split("\n")) for problem in problems]
+    lines = [line if len(line) <= LONGEST_PROBLEM else f"{line[:LONGEST_PROBLEM]}..." for line in lines]
+    if len(lines) > MOST_PROBLEMS:
+        lines[MOST_PROBLEMS:] = [f"and {len(lines) - MOST_PROBLEMS:,} more problems"]
+    return RecipeError(subject, lines)
 
 
 def _is_of_a_rule(detail: ErrorDetails) -> bool:
@@ -60,15 +75,16 @@ def _override(content: object, overrides: Sequence[str]) -> tuple[object, list[s
     content, malformed = copy.deepcopy(content), []
     for text in overrides:
         key, equals, value = text.partition("=")
+        keys = key.strip().split(".")
         try:
-            read = yaml.load(value, _Loader) if value.strip() else ""
-        except (yaml.YAMLError, ValueError, RecursionError):
-            malformed.append(f"--set {text}: the value is not YAML; put it in quotation marks")
+            read = read_yaml(value) if value.strip() else ""
+        except ValueError:
+            malformed.append(f"--set {text[:80]}: the value is not YAML; put it in quotation marks")
             continue
-        if not equals:
-            malformed.append(f"--set {text}: write it as section.field=value")
+        if not equals or not all(keys):
+            malformed.append(f"--set {text[:80]}: write it as section.field=value")
         elif isinstance(content, dict):
-            _set(content, key.strip().split("."), read)
+            _set(content, keys, read)
     return content, malformed
 
 
@@ -82,41 +98,37 @@ def load_saved_recipe(path: Path) -> Recipe:
     return parse_recipe(_read_yaml(path), str(path))
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is written twice: YAML would silently take the second."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[Any, yaml.Node] = {}
-        for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":  # `<<` may repeat what it merges
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value} is written twice", problem_mark=key.start_mark
-                )
-            seen[key.value] = key
-        return super().construct_mapping(node, deep)
-
-
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1, cutoff=0.4)
-        hint = (
-            f"; did you mean {path.parent / near[0]}?"
-            if near
-            else "; `finetune recipes` lists the ones that come with the package"
-        )
-        raise RecipeError(str(path), [f"there is no such file{hint}"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(str(path), [f"cannot be read: {error}"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date like 2024-13-45, or thousands of levels
-        # PyYAML spreads its message over several lines; a problem is one line.
-        raise RecipeError(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from None
+        content = read_yaml(_text_of(path))
+    except UnicodeDecodeError as error:
+        raise RecipeError(str(path), [f"is not UTF-8, at byte {error.start}; save it as UTF-8"]) from None
+    except ValueError as error:
+        raise RecipeError(str(path), [f"is not YAML: {error}"]) from None
     if not isinstance(content, dict):
         raise RecipeError(str(path), ["must hold sections (name, problem, dataset, model, ...)"])
     return content
+
+
+def _text_of(path: Path) -> str:
+    """Raises RecipeError, or UnicodeDecodeError."""
+    if os.path.isdir(path):
+        raise RecipeError(str(path), ["is a folder; give the recipe file in it"])
+    if (problem := absence(path)) is not None:
+        raise RecipeError(str(path), [f"{problem}{_near(path)}"])
+    try:
+        with path.open("rb") as file:
+            return file.read(4 * MOST_CHARACTERS + 1).decode("utf-8-sig")
+    except OSError as error:
+        raise RecipeError(str(path), [f"cannot be read: {error.strerror}"]) from None
+
+
+def _near(path: Path) -> str:
+    names = [each.name for each in path.parent.glob("*.y*ml")] if os.path.isdir(path.parent) else []
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.4)
+    if near:
+        return f"; did you mean {path.parent / near[0]}?"
+    return "; `finetune recipes` lists the ones that come with the package"
 
 
 def _set(content: dict[str, Any], keys: list[str], value: object) -> None:
@@ -137,15 +149,15 @@ def _describe(details: ErrorDetails) -> str:
     if kind == "missing":
         return f"{path}: missing; {_description(location)}"
     if kind == "literal_error":
-        return f"{path}: {details['input']!r} is not one of {context['expected']}"
+        return f"{path}: {_shown(details['input'])} is not one of {context['expected']}"
     if kind == "union_tag_invalid":
-        return f"{path}.kind: {context['tag']!r} is not one of {context['expected_tags']}"
+        return f"{path}.kind: {_shown(context['tag'])} is not one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
         return f"{path}.kind: missing; it names the kind of {location[-1]}"
     message = details["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return f"{path}: {message}" if location else message
-    return f"{path}: {message[0].lower()}{message[1:]}, got {details['input']!r}"
+    return f"{path}: {message[0].lower()}{message[1:]}, got {_shown(details['input'])}"
 
 
 def _without_tags(location: Sequence[int | str]) -> list[str]:
@@ -180,3 +192,10 @@ def _fields_at(location: Iterable[str]) -> dict[str, FieldInfo]:
 def _description(location: list[str]) -> str:
     field = _fields_at(location[:-1]).get(location[-1])
     return (field.description if field and field.description else "this section is required").rstrip(".")
+
+
+def _shown(value: object) -> str:
+    """As Python writes it, but not a megabyte of it."""
+    written = reprlib.Repr()
+    written.maxstring = written.maxother = written.maxlong = 80
+    return written.repr(value)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from finetune_flows.tasks.base.errors import EnvironmentProblem, TryLater
 from finetune_flows.tasks.recipe.recipe import Recipe
 from finetune_flows.tasks.sections.section import Section, rules_of
 
@@ -74,7 +75,7 @@ def _broken_in(section: BaseModel, path: str) -> Iterator[str]:
         below = value if isinstance(value, dict) else {"": value}
         for key, each in below.items():
             if isinstance(each, BaseModel):
-                yield from _broken_in(each, ".".join(filter(None, (path, name, key))))
+                yield from _broken_in(each, ".".join(str(part) for part in (path, name, key) if part != ""))
 
 
 def _rules(section: BaseModel) -> Iterator[Callable[[Any], Iterable[str]]]:
@@ -100,3 +101,8 @@ def _as_far_as_it_goes(rule: Callable[[Any], Iterable[str]], section: Any) -> It
         yield from rule(section)
     except AttributeError:  # it reads a field that is not there; that is reported already
         return
+    except (
+        EnvironmentProblem,
+        TryLater,
+    ) as error:  # of a server that the recipe names; the recipe is wrong in any case
+        yield str(error)

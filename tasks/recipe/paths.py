@@ -2,10 +2,13 @@
 
 import glob
 import logging
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from finetune_flows.tasks.base.paths import matching
 
 log = logging.getLogger("finetune.recipe")
 _FIELDS = {"dataset": ("source", "test_source"), "model": ("source", "chat_template")}
@@ -41,4 +44,4 @@ def _paths(content: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]
 
 
 def _exists(path: Path) -> bool:
-    return path.exists() or (glob.has_magic(str(path)) and bool(glob.glob(str(path), recursive=True)))
+    return os.path.exists(path) or (glob.has_magic(str(path)) and any(matching(path)))

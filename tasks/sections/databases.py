@@ -40,8 +40,8 @@ class RealDatabases(Section):
     @model_validator(mode="after")
     def _can_be_found_and_keeps_its_password_to_itself(self) -> Self:
         url = urlsplit(self.source) if "://" in self.source else None
-        if url is None and self.password_variable:
-            raise ValueError("password_variable: an SQLite file has no password")
+        if (url is None or url.scheme == "duckdb") and self.password_variable:
+            raise ValueError("password_variable: a file of SQLite or DuckDB has no password")
         if url and url.scheme not in ("postgresql", "mysql", "mariadb", "duckdb"):
             raise ValueError(f"source: {url.scheme}:// is not one of postgresql://, mysql://, mariadb://, duckdb://")
         if url and (url.password is not None or "passw" in url.query.lower()):

@@ -51,7 +51,9 @@ class Section(BaseModel):
     later: ClassVar[frozenset[str]] = frozenset()
     """Fields that came after the first version. At their defaults they are left out of step keys, which so stay valid."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), json_schema_extra=_for_the_form)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), json_schema_extra=_for_the_form
+    )
 
     def unset_later(self) -> set[str]:
         """Those of the later fields that have their defaults."""

@@ -15,22 +15,23 @@ def query_features(gold: exp.Expr | None) -> Features:
     """Tables, joins, aggregates and nesting of a query; nothing is known of what is none."""
     if not isinstance(gold, exp.Query):
         return {}
-    named = {cte.alias.lower() for cte in gold.find_all(exp.CTE)}
-    tables = {table.name.lower() for table in gold.find_all(exp.Table)} - named
-    grouped = gold.find(exp.Group) is not None
-    aggregates = gold.find(exp.AggFunc) is not None
+    nodes = list(gold.walk())  # once: every row that is judged comes by
+    named = {node.alias.lower() for node in nodes if isinstance(node, exp.CTE)}
+    tables = {node.name.lower() for node in nodes if isinstance(node, exp.Table)} - named
+    kinds = [type(node) for node in nodes]
+    aggregates = any(issubclass(kind, exp.AggFunc) for kind in kinds)
     return {
         "tables": _up_to(3, len(tables)),
-        "joins": _up_to(2, sum(1 for _ in gold.find_all(exp.Join))),
-        "aggregates": "grouped" if grouped else "aggregate" if aggregates else "none",
-        "nesting": _nesting(gold),
+        "joins": _up_to(2, kinds.count(exp.Join)),
+        "aggregates": "grouped" if exp.Group in kinds else "aggregate" if aggregates else "none",
+        "nesting": _nesting(kinds),
     }
 
 
-def _nesting(gold: exp.Query) -> str:
-    if gold.find(exp.SetOperation):
+def _nesting(kinds: list[type[exp.Expr]]) -> str:
+    if any(issubclass(kind, exp.SetOperation) for kind in kinds):
         return "set operation"
-    return "subquery" if sum(1 for _ in gold.find_all(exp.Select)) > 1 else "flat"
+    return "subquery" if kinds.count(exp.Select) > 1 else "flat"
 
 
 def _up_to(most: int, count: int) -> str:

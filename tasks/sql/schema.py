@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from graphlib import CycleError, TopologicalSorter
 
 from sqlglot import exp
 
@@ -80,6 +81,19 @@ class Schema:
             keys=[key for key in self.keys if key[0][0] in named],
             checks=[check for check in self.checks if check[0] in named],
         )
+
+    @cached_property
+    def parents_first(self) -> list[str]:
+        """The tables in an order in which foreign keys find their parents; as they come where the keys go in a circle."""
+        parents: dict[str, set[str]] = {table: set() for table in self.tables}
+        composite = [(children[0], keys[0]) for children, keys in self.composite_foreign_keys]
+        for child, parent in [*self.foreign_keys, *composite]:
+            if child[0] != parent[0] and parent[0] in parents and child[0] in parents:
+                parents[child[0]].add(parent[0])
+        try:
+            return list(TopologicalSorter(parents).static_order())
+        except CycleError:
+            return list(parents)
 
     def columns(self) -> Iterator[Column]:
         """All columns, table by table."""

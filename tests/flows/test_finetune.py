@@ -20,6 +20,7 @@ from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 from finetune_flows.tasks.reporting.tracking import store_uri
+from tests.support.planted_secrets import in_files, plant, prefect_database, watched
 
 
 def changed(recipe: Recipe, section: str, **fields: Any) -> Recipe:
@@ -48,8 +49,14 @@ def ask(outcome: Outcome) -> str:
 
 
 @pytest.mark.usefixtures("kept")
-def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it(home: Path, recipe: Recipe) -> None:
-    first = finetune(recipe)
+def test_rows_become_a_judged_model_behind_an_endpoint_and_a_second_run_finds_it(
+    home: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with watched(home) as leaks:
+        first = finetune(recipe)
+    assert leaks == set(), "no secret reaches the trainer, the servers or the judge's workers"
+    assert in_files(home.parent, prefect_database()) == []
     assert first.promoted
     assert read_scores(first.base_evaluation).n == read_scores(first.evaluation).n == 6
     assert {path.name for path in (first.model.path / "adapter").parent.iterdir()} >= {"model", "training.json"}

@@ -83,3 +83,15 @@ def test_a_foreign_endpoint_is_scored_with_its_key_which_is_kept_nowhere(
 def test_a_key_is_for_foreign_urls_only(home: Path, recipe: Recipe) -> None:
     with pytest.raises(EndpointFailed, match="apply only to a server's URL"):
         evaluate(recipe, "demo-1a2b3c4d", key_variable="THEIR_KEY")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "http://[::1", "http://host:99999", "http://host:port/v1", "https://a b/", "http://x\x00y", "http://:80",
+     "http://host/v1?key=secret", "http://" + "x" * 70_000],
+    ids=lambda url: url[:20],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused_before_anything_is_prepared(home: Path, recipe: Recipe, url: str) -> None:
+    with pytest.raises(EndpointFailed, match="is no address"):
+        evaluate(recipe, url)
+    assert not home.exists()

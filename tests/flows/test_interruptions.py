@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from finetune_flows.tasks.platforms.local import detached
+from finetune_flows.tasks.platforms.process import ProcessRunner
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +93,54 @@ def test_everything_killed_in_training_then_resumed_ends_with_the_same_weights(
 
     monkeypatch.setenv("FINETUNE_HOME", str(home.parent / "another home"))
     assert weights(finish(file)) == weights(resumed)
+
+
+def processes(home: Path, flow: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """All processes of this home: the command, Prefect's server, the job, the servers and their supervisors."""
+    running = [p for p in psutil.process_iter(["cmdline"]) if str(home) in " ".join(p.info["cmdline"] or [])]
+    return [psutil.Process(flow.pid), *(process for process in running if process.pid != flow.pid)]
+
+
+@pytest.mark.parametrize("what", ["the machine restarted", "the laptop closed"])
+def test_in_mid_run_leads_to_the_same_model_by_the_same_command(
+    what: str, home: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL")  # with a server of its own, which is struck too
+    monkeypatch.setenv("PREFECT_HOME", str(home.parent / "prefect"))
+    short = "evaluation.timeout_seconds=5"  # shorter than the lid is closed
+    flow = start(file, short)
+    wait_for(lambda: steps_done(home) >= 12, flow)
+    struck = processes(home, flow)
+    assert len(struck) >= 4
+    if what == "the machine restarted":
+        for process in struck:
+            process.kill()
+        flow.wait(60)
+        outcome = finish(file, short)
+    else:
+        for process in struck:
+            process.suspend()
+        time.sleep(20)
+        for process in struck:
+            process.resume()
+        told, said = flow.communicate(timeout=500)
+        assert flow.returncode == 0, said
+        outcome = json.loads(told)
+        assert len(job_folders(home)) == 1
+    assert outcome["promoted"]
+    monkeypatch.setenv("FINETUNE_HOME", str(home.parent / "another home"))
+    assert weights(finish(file, short)) == weights(outcome)
+    for each in (home, home.parent / "another home"):
+        stop_everything(each)
+
+
+def stop_everything(home: Path) -> None:
+    runner = ProcessRunner(root=home)
+    for endpoint in runner.endpoints():
+        runner.delete_endpoint(endpoint.name)
+    for process in psutil.process_iter(["cmdline"]):
+        if str(home) in " ".join(process.info["cmdline"] or []):
+            process.kill()
 
 
 def test_a_killed_flow_finds_its_running_job(home: Path, file: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -71,3 +72,28 @@ def test_a_server_that_cannot_be_used_is_one_message(broken: str, tmp_path: Path
     }
     assert told.startswith(expected[broken])
     assert "Traceback" not in told
+
+
+def test_a_server_that_is_killed_is_started_again_at_its_address_while_a_command_uses_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with command(home) as user:
+        assert user.stdout
+        url = user.stdout.readline().strip()
+        (file,) = home.glob("prefect/*/server.json")
+        killed = psutil.Process(json.loads(file.read_text())["pid"])
+        killed.kill()
+        limit = time.monotonic() + 120
+        while not answers(url):
+            assert time.monotonic() < limit
+            time.sleep(0.2)
+        server = psutil.Process(json.loads(file.read_text())["pid"])
+        assert server.pid != killed.pid
+        os.killpg(user.pid, signal.SIGKILL)
+    server.wait(60)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=10).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from finetune_flows.tasks.artifacts.references import Reference
-from finetune_flows.tasks.base.errors import RegistryError
+from finetune_flows.tasks.base.errors import ArtifactDamaged, RegistryError
 from finetune_flows.tasks.base.statistics import Comparison, Proportion
 from finetune_flows.tasks.base.values import now
 from finetune_flows.tasks.evaluation.gate import Condition, Decision, Outcome
 from finetune_flows.tasks.evaluation.registry import Entry, Registry
 from finetune_flows.tasks.platforms.contract import Endpoint, Labels
 from finetune_flows.tasks.platforms.process.runner import ProcessRunner
-from finetune_flows.tasks.promote import candidate, promote, roll_back
+from finetune_flows.tasks.promote import candidate, promote, promote_earlier, roll_back
 from finetune_flows.tasks.recipe import Recipe, parse_recipe
 
 
@@ -127,6 +127,20 @@ def test_only_one_changes_the_champion_at_a_time(recipe: Recipe) -> None:
     assert record.champion is not None
     assert record.champion.model.digest == "two"
     assert not record.switching
+
+
+def test_a_model_that_is_gone_changes_nothing_and_says_what_to_do(recipe: Recipe) -> None:
+    alias = promote.fn(recipe, entry(recipe, "one"), serve("one"))
+    promote.fn(recipe, entry(recipe, "two"), serve("two"))
+    Registry().record("r", entry(recipe, "three"))
+    before = Registry().read("r")
+    said = r"(?s)model (one|three) of r cannot serve: there is no complete artefact.*Nothing was changed.*finetune run"
+    with pytest.raises(ArtifactDamaged, match=said):
+        roll_back.fn("r", "by hand")
+    with pytest.raises(ArtifactDamaged, match=said):
+        promote_earlier.fn("r", "three", False, "by hand")
+    assert Registry().read("r") == before
+    assert httpx.get(alias.url, timeout=60).text == "two"
 
 
 def test_a_change_that_was_cut_off_is_on_record_until_the_address_follows(recipe: Recipe) -> None:

@@ -7,7 +7,7 @@ from docker.models.containers import Container
 
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EndpointFailed
-from finetune_flows.tasks.base.files import locked, write_json
+from finetune_flows.tasks.base.files import locked, read_model, write_json
 from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
 from finetune_flows.tasks.platforms.docker import serving
@@ -59,7 +59,7 @@ class DockerEndpoints(Place):
         """Sets labels and deadline of a running endpoint, but never to an earlier expiry."""
         # Docker cannot change the labels of a container: the valid ones are in a file in the endpoint's folder.
         folder = self.folder("endpoints", spec.name)
-        before = _read_labels(folder)
+        before = read_model(folder / "labels.json", Labels)
         if before is None or before.expires_at < spec.labels.expires_at:
             write_json(folder / "labels.json", spec.labels.model_dump(mode="json"))
             write_deadline(folder, spec.labels.expires_at.timestamp())
@@ -113,19 +113,12 @@ class DockerEndpoints(Place):
             name=own["name"],
             url=f"http://127.0.0.1:{bindings[0]['HostPort']}",
             model_digest=own["model_digest"],
-            labels=_read_labels(self.root / "endpoints" / own["name"]) or written,
+            labels=read_model(self.root / "endpoints" / own["name"] / "labels.json", Labels) or written,
         )
 
 
 def _serves(container: Container, spec: EndpointSpec) -> bool:
     return container.status == "running" and container.labels.get("finetune.model_digest") == spec.model_digest
-
-
-def _read_labels(folder: Path) -> Labels | None:
-    try:
-        return Labels.model_validate_json((folder / "labels.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
 
 
 def _copy_log(container: Container, log: Path) -> Path:

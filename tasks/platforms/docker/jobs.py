@@ -163,8 +163,9 @@ class DockerJobs(Place):
         """Deletes the job's folders. Keeps log.txt, exit.json and job.json as a small record of what ran."""
         with engine_errors(f"removing job {name}"):
             remove(self.find(self.container_name(name)))
-        job = TrainingJob.model_validate_json((self._job(name) / "job.json").read_text(encoding="utf-8"))
-        shutil.rmtree(self.root / "checkpoints" / job.checkpoints, ignore_errors=True)
+        job = read_model(self._job(name) / "job.json", TrainingJob)
+        if job is not None:
+            shutil.rmtree(self.root / "checkpoints" / job.checkpoints, ignore_errors=True)
         shutil.rmtree(self._job(name) / "opt-ml", ignore_errors=True)
 
     def _training_image(self) -> str:

@@ -1,7 +1,9 @@
 """The docker platform as a whole."""
 
 from datetime import datetime
+from pathlib import Path
 
+from finetune_flows.tasks.base.files import locked, read_model
 from finetune_flows.tasks.platforms.contract import TrainingJob
 from finetune_flows.tasks.platforms.docker.endpoints import DockerEndpoints
 from finetune_flows.tasks.platforms.docker.engine import engine_errors
@@ -27,10 +29,17 @@ class DockerRunner(DockerJobs, DockerEndpoints, ThisMachine):
                 if container.status != "running":
                     remove(container)
                     swept.append(f"container {container.name}")
-        for folder in sorted((self.root / "jobs").glob("*")):
-            job = TrainingJob.model_validate_json((folder / "job.json").read_text(encoding="utf-8"))
-            if job.labels.expires_at < now and (folder / "opt-ml").exists():
-                self.stop_job(folder.name)
-                self.remove_job(folder.name)
-                swept.append(f"job {folder.name}")
+        with locked(self.root / "jobs.lock"):  # a job that is just being started has no record yet
+            folders = sorted((self.root / "jobs").glob("*/opt-ml"))
+            expired = [folder.parent for folder in folders if self._expired(folder.parent, now)]
+        for folder in expired:
+            self.stop_job(folder.name)
+            self.remove_job(folder.name)
+            swept.append(f"job {folder.name}")
         return swept
+
+    def _expired(self, folder: Path, now: datetime) -> bool:
+        job = read_model(folder / "job.json", TrainingJob)
+        if job is None:
+            return self.find(self.container_name(folder.name)) is None
+        return job.labels.expires_at < now

@@ -3,6 +3,7 @@
 import shutil
 import socket
 import time
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,16 +32,14 @@ class LocalAliases:
     def point_alias(self, name: str, endpoint: Endpoint, spec: EndpointSpec) -> Alias:
         """Redirects the forwarder, or starts it on its earlier port; waits for the last requests to the earlier target."""
         folder = _folder(name)
-        with locked(folder.parent / f".{name}.lock"):
-            before = _read(folder)
-            url = before.url if before else f"http://127.0.0.1:{free_port()}"
+        with _changing(name):
+            url = _address(folder)
             alias = Alias(name=name, url=url, endpoint=endpoint.name, target=endpoint.url, labels=endpoint.labels)
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "alias.json", alias.model_dump(mode="json"))
-            if detached.is_running(folder):
-                detached.extend(folder, alias.labels.expires_at.timestamp())
-                _drain(alias)
-            else:
+            detached.extend(folder, alias.labels.expires_at.timestamp())
+            _drain(alias, folder)
+            if not detached.is_running(folder):
                 _start(alias, folder)
             return alias
 
@@ -53,17 +52,15 @@ class LocalAliases:
     def delete_alias(self, name: str) -> bool:
         """Lets the requests in progress end, then stops the forwarder and forgets the address."""
         folder = _folder(name)
-        existed = (folder / "alias.json").exists()
-        detached.stop(folder, _GRACE)
-        shutil.rmtree(folder, ignore_errors=True)
+        with _changing(name):
+            existed = (folder / "alias.json").exists()
+            detached.stop(folder, _GRACE)
+            shutil.rmtree(folder, ignore_errors=True)
         return existed
 
     def sweep_aliases(self, now: datetime) -> list[str]:
         """Stops expired aliases. Their port stays on record, so that they return under the same address."""
-        expired = [alias for alias in self.aliases() if alias.labels.expires_at < now]
-        for alias in expired:
-            detached.stop(_folder(alias.name), _GRACE)
-        return [f"alias {alias.name} (expired)" for alias in expired]
+        return [f"alias {alias.name} (expired)" for alias in self.aliases() if _stopped(alias.name, now)]
 
 
 def free_port() -> int:
@@ -72,6 +69,21 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def _changing(name: str) -> AbstractContextManager[None]:
+    """One changes, deletes or sweeps an alias at a time."""
+    return locked(home() / "aliases" / f".{name}.lock")
+
+
+def _stopped(name: str, now: datetime) -> bool:
+    """Stops the forwarder if the alias has expired. False if it has not: a promotion may just have renewed it."""
+    with _changing(name):
+        alias = _read(_folder(name))
+        if alias is None or alias.labels.expires_at >= now:
+            return False
+        detached.stop(_folder(name), _GRACE)
+        return True
 
 
 def _start(alias: Alias, folder: Path) -> None:
@@ -88,13 +100,26 @@ def _start(alias: Alias, folder: Path) -> None:
         )
 
 
-def _drain(alias: Alias) -> None:
+def _drain(alias: Alias, folder: Path) -> None:
+    """Waits until no request to another target is in progress. A forwarder that has ended has none."""
     give_up = time.monotonic() + _DRAIN_SECONDS
-    while time.monotonic() < give_up:
-        state: dict[str, Any] = httpx.get(f"{alias.url}/.alias", timeout=10, trust_env=False).json()
-        if not set(state["under_way"]) - {alias.target}:
-            return
+    while time.monotonic() < give_up and detached.is_running(folder):
+        with suppress(httpx.HTTPError):  # it is busy, or it is ending
+            state: dict[str, Any] = httpx.get(f"{alias.url}/.alias", timeout=10, trust_env=False).json()
+            if not set(state["under_way"]) - {alias.target}:
+                return
         time.sleep(0.05)
+
+
+def _address(folder: Path) -> str:
+    """The address on record. If the record is damaged, that of the running forwarder; else a new one."""
+    before = _read(folder)
+    if before is not None:
+        return before.url
+    *_, port = detached.command(folder) or [""]
+    if not port:
+        detached.stop(folder, _GRACE)
+    return f"http://127.0.0.1:{port or free_port()}"
 
 
 def _folder(name: str) -> Path:

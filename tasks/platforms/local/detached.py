@@ -21,6 +21,7 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # OpenMP threads that spin while they wait slow each other down as soon as something else runs: measured, tenfold.
 _PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 _KILLED_SECONDS = 30.0
+_STARTUP_SECONDS = 120.0  # it takes a twentieth of a second on an idle machine
 
 
 class _Plan(BaseModel):
@@ -51,7 +52,11 @@ def start(folder: Path, command: Sequence[str], environment: dict[str, str], dea
             stderr=log,
             start_new_session=True,
         )
+    give_up = time.monotonic() + _STARTUP_SECONDS
     while not is_running(folder) and process.poll() is None:
+        if time.monotonic() > give_up:
+            process.kill()
+            raise EnvironmentProblem(f"the supervisor of {folder} did not start in {_STARTUP_SECONDS:.0f} seconds")
         time.sleep(0.01)
 
 
@@ -84,8 +89,14 @@ def ending(folder: Path) -> Ending | None:
     return read_model(folder / "exit.json", Ending)
 
 
+def command(folder: Path) -> list[str] | None:
+    """The command that was started last; None if there was none, or its record is damaged."""
+    plan = read_model(folder / "process.json", _Plan)
+    return plan.command if plan else None
+
+
 def extend(folder: Path, deadline: float) -> None:
-    """Moves the deadline, but never to an earlier time."""
+    """Moves the deadline, but never to an earlier time. Does nothing if nothing was started."""
     plan = read_model(folder / "process.json", _Plan)
     if plan is not None and plan.deadline < deadline:
         write_json(folder / "process.json", plan.model_copy(update={"deadline": deadline}).model_dump())

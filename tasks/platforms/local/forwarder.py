@@ -9,7 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -90,10 +90,12 @@ class Forwarder:
             await response(request.scope, request.receive, send)
 
     def _target(self) -> str:
-        status = self.file.stat()
-        if self.read != (status.st_ino, status.st_mtime_ns):
-            self.target = json.loads(self.file.read_text(encoding="utf-8"))["target"]
-            self.read = (status.st_ino, status.st_mtime_ns)
+        # A file that was damaged or deleted by hand must cost no request: the last target that was read stays valid.
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            status = self.file.stat()
+            if self.read != (status.st_ino, status.st_mtime_ns):
+                self.target = str(json.loads(self.file.read_text(encoding="utf-8"))["target"])
+                self.read = (status.st_ino, status.st_mtime_ns)
         return self.target
 
     @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from finetune_flows.tasks.base.files import home, locked, write_json
+from finetune_flows.tasks.base.files import home, locked, read_model, write_json
 from finetune_flows.tasks.endpoints.connect import Http
 from finetune_flows.tasks.monitoring.counters import Counters, read_counters, window_between
 from finetune_flows.tasks.monitoring.window import Window
@@ -25,7 +25,7 @@ def look(endpoint: Endpoint) -> Window:
 
 
 def _look(endpoint: Endpoint, file: Path, now: datetime) -> Window:
-    before = Counters.model_validate_json(file.read_text(encoding="utf-8")) if file.exists() else None
+    before = read_model(file, Counters)
     since = before.taken_at if before else now
     try:
         with Http(endpoint.url).client(_SECONDS) as client:

@@ -9,6 +9,7 @@ from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.programs import child_environment, program
 
 log = logging.getLogger("finetune.process")
+_LONGEST_SECONDS = 6 * 3600  # for the largest models on a slow disk
 
 
 def stage(source: Path, output: Path, chat_template: str | None, python: str = sys.executable) -> None:
@@ -20,7 +21,12 @@ def stage(source: Path, output: Path, chat_template: str | None, python: str = s
     command = program("training", "stage", "--source", str(source), "--output", str(output), python=python)
     if chat_template:
         command += ["--chat-template", chat_template]
-    result = subprocess.run(command, capture_output=True, text=True, env=child_environment(), check=False)
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, env=child_environment(), check=False, timeout=_LONGEST_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(f"{source} was not staged within {_LONGEST_SECONDS // 3600} hours") from None
     if result.returncode:
         words = (result.stderr or result.stdout).strip().splitlines()
         raise EnvironmentProblem(f"{source} cannot be staged: {words[-1] if words else 'the program printed nothing'}")

@@ -1,8 +1,9 @@
 """The process platform as a whole."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from finetune_flows.tasks.base.files import locked, read_model
 from finetune_flows.tasks.platforms.contract import TrainingJob
 from finetune_flows.tasks.platforms.local import detached
 from finetune_flows.tasks.platforms.local.machine import ThisMachine
@@ -22,16 +23,17 @@ class ProcessRunner(ProcessJobs, ProcessEndpoints, ThisMachine):
                 if endpoint is None or endpoint.labels.expires_at < now:
                     self.delete_endpoint(folder.name)
                     swept.append(f"endpoint {folder.name}" + (" (had ended)" if endpoint is None else " (expired)"))
-        for folder in sorted((self.root / "jobs").glob("*")):
-            if self._expired(folder, now) and (folder / "opt-ml").exists():
-                self.stop_job(folder.name)
-                self.remove_job(folder.name)
-                swept.append(f"job {folder.name}")
+        with locked(self.root / "jobs.lock"):  # a job that is just being started has no record yet
+            folders = sorted((self.root / "jobs").glob("*/opt-ml"))
+            expired = [folder.parent for folder in folders if self._expired(folder.parent, now)]
+        for folder in expired:
+            self.stop_job(folder.name)
+            self.remove_job(folder.name)
+            swept.append(f"job {folder.name}")
         return swept
 
     def _expired(self, folder: Path, now: datetime) -> bool:
-        try:
-            job = TrainingJob.model_validate_json((folder / "job.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return datetime.fromtimestamp(folder.stat().st_mtime, UTC) < now and not detached.is_running(folder)
+        job = read_model(folder / "job.json", TrainingJob)
+        if job is None:
+            return not detached.is_running(folder)
         return job.labels.expires_at < now

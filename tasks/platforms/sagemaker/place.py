@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune_flows.tasks.aws.clients import Clients
-from finetune_flows.tasks.base.files import home, write_json
+from finetune_flows.tasks.base.files import home, read_model, write_json
 from finetune_flows.tasks.platforms.contract import Labels
 from finetune_flows.tasks.sections.sagemaker import SageMakerPlatform
 
@@ -56,7 +56,7 @@ class Place:
 def remembered(root: Path | None = None) -> list[SageMakerPlatform]:
     """All sections ever used on this machine, one for each region, profile, bucket and prefix."""
     files = sorted(((root or home() / "sagemaker") / "places").glob("*.json"))
-    sections = [SageMakerPlatform.model_validate_json(file.read_text(encoding="utf-8")) for file in files]
+    sections = [section for file in files if (section := read_model(file, SageMakerPlatform))]
     return list({(each.region, each.profile, each.bucket, each.prefix): each for each in sections}.values())
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from finetune_flows.tasks.problems.chat.tools import read_tools
-from finetune_flows.tasks.problems.chat.turns import Turn, read_turn
+from finetune_flows.tasks.problems.chat.turns import Turn, read_turn, text_of
 from finetune_flows.tasks.problems.chat.values import parsed
 from finetune_flows.tasks.problems.example import BadRow, Reason, columns_of, is_empty, unused_columns
 
@@ -59,10 +59,15 @@ def read_form(row: Mapping[str, object]) -> Read:
             [Reason("settings of the chat template", f"chat_template_kwargs {row['chat_template_kwargs']!r}"[:200])]
         )
     unused: set[str] = set()
-    turns = [read_turn(each, place, unused) for place, each in enumerate(_READERS[form](row))]
-    tools = tuple(tool for name in _TOOLS for tool in read_tools(row.get(name), unused))
+    messages = _READERS[form](row)
+    turns = [read_turn(each, place, unused) for place, each in enumerate(messages)]
+    # Some data sets keep the tools in the system message.
+    offered = [*map(row.get, _TOOLS), *(each.get("tools") for each in messages if isinstance(each, dict))]
+    tools: list[dict[str, object]] = []
+    for value in offered:
+        tools += [tool for tool in read_tools(value, unused) if tool not in tools]
     unused |= {*unused_columns(row, {*_KEYS[form], *_OPTIONAL.get(form, ()), *_SYSTEM, *_TOOLS})}
-    return Read(_with_system(turns, row), tools, unused)
+    return Read(_with_system(turns, row), tuple(tools), unused)
 
 
 def _empty(row: Mapping[str, object], form: Form) -> list[str]:
@@ -71,7 +76,7 @@ def _empty(row: Mapping[str, object], form: Form) -> list[str]:
 
 def _with_system(turns: list[Turn], row: Mapping[str, object]) -> list[Turn]:
     """The turns after the system message of a column, if there is one that they do not begin with."""
-    columns = {str(row[name]).strip() for name in _SYSTEM if not is_empty(row.get(name))}
+    columns = {text_of(row.get(name), name).strip() for name in _SYSTEM} - {""}
     said = [turn.content for turn in turns if turn.role == "system" and turn.content]
     if len(columns | {*said[:1]}) > 1:
         raise BadRow([Reason("two system messages", " / ".join(sorted(columns | {*said[:1]}))[:200])])

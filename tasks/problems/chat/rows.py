@@ -62,8 +62,12 @@ def _with_ids(turns: list[Turn]) -> list[Turn]:
             calls.append({"id": f"{number:09d}", **call})
         result = dict(turn.result)
         if turn.role == "tool" and open_calls:
-            result.setdefault("tool_call_id", open_calls[0])
-            open_calls = [id_ for id_ in open_calls if id_ != result["tool_call_id"]]
+            answered = result.setdefault("tool_call_id", open_calls[0])
+            if answered not in open_calls:
+                raise BadRow(
+                    [Reason("turns out of order", f"a result for the call {answered}, which is not open"[:200])]
+                )
+            open_calls = [id_ for id_ in open_calls if id_ != answered]
         open_calls += [call["id"] for call in calls]
         done.append(replace(turn, calls=tuple(calls), result=tuple(result.items())))
     return done

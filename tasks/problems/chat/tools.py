@@ -15,6 +15,7 @@ from finetune_flows.tasks.problems.example import BadRow, Reason, is_empty
 
 Call = dict[str, Any]
 _ARGUMENTS = ("arguments", "parameters")
+_SCHEMAS = ("parameters", "input_schema")
 _OPENING = re.compile(r"[\[{]")
 
 
@@ -38,8 +39,9 @@ def _tool(value: object, unused: set[str]) -> dict[str, Any]:
         raise BadRow([Reason("not a tool", repr(value)[:200])])
     # In the order and with the parts that servers give to chat templates: prompts must be the same in training and serving.
     parts = {name: inner[name] for name in ("name", "description") if inner.get(name) is not None}
-    unused |= {f"{name} of tools" for name in inner if name not in ("name", "description", "parameters")}
-    return {"type": "function", "function": parts | {"parameters": inner.get("parameters") or {"type": "object"}}}
+    unused |= {f"{name} of tools" for name in inner if name not in ("name", "description", *_SCHEMAS)}
+    schema = next((inner[name] for name in _SCHEMAS if inner.get(name)), {"type": "object"})
+    return {"type": "function", "function": parts | {"parameters": schema}}
 
 
 def read_calls(value: object) -> list[Call]:

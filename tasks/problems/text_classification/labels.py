@@ -9,11 +9,14 @@ from decimal import Decimal
 
 from finetune_flows.tasks.problems.example import BadRow, Reason, is_empty
 
-_ITEM = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s,'"\[\]]+"""
+_ITEM = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s,'"\[\](){}]+"""
 # Commas between the items in JSON and Python; white space in numpy, whose list Python would read as one joined text.
-_LIST = re.compile(rf"\[\s*(?:(?:{_ITEM})(?:\s*,\s*|\s+|(?=\])))*\]")
+_ITEMS = rf"\s*(?:(?:{_ITEM})(?:\s*,\s*|\s+|(?=[\])}}])))*"
+_LIST = re.compile(rf"\[{_ITEMS}\]|\({_ITEMS}\)|\{{{_ITEMS}\}}")
+_QUOTED_LIST = re.compile(r"""[\[({]\s*['"].*[\])}]""", re.DOTALL)
+_PAIRS = (("[", "]"), ("(", ")"), ("{", "}"))
 _NOTHING = ("None", "null", "nan", "NaN")
-_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0+)?")  # 007 is a code, not the number 7
+_NUMBER = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0*)?")  # 007 is a code, not the number 7
 _TRUTH = {"true": "1", "false": "0"}
 
 
@@ -37,6 +40,8 @@ def text_of(value: object, column: str) -> str:
     if is_empty(value):
         raise BadRow([Reason("empty", column)])
     if isinstance(value, str):
+        if _QUOTED_LIST.fullmatch(value.strip()):
+            raise BadRow([Reason("not a label", f"{column} is a list: {value}"[:80])])
         return value.strip()
     if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
         value = int(value)  # CSV and pandas turn a column of integers with gaps into floats
@@ -52,15 +57,34 @@ def listed(value: object, separator: str, column: str) -> list[object]:
     if is_empty(value):
         return []
     if isinstance(value, str):
-        value = _items(value.strip()) if _LIST.fullmatch(value.strip()) else value.split(separator)
+        value = _items(value.strip()) if _LIST.fullmatch(value.strip()) else _parts(value, separator, column)
     if not isinstance(value, list | tuple):
         raise BadRow([Reason("not a list of labels", f"{column} is {type(value).__name__}")])
-    return [each for each in value if not is_empty(each)]
+    labels = [each for each in value if not is_empty(each)]
+    marks = {plain_form(str(each)) for each in labels}
+    if marks <= {"0", "1"} and len(labels) > max(len(marks), 1):
+        raise BadRow([Reason("a list of 0 and 1", f"{column} is {labels}; problem.label_columns reads columns"[:200])])
+    return labels
+
+
+def _parts(text: str, separator: str, column: str) -> list[str]:
+    """The texts between separators. Raises BadRow when a separator is within brackets or quotes: this is another list."""
+    parts = text.split(separator)
+    if _has_pairs(text) and not all(map(_has_pairs, parts)):
+        raise BadRow([Reason("not a list of labels", f"{column} is {text!r}"[:200])])
+    return parts
+
+
+def _has_pairs(text: str) -> bool:
+    """Whether every bracket and quotation mark has its partner."""
+    return text.count('"') % 2 == 0 and all(text.count(opening) == text.count(closing) for opening, closing in _PAIRS)
 
 
 def _items(text: str) -> list[str]:
-    items = re.findall(_ITEM, text)
-    return [ast.literal_eval(item) if item[0] in "'\"" else item for item in items if item not in _NOTHING]
+    items = re.findall(_ITEM, text[1:-1])
+    return [
+        ast.literal_eval(item) if item[0] in "'\"" else plain_number(item) for item in items if item not in _NOTHING
+    ]
 
 
 def is_marked(value: object, column: str) -> bool:
@@ -71,10 +95,15 @@ def is_marked(value: object, column: str) -> bool:
     return marked
 
 
+def plain_number(text: str) -> str:
+    """A whole number without a decimal point; other texts as they are."""
+    number = _NUMBER.fullmatch(text)
+    return number[1] if number else text
+
+
 def plain_form(label: str) -> str:
     """One spelling for 1, 1.0, true and True; other labels as they are."""
-    number = _NUMBER.fullmatch(label)
-    return number[1] if number else _TRUTH.get(label.lower(), label)
+    return plain_number(_TRUTH.get(label.lower(), label))
 
 
 def renamed(label: str, names: Mapping[str, str]) -> str | None:

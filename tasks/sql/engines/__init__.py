@@ -31,9 +31,7 @@ def open_session(schema: Schema, server: str | EngineMissing | None) -> tuple[Se
 def _own_session(schema: Schema, server: str | EngineMissing | None) -> Session:
     """An engine is imported when a pair needs it: most workers need one."""
     if schema.dialect == "sqlite":
-        session = SqliteSession(schema)
-        session.load(())  # it says whether it takes the schema
-        return session
+        return SqliteSession(schema)
     if schema.dialect == "duckdb":
         return _duckdb_session(schema)
     if isinstance(server, str):

@@ -6,6 +6,7 @@ server and removes the folder. So nothing is left behind when we are killed.
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -18,6 +19,7 @@ from finetune_flows.tasks.sql.engines.contract import EngineMissing
 SECONDS_TO_START = 60.0
 MEMORY_FOLDER = Path("/dev/shm")  # what is here is gone soon: a disk would be waited for at every CREATE TABLE
 MEMORY_BYTES = 2**29
+_COMMAND_SECONDS = 300.0  # a new database takes half a minute on a busy machine
 _GUARD = """
 folder=$1; signal=$2; shift 2
 exec 3<&0
@@ -58,18 +60,21 @@ class PrivateFolder:
     def run(self, command: Sequence[str | Path]) -> None:
         """Run a command to its end. Raises EngineMissing when it fails."""
         try:
-            subprocess.run(command, cwd=self.path, capture_output=True, check=True, **self._identity())
+            subprocess.run(
+                command, cwd=self.path, capture_output=True, check=True, timeout=_COMMAND_SECONDS, **self._identity()
+            )
         except subprocess.CalledProcessError as problem:
             self.remove()
             lines = (problem.stderr or problem.stdout).decode(errors="replace").strip().splitlines() or [""]
             raise EngineMissing(f"{Path(command[0]).name} failed: {lines[-1][:200]}") from None
-        except OSError as problem:
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            self.remove()
             raise EngineMissing(f"{command[0]}: {problem}") from None
 
-    def start(self, command: Sequence[str | Path], signal: str) -> None:
-        """Start the server, which ends by `signal`."""
+    def start(self, command: Sequence[str | Path], end_by: str) -> None:
+        """Start the server, which ends by the signal `end_by`."""
         self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "guard", str(self.path), signal, *map(str, command)],
+            ["/bin/sh", "-c", _GUARD, "guard", str(self.path), end_by, *map(str, command)],
             cwd="/",
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -96,7 +101,10 @@ class PrivateFolder:
         """End the server, if there is one, and remove the folder."""
         if self._guard and self._guard.stdin:
             self._guard.stdin.close()
-            self._guard.wait()
+            try:
+                self._guard.wait(timeout=_COMMAND_SECONDS)
+            except subprocess.TimeoutExpired:  # the server does not end by its signal
+                os.killpg(self._guard.pid, signal.SIGKILL)
             self._guard = None
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -116,5 +124,6 @@ def reachable(program: Path) -> bool:
 
 def version_of(program: Path) -> str:
     """What a program says of its version."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    command = [str(program), "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS).stdout
     return " ".join(said.replace(str(program), program.name).split())[:100]

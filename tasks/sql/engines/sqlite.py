@@ -88,50 +88,64 @@ class Sandbox:
 
 
 class SqliteSession:
-    """A schema in SQLite. Every set of rows gets a database in memory of its own."""
+    """A schema in a database in memory. Its tables are made once; each set of rows lives in a transaction that is rolled back."""
 
     engine = f"SQLite {sqlite3.sqlite_version}"
 
     def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+        """Raises SchemaRefused."""
+        self._schema, self._limits = schema, Limits()
         self._now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S}"
-        self._connection: sqlite3.Connection | None = None
-        self._sandbox: Sandbox | None = None
+        self._database: Database = ()
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
+        try:
+            _limit_memory(self._connection, self._limits)
+            self._define(self._connection)
+        except BaseException:
+            self.close()
+            raise
+        _guard(self._connection, self._limits)
 
     def load(self, database: Database, *, turned: bool = False) -> None:
         """Raises SchemaRefused."""
-        self.close()
-        self._connection = connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
-        limits = Limits()
-        _limit_memory(connection, limits)
-        if turned:
-            connection.execute("PRAGMA reverse_unordered_selects = ON")
-        connection.execute("BEGIN")
-        self.define(connection, database)
-        connection.execute("COMMIT")
-        _guard(connection, limits)
-        self._sandbox = Sandbox(connection, limits)
+        self._database = database
+        self._refill()
+        self._connection.execute(f"PRAGMA reverse_unordered_selects = {'ON' if turned else 'OFF'}")
+        _guard(self._connection, self._limits)
 
-    def define(self, connection: sqlite3.Connection, database: Database) -> None:
-        """Make the tables, by the schema's own words, and fill them. Raises SchemaRefused."""
+    def _refill(self) -> None:
+        _take_guard_off(self._connection)
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._connection.execute("BEGIN")
+        self._fill(self._connection, self._database)
+
+    def _define(self, connection: sqlite3.Connection) -> None:
+        """Make the tables, by the schema's own words. Raises SchemaRefused."""
         for statement in self._schema.statements:
             try:
                 connection.execute(statement.text)
             except (sqlite3.Error, sqlite3.Warning, ValueError) as problem:
                 if statement.is_needed:
                     raise refused("SQLite", statement, problem) from None
+
+    def _fill(self, connection: sqlite3.Connection, database: Database) -> None:
         for part in fillings(self._schema, database):
             _insert(connection, part)
 
     def run(self, query: Query) -> list[Row]:
         """Raises QueryFailed."""
-        assert self._sandbox
-        return self._sandbox.run(_NOW.sub(rf"\1'{self._now}'", query.text))
+        try:
+            return Sandbox(self._connection, self._limits).run(_NOW.sub(rf"\1'{self._now}'", query.text))
+        except QueryFailed:
+            if not self._connection.in_transaction:  # SQLite itself rolls back when it runs out of memory
+                self._refill()
+                _guard(self._connection, self._limits)
+            raise
 
     def close(self) -> None:
         """The database in memory is gone."""
-        if self._connection is not None:
-            self._connection.close()
+        self._connection.close()
 
 
 def _insert(connection: sqlite3.Connection, part: Filling) -> None:
@@ -187,6 +201,13 @@ def _guard(connection: sqlite3.Connection, limits: Limits) -> None:
         connection.setlimit(limit, value)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.value_bytes)
     connection.set_authorizer(_authorize)
+
+
+def _take_guard_off(connection: sqlite3.Connection) -> None:
+    """Rows are put in by ourselves. A limit above SQLite's own is that one."""
+    for limit in _LENGTHS:
+        connection.setlimit(limit, 2**31 - 1)
+    connection.set_authorizer(None)
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:

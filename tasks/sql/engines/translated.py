@@ -32,12 +32,14 @@ class TranslatedSession(SqliteSession):
         self._gap = cache(lambda query: gap(query, schema))  # each query runs on several databases
         super().__init__(schema)
 
-    def define(self, connection: sqlite3.Connection, database: Database) -> None:
-        """Tables, the rows that the schema itself brings, and views. Raises SchemaRefused."""
-        mysql = self._schema.dialect == "mysql"
-        if not mysql:
+    def _define(self, connection: sqlite3.Connection) -> None:
+        """The types of the columns follow the rows, so the tables are made with them."""
+        if self._schema.dialect != "mysql":
             connection.execute("PRAGMA case_sensitive_like = ON")
-        fill(connection, database, "NOCASE" if mysql else "BINARY")
+
+    def _fill(self, connection: sqlite3.Connection, database: Database) -> None:
+        """Tables, the rows that the schema itself brings, and views. Raises SchemaRefused."""
+        fill(connection, database, "NOCASE" if self._schema.dialect == "mysql" else "BINARY")
         for statement in self._schema.statements:
             if statement.kind not in ("view", "rows"):
                 continue

@@ -123,6 +123,18 @@ def test_an_answer_keeps_to_its_schema(client, name, path):
         Draft202012Validator(SCHEMA).validate(json.loads(text))
 
 
+def test_roles_are_read_as_in_training_and_unknown_ones_are_refused(client):
+    def read(role: str, content: Any = "Be brief.") -> httpx.Response:
+        return client.post("/tokenize", json={"messages": [{"role": role, "content": content}, *QUESTION]})
+
+    assert read("developer").json() == read("system").json()
+    for role in ("narrator", "User"):
+        reply = read(role)
+        assert (reply.status_code, reply.json()["error"]["param"]) == (400, "messages.0.role")
+    for part in ({"type": "text"}, {"type": "text", "text": None}, {"type": "text", "text": 5}):
+        assert read("user", [part]).status_code == 400
+
+
 def test_neutral_values_change_nothing_and_min_p_and_top_k_narrow(client):
     neutral = {
         "n": 1, "min_p": 0, "top_k": -1, "presence_penalty": 0, "frequency_penalty": 0.0, "service_tier": "auto",

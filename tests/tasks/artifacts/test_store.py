@@ -99,3 +99,14 @@ def test_a_step_key_depends_on_content_and_not_on_order_of_keys(
     assert key != step_key("evaluate", 1, settings, upstream)
     assert key != step_key("train", 1, settings, [*upstream, "more"])
     assert len(key) == 64
+
+
+def test_an_artefact_that_was_made_again_and_is_another_is_told_from_a_damaged_one(store: Store) -> None:
+    write(store)
+    before = store.require("dataset", KEY)
+    (before.path / "deep/rows.txt").unlink()
+    write(store, "another text")
+    with pytest.raises(
+        ArtifactDamaged, match=f"was made again: its digest is .* now, and no longer {before.digest[:8]}"
+    ):
+        verify(before)

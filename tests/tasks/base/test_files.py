@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from finetune_flows.tasks.base.errors import TryLater
 from finetune_flows.tasks.base.files import Users, locked, read_model, write_json
 
 HOLDER = """
 import sys
 from pathlib import Path
+from finetune_flows.tasks.base.errors import TryLater
 from finetune_flows.tasks.base.files import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
@@ -100,5 +102,9 @@ def test_only_the_last_user_is_the_last(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_waited_for_only_so_long(tmp_path: Path) -> None:
-    with locked(tmp_path / "lock"), pytest.raises(TimeoutError), locked(tmp_path / "lock", 0.1):
+    with (
+        locked(tmp_path / "lock"),
+        pytest.raises(TryLater, match="another command has been busy"),
+        locked(tmp_path / "lock", 0.1),
+    ):
         pass

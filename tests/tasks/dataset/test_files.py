@@ -50,6 +50,18 @@ def test_the_delimiter_of_a_csv_file_is_found(tmp_path: Path, name: str, text: s
     assert rows_of(written(tmp_path / name, text)) == expected
 
 
+def test_names_of_columns_have_no_spaces_around_them(tmp_path: Path) -> None:
+    assert rows_of(written(tmp_path / "rows.csv", "text , label\na,b\n")) == [{"text": "a", "label": "b"}]
+
+
+def test_a_csv_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    for content in ("text,label\na,b\n".encode("utf-16"), gzip.compress(b"text,label\na,b\n")):
+        path.write_bytes(content)
+        with pytest.raises(DatasetError, match="not text in UTF-8"):
+            rows_of(path)
+
+
 def test_a_cell_below_no_name_is_not_dropped(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.csv", "text,label,\na,b,c\na,b,\n")
     assert rows_of(path) == [None, {"text": "a", "label": "b"}]

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from finetune_flows.tasks.base.checksums import without_checksum
 from finetune_flows.tasks.base.errors import DatasetError, EndpointFailed
 from finetune_flows.tasks.endpoints import answers as answers_module
 from finetune_flows.tasks.endpoints.answers import Answer, TestRow, collect_answers, read_test_rows
@@ -101,7 +102,8 @@ def rows(count: int) -> list[TestRow]:
 
 
 def kept(path: Path) -> list[Answer]:
-    return [Answer.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [without_checksum(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Answer.model_validate_json(line) for line in lines if line is not None]
 
 
 def test_every_row_is_asked_once_and_answers_come_in_row_order(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -139,7 +141,31 @@ def test_no_answered_row_is_asked_again_and_a_torn_line_is(endpoint: Endpoint, t
 
 
 def kept_whole(path: Path) -> list[Answer]:
-    return [Answer.model_validate_json(line) for line in path.read_bytes().splitlines()[:-1]]
+    whole = path.with_name("whole.jsonl")
+    whole.write_bytes(path.read_bytes().rpartition(b"\n")[0])
+    return kept(whole)
+
+
+def test_a_changed_letter_on_disk_is_no_answer_wherever_it_is(endpoint: Endpoint, tmp_path: Path) -> None:
+    path, server = tmp_path / "p.jsonl", Server(Http(endpoint.url))
+    collect_answers(server, rows(2), SECTION, path)
+    whole = path.read_bytes()
+    places = range(0, whole.index(b"\n") + 1, 5)
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        assert [answer.text for answer in collect_answers(server, rows(2), SECTION, path)] == ["re: q0", "re: q1"]
+    assert sum(endpoint.asked.values()) >= 2 + len(places), "the changed one was asked again each time"
+
+
+def test_answers_of_an_earlier_version_and_with_any_letters_are_kept(endpoint: Endpoint, tmp_path: Path) -> None:
+    path, server = tmp_path / "p.jsonl", Server(Http(endpoint.url))
+    old = Answer(id="r0", text="an\u2028old \x85 answer", asked_at=1, latency_seconds=1)
+    path.write_text(old.model_dump_json() + "\n", encoding="utf-8")
+    assert collect_answers(server, rows(2), SECTION, path)[0] == old
+    assert collect_answers(server, rows(2), SECTION, path)[0] == old
+    assert endpoint.asked == {"q1": 1}
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])

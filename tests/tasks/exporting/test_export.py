@@ -22,7 +22,7 @@ def model(folder: Path, architecture: str = "LlamaForCausalLM") -> Subject:
 
 
 def attempt(subject: Subject, folder: Path, number_type: str = "q8_0") -> None:
-    export(subject, number_type, folder, 0, lambda done, total: None)
+    export(subject, "gguf", number_type, folder, 0, lambda done, total: None)
 
 
 def test_the_folder_of_an_artefact_holds_its_model_below(tmp_path: Path) -> None:
@@ -42,13 +42,14 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 def test_a_classifier_has_no_gguf(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentProblem, match=r"is a classifier.*training\.compile"):
+    with pytest.raises(EnvironmentProblem, match=r"is a classifier.*--to onnx"):
         attempt(model(tmp_path / "labels", "BertForSequenceClassification"), tmp_path / "out")
 
 
 def test_an_unknown_number_type_names_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(
-        EnvironmentProblem, match="--quantise q9: unknown; permitted are q8_0, bf16, f16, f32, q6_k, q5_k_m, q4_k_m"
+        EnvironmentProblem,
+        match="--quantise q9: unknown for gguf; permitted are q8_0, bf16, f16, f32, q6_k, q5_k_m, q4_k_m",
     ):
         attempt(model(tmp_path / "ships"), tmp_path / "out", "q9")
 

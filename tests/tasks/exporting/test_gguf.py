@@ -30,7 +30,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FINETUNE_HOME", str(home))
-        gguf_files.install_converter()
+        gguf_files.CONVERTER.install()
     return home
 
 
@@ -55,7 +55,7 @@ def smol(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(smol: Path, tools: Path, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> Subject:
     monkeypatch.setenv("FINETUNE_HOME", str(tools))
     subject = find_subject(str(smol))
-    result = export(subject, kind, folder, 40, quietly)
+    result = export(subject, "gguf", kind, folder, 40, quietly)
     assert result.difference is None
     assert "test rows of this folder are not known" in result.notes[0]
     return subject

@@ -14,6 +14,7 @@ from finetune_flows.tasks.evaluation.files import read_scores
 from finetune_flows.tasks.platforms import platforms_in_use
 from finetune_flows.tasks.recipe import parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
+from tests.support.planted_secrets import PLANTED, in_files, plant, prefect_database, watched
 from tests.tasks.platforms.docker.conftest import remove_containers
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -35,8 +36,14 @@ def in_containers(
 def test_containers_make_the_same_model_with_the_same_scores(
     in_containers: dict[str, Any], content: dict[str, Any], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    docker_made = finetune(parse_recipe(in_containers, "docker"))
+    plant(monkeypatch)
+    with watched(home) as leaks:
+        docker_made = finetune(parse_recipe(in_containers, "docker"))
     assert docker_made.endpoint is not None
+    assert leaks == set()
+    assert in_files(home.parent, prefect_database()) == []
+    [serving, *_] = docker.from_env().containers.list(filters={"label": f"finetune.home={home / 'docker'}"})
+    assert not any(value in json.dumps(serving.attrs) + serving.logs().decode() for value in PLANTED.values())
     body = {"model": "x", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4, "temperature": 0}
     url = f"{docker_made.endpoint.url}/v1/chat/completions"
     assert httpx.post(url, json=body, timeout=60).status_code == 200

@@ -241,3 +241,27 @@ def test_an_address_that_was_forgotten_is_not_kept_for_the_next(servers: tuple[S
     assert not ProcessRunner().delete_alias("r")
     with socket.create_server(("127.0.0.1", int(alias.url.rsplit(":", 1)[1]))):
         assert point(servers[1]).url != alias.url
+
+
+@pytest.mark.parametrize("content", ["", '{"target": ', "{}", "[]", None])
+def test_a_damaged_record_costs_no_request_and_the_next_change_mends_it(
+    content: str | None, servers: tuple[Server, Server]
+) -> None:
+    alias, record = point(servers[0]), home() / "aliases" / "r" / "alias.json"
+    httpx.get(f"{alias.url}/quick")
+    record.write_text(content) if content is not None else record.unlink()
+    assert httpx.get(f"{alias.url}/quick").text == "old /quick"
+    assert point(servers[1]).url == alias.url
+    assert httpx.get(f"{alias.url}/quick").text == "new /quick"
+
+
+def test_with_all_records_damaged_a_new_address_is_made_and_no_forwarder_is_left(
+    servers: tuple[Server, Server],
+) -> None:
+    before, folder = point(servers[0]), home() / "aliases" / "r"
+    for name in ("alias.json", "process.json"):
+        (folder / name).write_text("{")
+    after = point(servers[1])
+    assert httpx.get(f"{after.url}/quick").text == "new /quick"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{before.url}/quick")

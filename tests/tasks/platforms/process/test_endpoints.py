@@ -1,5 +1,7 @@
 """Processes as endpoints and jobs, in what the contract's own tests do not see: each keeps its own deadline."""
 
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from finetune_flows.tasks.base.files import locked
 from finetune_flows.tasks.platforms.contract import EndpointSpec, TrainingJob
 from finetune_flows.tasks.platforms.process import ProcessRunner
 from finetune_flows.tasks.sections.platforms import ProcessPlatform
@@ -66,3 +69,36 @@ def test_an_expired_job_is_swept(runner: ProcessRunner, tmp_path: Path) -> None:
     runner.start_job(job)
     assert runner.sweep(datetime.now(UTC)) == ["job r-key-1"]
     assert runner.sweep(datetime.now(UTC)) == []
+
+
+def test_a_job_that_is_being_started_is_not_swept(runner: ProcessRunner) -> None:
+    folder = runner.root / "jobs" / "r-key-1"
+    swept: list[str] = []
+    sweeping = threading.Thread(target=lambda: swept.extend(runner.sweep(datetime.now(UTC))))
+    with locked(runner.root / "jobs.lock"):  # as the run that starts it holds it
+        (folder / "opt-ml").mkdir(parents=True)
+        sweeping.start()
+        sweeping.join(0.5)
+        assert folder.exists()
+        shutil.rmtree(folder)  # the run could not start it
+    sweeping.join(30)
+    assert swept == []
+
+
+def test_what_a_job_without_a_record_left_is_swept(runner: ProcessRunner) -> None:
+    folder = runner.root / "jobs" / "r-key-1"
+    (folder / "opt-ml").mkdir(parents=True)
+    (folder / "job.json").write_text("{")
+    assert runner.sweep(datetime.now(UTC)) == ["job r-key-1"]
+    assert not (folder / "opt-ml").exists()
+
+
+def test_an_alias_is_deleted_only_between_its_changes(runner: ProcessRunner, spec: EndpointSpec) -> None:
+    runner.point_alias("r", runner.start_endpoint(spec), spec)
+    deleting = threading.Thread(target=runner.delete_alias, args=["r"])
+    with locked(runner.root / "aliases" / ".r.lock"):  # as a promotion holds it
+        deleting.start()
+        deleting.join(0.5)
+        assert [alias.name for alias in runner.aliases()] == ["r"]
+    deleting.join(60)
+    assert runner.aliases() == []

@@ -16,8 +16,8 @@ from finetune_flows.tasks.platforms import platforms_in_use
 from finetune_flows.tasks.platforms.sagemaker.invoking import SageMakerConnection
 from finetune_flows.tasks.recipe import Recipe, load_recipe, parse_recipe
 from tests.flows.conftest import content, home, prefect_server, tiny_model
+from tests.support.planted_secrets import Listener, in_aws, plant
 from tests.support.sagemaker.emulator import NOTHING, Emulator
-from tests.tasks.platforms.sagemaker.planted_secrets import Listener, leaks, plant
 
 __all__ = ["content", "home", "prefect_server", "tiny_model"]
 
@@ -84,7 +84,7 @@ def test_rows_become_a_judged_model_behind_an_endpoint_and_nothing_else_is_left(
     assert len(emulator.record.of("CreateTrainingJob")) == 1
     assert len(emulator.record.of("CreateEndpoint")) == 3, "base model, candidate, and the lasting address, once"
     assert outcome.endpoint.name == "demo"
-    assert leaks(emulator, said, home) == []
+    assert in_aws(emulator, said, home) == []
 
     sagemaker = next(each for each in platforms_in_use() if each.endpoints())
     assert sagemaker.delete_endpoint(outcome.endpoint.name)

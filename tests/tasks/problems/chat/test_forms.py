@@ -41,7 +41,8 @@ def learnt(example: Example, **chat: Any) -> list[str]:
     return [message["content"] for message in whole["messages"] if message.get("train")]
 
 
-FLAGS = [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"training": False}, {"loss": False}, {"weight": "0"}]
+FLAGS = [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"training": False}, {"loss": False}, {"weight": "0"},
+         {"loss_weight": 0}, {"trainable": False}]  # fmt: skip
 
 
 @pytest.mark.parametrize("flag", FLAGS, ids=str)
@@ -53,6 +54,13 @@ def test_an_answer_that_must_not_be_learnt_is_not_the_target(flag: dict[str, Any
     earlier = {"messages": [ASK, {**ANSWER, **flag}, MORE, LAST]}
     assert learnt(read(earlier, train_on="all"), train_on="all") == ["In Ecuador."]
     assert why({"messages": [ASK, {**ANSWER, **flag}]}) == {"no answer to learn"}
+
+
+@pytest.mark.parametrize(
+    "flag", [{"mask": True}, {"train_detail": [{"begin_offset": 0, "end_offset": 1, "train": False}]}]
+)
+def test_a_mask_of_another_program_is_refused(flag: dict[str, Any]) -> None:
+    assert why({"messages": [ASK, {**ANSWER, **flag}]}) == {"unclear weight of a message"}
 
 
 def test_a_weight_that_is_neither_0_nor_1_is_refused() -> None:
@@ -86,6 +94,9 @@ def test_a_system_column_is_read_next_to_every_form(column: str) -> None:
     own = [{"role": "system", "content": "Rhyme."}, ASK, ANSWER]
     assert why({"messages": own, column: "Be brief."}) == {"two system messages"}
     assert read({"messages": own, column: "Rhyme."}).prompt[0]["content"] == "Rhyme."
+    parts = [{"type": "text", "text": "Rhyme."}]
+    assert read({"messages": [ASK, ANSWER], column: parts}).prompt[0]["content"] == "Rhyme."
+    assert why({"messages": [ASK, ANSWER], column: {"text": "Rhyme."}}) == {"not a string"}
 
 
 @pytest.mark.parametrize("column", ["messages", "conversations"])
@@ -95,6 +106,9 @@ def test_both_spellings_of_a_message_are_read_in_both_columns(column: str) -> No
     for messages in (said, [ASK, ANSWER], [said[0], ANSWER]):
         example = read({column: messages, other: None})
         assert (example.prompt, example.completion, example.unused) == ([ASK], [ANSWER], ())
+    assert read(
+        {column: [{"from": "User", "value": "Where is Lima?"}, {"from": "AI", "value": "In Peru."}]}
+    ).prompt == [ASK]
 
 
 def test_lists_written_into_a_text_are_read() -> None:
@@ -111,6 +125,7 @@ def test_parts_of_text_are_joined_and_other_parts_are_refused() -> None:
     picture = [*parts, {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]
     assert why({"messages": [{"role": "user", "content": picture}, ANSWER]}) == {"content that is not text"}
     assert why({"messages": [ASK, ANSWER], "images": ["a.png"]}) == {"content that is not text"}
+    assert why({"instruction": "Where is Lima?", "output": ["In Peru.", "By the sea."]}) == {"several texts"}
     assert read({"messages": [ASK, ANSWER], "images": []}).unused == ()
 
 
@@ -189,6 +204,22 @@ def test_tool_calls_are_read_in_both_forms() -> None:
     for example in (openai, sharegpt):
         assert read(Chat().row_of(example.fields)) == example
     assert learnt(read(OPENAI, train_on="all"), train_on="all") == ["", "In Ecuador."]
+
+
+def test_a_result_answers_a_call_that_was_made() -> None:
+    messages = json.loads(json.dumps(OPENAI["messages"]))
+    next(each for each in messages if each["role"] == "tool")["tool_call_id"] = "z"
+    assert why({"messages": messages}) == {"turns out of order"}
+
+
+def test_tools_may_be_in_the_system_message_and_in_anthropics_form() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    told = {"role": "system", "content": "Be brief.", "tools": [{"name": "weather", "input_schema": schema}]}
+    example = read({"messages": [told, ASK, ANSWER]})
+    assert example.tools == ({"type": "function", "function": {"name": "weather", "parameters": schema}},)
+    assert example.prompt[0] == {"role": "system", "content": "Be brief."}
+    assert not example.unused
+    assert read({"messages": [told, ASK, ANSWER], "tools": told["tools"]}).tools == example.tools
 
 
 def test_a_call_may_be_the_answer() -> None:

@@ -121,10 +121,36 @@ def test_labels_in_one_text_are_parted_at_the_separator_of_the_recipe() -> None:
         (float("nan"), []),
         ([None, "a", float("nan"), " "], ["a"]),
         ("[a], b", ["[a]", "b"]),
+        ("{'a', 'b'}", ["a", "b"]),
+        ("('a', 'b')", ["a", "b"]),
+        ("[1. 2.]", ["1", "2"]),
+        ("sad :(, glad", ["glad", "sad :("]),
     ],
 )
 def test_several_labels_are_read_as_files_hold_them(cell: object, labels: list[str]) -> None:
     assert read(cell, multi_label=True) == labels
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ([0, 1, 0], "a list of 0 and 1"),
+        ("[0. 1. 0.]", "a list of 0 and 1"),
+        ("[np.str_('a'), np.str_('b')]", "not a list of labels"),
+        ("cough (dry, loud), fever", "not a list of labels"),
+        ('"a,b",c', "not a list of labels"),
+    ],
+)
+def test_lists_of_another_kind_are_no_labels(cell: object, kind: str) -> None:
+    with pytest.raises(BadRow) as caught:
+        read(cell, multi_label=True)
+    assert {reason.kind for reason in caught.value.reasons} == {kind}
+
+
+def test_a_list_in_a_text_is_no_single_label() -> None:
+    with pytest.raises(BadRow, match="not a label"):
+        read("['a', 'b']")
+    assert read("[a]") == ["[a]"]
 
 
 SPELLINGS = (1, 1.0, True, "1", "1.0", "true", "True", " TRUE ")

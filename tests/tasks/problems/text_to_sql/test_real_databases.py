@@ -40,9 +40,9 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
 def test_a_source_that_cannot_work_is_refused() -> None:
     assert "problem.database names no column" in problems_of(f"{SOURCE}=databases/{{database}}.sqlite")
     assert "oracle:// is not one of" in problems_of(f"{SOURCE}=oracle://host/shop")
-    assert "has no password" in problems_of(
-        f"{SOURCE}=shop.sqlite", "problem.judging.real_databases.password_variable=X"
-    )
+    for file in ("shop.sqlite", "duckdb:///shop.duckdb"):
+        overrides = (f"{SOURCE}={file}", "problem.judging.real_databases.password_variable=X")
+        assert "has no password" in problems_of(*overrides)
     assert "needs problem.judging.real_databases" in problems_of("evaluation.metric=execution_real")
 
 
