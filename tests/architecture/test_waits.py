@@ -36,6 +36,7 @@ REASONS: dict[str, str] = {
     "tasks/tuning/search.py: while True": "as long as trials run, which are jobs with a deadline",
     "tasks/tuning/search.py: future.result": "it is done",
     "training/readers.py: subprocess.run": "part of a job, which has a deadline",
+    "training/reader_program.py: subprocess.run": "part of a job, which has a deadline",
     "containers/serving/classifier_engine.py: _thread.join": "after the current batch",
     "containers/serving/classifier_engine.py: _changed.wait": "the engine's own thread: until there is work, or close()",
     "containers/serving/grammar_check.py: child.wait": "it was just killed",
