@@ -13,6 +13,7 @@ def campaign(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1500)
 
 
+@pytest.mark.slow
 def test_changes_of_the_champion_survive_faults() -> None:
     done = campaign("--faults", "4", "--seed", "1", "--during", "promote", "rollback")
     assert done.returncode == 0, done.stdout + done.stderr
