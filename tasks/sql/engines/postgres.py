@@ -28,7 +28,8 @@ class PostgresSession:
         self._schema, self._address, self._limits = schema, address, Limits()
         self._parts: list[Filling] = []
         self._connection = self._open()
-        self.engine = f"PostgreSQL {self._connection.info.parameter_status('server_version').split()[0]}"
+        version = self._connection.info.parameter_status("server_version") or ""
+        self.engine = f"PostgreSQL {version.split(' ')[0]}"  # without the packager's own words
 
     def _open(self) -> psycopg.Connection[Row]:
         """The worker's connection, in a transaction in which the schema is made. Raises SchemaRefused."""
