@@ -39,7 +39,8 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
     if found is not None:
         return found
     log.info("staging the base model %s (once for each machine)", section.source)
-    return base_model.stage(section, key, store, platform_of(platform).convert_model)
+    with progress("stage the base model", "staging-progress"):
+        return base_model.stage(section, key, store, platform_of(platform).convert_model)
 
 
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:

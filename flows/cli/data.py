@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, err, group, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, group, out, print_json, set_up_logging
+from finetune_flows.tasks.base.terminal import err
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.dataset.show import Token

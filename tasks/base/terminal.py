@@ -10,3 +10,7 @@ def console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     rows, messages of other programs and `pip install 'finetune-flows[docker]'`.
     """
     return Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, emoji=False, highlight=False)
+
+
+err = console(stderr=True, soft_wrap=True)
+"""The one console on standard error: Rich keeps the live area below the lines only if both are printed by the same one."""
