@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -136,4 +137,14 @@ def parse_step(line: str) -> dict[str, str] | None:
     if not line.startswith("step="):
         return None
     fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
-    return fields if {"step", "steps", "loss"} <= fields.keys() else None
+    numbers = [fields.get(name, "0") for name in ("seconds_left", "gpu_memory_mib")]
+    complete = {"step", "steps", "loss"} <= fields.keys()
+    return fields if complete and all(map(_is_number, [fields["step"], fields["steps"], *numbers])) else None
+
+
+def _is_number(text: str) -> bool:
+    """Whether a line was written as a whole: a program that is killed leaves half of one."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -58,7 +58,7 @@ def _load(job: Job) -> Any:
 
 
 def _check(job: Job, rows: list[dict[str, Any]], expected: Any) -> list[dict[str, Any]]:
-    # vLLM's classes for classifying return no logits.
+    # vLLM's classes for classifying return no logits, and llama.cpp's converter knows no classifiers.
     readers = [each for each in find_readers() if each.engine == "transformers" or not job.task.is_classifier]
     if not readers:
         print(f"not read in another environment, because {VARIABLE} names no interpreter", flush=True)
@@ -100,8 +100,8 @@ def _compare(
         read = ask(reader, request)
     except ReaderFailed as error:
         raise TrainingProblem(f"{reader.name} ({reader.python}) cannot read the saved model: {error}") from error
-    if "unknown" in read:
-        return {"reader": reader.name, "skipped": f"it does not know models of type {read['unknown']}"}
+    if "skipped" in read:
+        return {"reader": reader.name, "skipped": str(read["skipped"])}
     if any(read[f"ids{number}"].tolist() != ids for number, (ids, _) in enumerate(wanted)):
         raise TrainingProblem(f"{reader.name} ({reader.python}) makes other token ids of a prompt than the trainer")
     largest = max(

@@ -6,7 +6,9 @@ run on every version of transformers that a server may have.
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +19,7 @@ def read(request: dict[str, Any]) -> dict[str, Any]:
     """Token ids of the prompts or texts, and float32 logits, as arrays `ids0`, `logits0`, `ids1` and so on.
 
     Logits are [answer length, vocabulary] for a prompt ([answer length] from vLLM: of the answer's own tokens), and
-    [labels] for a text. `unknown` instead: the type of the model, which this reader does not have.
+    [labels] for a text. `skipped` instead: why this reader cannot read such a model.
     """
     import transformers
 
@@ -25,10 +27,12 @@ def read(request: dict[str, Any]) -> dict[str, Any]:
     with open(request["folder"] + "/config.json", encoding="utf-8") as file:
         config = json.load(file)
     if config["model_type"] not in kinds and "auto_map" not in config:
-        return {"unknown": np.array(config["model_type"])}
+        return {"skipped": np.array(f"it does not know models of type {config['model_type']}")}
     tokenizer = transformers.AutoTokenizer.from_pretrained(
         request["folder"], trust_remote_code=request["trust_remote_code"]
     )
+    if request["engine"] == "llama.cpp":
+        return by_llama_cpp(request, tokenizer)
     found = {f"ids{number}": np.array(token_ids(tokenizer, row)) for number, row in enumerate(request["rows"])}
     logits = by_vllm if request["engine"] == "vllm" else by_transformers
     return {**found, **{f"logits{number}": each for number, each in enumerate(logits(request, found))}}
@@ -38,8 +42,12 @@ def token_ids(tokenizer: Any, row: dict[str, Any]) -> Any:
     """Ids of a text to classify, or of the prompt that the chat template makes of messages."""
     if "text" in row:
         return tokenizer(row["text"])["input_ids"]
-    text = tokenizer.apply_chat_template(row["messages"], tokenize=False, add_generation_prompt=True)
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
+    return tokenizer(rendered(tokenizer, row), add_special_tokens=False)["input_ids"]
+
+
+def rendered(tokenizer: Any, row: dict[str, Any]) -> Any:
+    """The text that the chat template makes of messages."""
+    return tokenizer.apply_chat_template(row["messages"], tokenize=False, add_generation_prompt=True)
 
 
 def by_transformers(request: dict[str, Any], found: dict[str, Any]) -> Iterator[Any]:
@@ -81,6 +89,36 @@ def by_vllm(request: dict[str, Any], found: dict[str, Any]) -> Iterator[Any]:
         (answer,) = model.generate([{"prompt_token_ids": row["ids"]}], ask)
         places = range(len(row["ids"]) - row["answer_length"], len(row["ids"]))
         yield np.array([answer.prompt_logprobs[place][row["ids"][place]].logprob for place in places], dtype=np.float32)
+
+
+def by_llama_cpp(request: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
+    """Ids by llama.cpp's tokenizer, and logits, from a file that llama.cpp's converter writes."""
+    import llama_cpp
+
+    rows = request["rows"]
+    with tempfile.TemporaryDirectory() as folder:
+        file = folder + "/model.gguf"
+        command = [sys.executable, "-I", "-m", "convert_hf_to_gguf", request["folder"], "--outtype", "f32"]
+        converted = subprocess.run([*command, "--outfile", file], capture_output=True, text=True, check=False)
+        if converted.returncode:
+            why = (converted.stderr.strip().splitlines() or ["no message"])[-1]
+            return {"skipped": np.array(f"its converter refuses the model: {why[:300]}")}
+        longest = max(len(row["ids"]) for row in rows)
+        # The cache in float32: its own default of 16 bits would change logits by some hundredths.
+        exact = {"type_k": llama_cpp.GGML_TYPE_F32, "type_v": llama_cpp.GGML_TYPE_F32, "flash_attn": False}
+        model = llama_cpp.Llama(
+            file, logits_all=True, n_ctx=longest + 1, n_batch=longest, n_gpu_layers=0, verbose=False, **exact
+        )
+        found = {}
+        for number, row in enumerate(rows):
+            text = rendered(tokenizer, row).encode()
+            found[f"ids{number}"] = np.array(model.tokenize(text, add_bos=False, special=True))
+            model.reset()
+            model.eval(row["ids"])
+            end = len(row["ids"]) - 1
+            found[f"logits{number}"] = np.array(model.scores[end - row["answer_length"] : end], dtype=np.float32)
+        model.close()
+    return found
 
 
 if __name__ == "__main__":

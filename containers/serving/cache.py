@@ -82,8 +82,9 @@ class WindowLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers comes 
 class WindowCache(Cache):  # type: ignore[misc]
     """A cache that sequences join and leave between two steps."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, places: int) -> None:
         self.span = Span()
+        self.places = places  # the most sequences that the batch will have
         super().__init__(layers=[WindowLayer(self.span) for _ in range(layers)])
 
     def join(self, prefilled: DynamicCache) -> None:
@@ -124,9 +125,10 @@ class WindowCache(Cache):  # type: ignore[misc]
         self.span.last += 1
 
     def _move(self, rows: int, last: int, like: Cache) -> None:
-        # Rows double and columns get headroom, so that moves are rare. The first prompts of an empty batch always move, so that
+        # Rows double, up to the places of the batch, and columns get headroom, so that moves are rare. A move costs as much as
+        # a step or two, because a step reads all keys and values. The first prompts of an empty batch always move, so that
         # buffers do not stay large after one long prompt.
-        rows = max(rows, 2 * self.span.rows)
+        rows = max(rows, min(2 * self.span.rows, self.places))
         for layer, sample in zip(self.layers, like.layers, strict=True):
-            layer.move(rows, last + max(HEADROOM, last // 2), last, sample)
+            layer.move(rows, last + HEADROOM, last, sample)
         self.span.first, self.span.last = last - self.span.columns, last

@@ -42,7 +42,7 @@ class TransformersEngine:
         self.max_queue = settings.max_queue
         self._prefixes = PrefixCache(settings.prefix_megabytes * 2**20)
         self._eos = eos
-        self._batch = Batch(model, eos, self._prefixes)
+        self._batch = Batch(model, eos, self._prefixes, self.max_batch_size)
         self._waiting: deque[Sequence] = deque()
         self._changed = threading.Condition()  # guards _waiting and _closing
         self._closing = False
@@ -151,12 +151,14 @@ class TransformersEngine:
 
     def _isolate(self, sequences: Iterable[Sequence]) -> None:
         """Compute the next token of each sequence alone: those that fail again end, and the others wait to go on."""
-        self._batch = Batch(self.model, self._eos, self._prefixes)  # the old one may be half changed
+        self._batch = Batch(
+            self.model, self._eos, self._prefixes, self.max_batch_size
+        )  # the old one may be half changed
         sound: list[Sequence] = []
         for sequence in sequences:
             if sequence.cancelled:
                 continue
-            alone = Batch(self.model, self._eos, self._prefixes)
+            alone = Batch(self.model, self._eos, self._prefixes, places=1)
             try:
                 alone.join([sequence])
             except Exception as error:

@@ -99,14 +99,7 @@ def remote_files(source: str, label: str) -> Files:
         EnvironmentProblem: the package for this kind of address is not installed, or the server refuses.
         TryLater: the server cannot be reached.
     """
-    try:
-        scheme = urlsplit(source).scheme
-    except ValueError as error:
-        raise DatasetError(f"{source}: {error}") from None
-    if ("@" in urlsplit(source).netloc and scheme != "hf") or _SECRET.search(urlsplit(source).query):
-        raise DatasetError("dataset.source: put no password, key or signature into an address; the run would save it")
-    if scheme in ("http", "https") and "*" not in source and reader_of(urlsplit(source).path) is None:
-        raise DatasetError(f"{source}: unknown file format; rows are read from {FORMATS}")
+    scheme = _scheme(source)
     import fsspec
 
     try:
@@ -132,6 +125,19 @@ def remote_files(source: str, label: str) -> Files:
     folder = root.rsplit("/", 1)[0] if paths == [root] else root.split("*")[0].rsplit("/", "*" in root)[0]
     files = [File(_name(path, folder), path.split("?")[0], partial(opened, system, path)) for path in paths]
     return Files(tuple(files), tuple(identities), label)
+
+
+def _scheme(source: str) -> str:
+    """The kind of an address. Raises DatasetError when it is none, holds a password, or names no file of a known format."""
+    try:
+        scheme = urlsplit(source).scheme
+    except ValueError as error:
+        raise DatasetError(f"{source}: {error}") from None
+    if ("@" in urlsplit(source).netloc and scheme != "hf") or _SECRET.search(urlsplit(source).query):
+        raise DatasetError("dataset.source: put no password, key or signature into an address; the run would save it")
+    if scheme in ("http", "https") and "*" not in source and reader_of(urlsplit(source).path) is None:
+        raise DatasetError(f"{source}: unknown file format; rows are read from {FORMATS}")
+    return scheme
 
 
 def _listed(system: Any, root: str) -> list[str]:

@@ -74,25 +74,18 @@ def export(
     """
     written, number_type = FORMATS[to], _number_type(subject, to, number_type)
     folder = folder or Path(f"{subject.name}-{number_type}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise EnvironmentProblem(f"{folder} exists already. Next: delete it, or name another folder with --out")
+    _check_unused(folder)
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     # Written under a temporary name: an interrupted export must not look complete.
     draft = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}-"))
     try:
         draft.chmod(0o755)
         notes = written.write(subject, draft, number_type)
-        files = digest_files(draft)
+        sizes = {name: file["size"] for name, file in digest_files(draft).items()}
         difference, why = _compare(written, subject, draft, rows, on_progress)
-        exported = Exported(
-            name=subject.name,
-            format=to,
-            number_type=number_type,
-            folder=str(folder),
-            sizes={name: file["size"] for name, file in files.items()},
-            notes=[*notes, *([f"The answers were not compared: {why}"] if why else [])],
-            difference=difference,
-        )
+        notes += [f"The answers were not compared: {why}"] if why else []
+        exported = Exported(name=subject.name, format=to, number_type=number_type, folder=str(folder), sizes=sizes,
+                            notes=notes, difference=difference)  # fmt: skip
         write_json(draft / REPORT, exported.model_dump(mode="json"))
         if folder.exists():
             folder.rmdir()
@@ -100,6 +93,12 @@ def export(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return exported
+
+
+def _check_unused(folder: Path) -> None:
+    """Raises EnvironmentProblem when there is something in the folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise EnvironmentProblem(f"{folder} exists already. Next: delete it, or name another folder with --out")
 
 
 def _number_type(subject: Subject, to: str, wanted: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from finetune_flows.tasks.base.programs import child_environment, program, script
+from finetune_flows.tasks.base.programs import child_environment, program
 from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.exporting import servers
 from finetune_flows.tasks.exporting.subject import Subject
@@ -53,7 +53,7 @@ def write(subject: Subject, folder: Path, kind: str) -> list[str]:
 def serve(subject: Subject, folder: Path, window: int) -> Iterator[Connection]:
     """A server on ONNX Runtime. Raises EndpointFailed when it does not start."""
     if subject.generates:
-        command = script(Path(__file__).with_name("genai_server.py"), str(folder.absolute()), str(window))
+        command = program("containers.serving.genai", str(folder.absolute()), str(window))
         server = servers.started(command, BUILDER.environment())
     else:
         server = servers.our_server(folder, window, child_environment())

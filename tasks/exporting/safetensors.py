@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from finetune_flows.tasks.base.programs import child_environment, script
+from finetune_flows.tasks.base.programs import child_environment, program
 from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.exporting import servers
 from finetune_flows.tasks.exporting.subject import Subject
@@ -33,8 +33,8 @@ def write(subject: Subject, folder: Path, kind: str) -> list[str]:
     Raises:
         EnvironmentProblem: the quantiser is missing or cannot quantise this model, or a weight is too large for the type.
     """
-    command = script(Path(__file__).with_name("safetensors_program.py"), str(subject.weights.absolute()))
-    command += [str(folder.absolute()), _CAST.get(kind, kind)]
+    weights, written = str(subject.weights.absolute()), str(folder.absolute())
+    command = program("training.number_types", weights, written, _CAST.get(kind, kind))
     run(command, f"{subject.name} cannot be written as {kind}", _environment(kind))
     return [_ON_GPUS] if kind == FP8 else []
 

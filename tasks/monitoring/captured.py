@@ -43,7 +43,7 @@ def _captured(line: str) -> list[str]:
         return []
     try:
         texts = json.loads(line).get("asked")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return []
     return [text for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
 

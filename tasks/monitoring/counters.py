@@ -29,8 +29,12 @@ def read_counters(text: str, taken_at: datetime) -> Counters | None:
     """Reads Prometheus' text format; None if these are not the metrics of our server."""
     try:
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    except ValueError:  # a page of something else
+        return _counters(samples, taken_at)
+    except (ValueError, LookupError, OverflowError, OSError):  # a page of something else, or numbers that are none
         return None
+
+
+def _counters(samples: list[Sample], taken_at: datetime) -> Counters | None:
     started = _sum(samples, "process_start_time_seconds")
     if not started or not any(sample.name == "serving_running" for sample in samples):
         return None

@@ -1,6 +1,7 @@
 """Pictures of the report: SVG by matplotlib, without a display, and the same bytes for the same data."""
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,9 @@ def loss_curve(
         if validation:
             points = [(entry["step"], entry["loss"]) for entry in validation]
             axes.plot(*zip(*points, strict=True), "o-", color=TUNED, markersize=5, label="validation")
-        axes.set(xlabel="optimizer step", ylabel=f"loss\n{unit}" if unit else "loss", ylim=(0, None))
+        axes.set(xlabel="optimizer step", ylabel=f"loss\n{unit}" if unit else "loss")
+        known = [entry["loss"] for entry in (*training, *validation) if math.isfinite(entry["loss"])]
+        axes.set_ylim(0, 1.05 * max(known, default=1.0) or 1.0)
         axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.25)
         axes.legend()

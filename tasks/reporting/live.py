@@ -5,9 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from jinja2 import TemplateError
 from markupsafe import Markup
 
 from finetune_flows.tasks.base.values import now
@@ -42,7 +40,9 @@ class LivePage:
         """Adds a progress line of the training program. Cheap enough to call for every line."""
         self.step = step
         self.losses.append({"step": int(step["step"]), "loss": float(step["loss"])})
-        if time.monotonic() - self.written > _SECONDS:
+        if step["step"] == step["steps"]:
+            self._write("trained, now evaluated")
+        elif time.monotonic() - self.written > _SECONDS:
             self._write("training")
 
     def failed(self, error: BaseException) -> None:
@@ -51,16 +51,24 @@ class LivePage:
 
     def _write(self, state: str, error: str = "") -> None:
         self.written = time.monotonic()
-        curve = loss_curve(self.losses, [], self.recipe.problem.loss_unit) if self.losses else ""
-        facts: dict[str, Any] = {"run": self.folder.name, "recipe": self.recipe, "step": self.step, "now": now()}
         try:
+            curve = loss_curve(self.losses, [], self.recipe.problem.loss_unit) if self.losses else ""
             text = (
                 environment()
                 .get_template("live.html")
-                .render(state=state, error=error, seconds=_SECONDS, losses=Markup(curve), **facts)
+                .render(
+                    run=self.folder.name,
+                    recipe=self.recipe,
+                    step=self.step,
+                    now=now(),
+                    state=state,
+                    error=error,
+                    seconds=_SECONDS,
+                    losses=Markup(curve),
+                )
             )
             draft = self.folder / f"{REPORT}.writing"
             draft.write_text(text, encoding="utf-8")
             draft.rename(self.folder / REPORT)  # a browser never reads half a page
-        except (OSError, TemplateError) as problem:
+        except Exception as problem:
             log.warning("the live page could not be written: %s", problem)

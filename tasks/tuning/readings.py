@@ -1,5 +1,6 @@
 """Reads validation scores from the log lines of a training job."""
 
+import math
 from typing import NamedTuple
 
 _FIELDS = {"loss": "validation_loss", "accuracy": "validation_accuracy", "macro_f1": "validation_macro_f1"}
@@ -27,17 +28,23 @@ class Readings:
         """The validation in this line; None when the line has none or it is already known."""
         if not line.startswith("step="):
             return None
+        try:
+            return self._read(line)
+        except (ValueError, OverflowError):  # half a line, or numbers that are none
+            return None
+
+    def _read(self, line: str) -> Reading | None:
         fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
         if "steps" in fields:
             self._steps = float(fields["steps"])
         text = fields.get(_FIELDS[self.metric])
         if text is None or not self._steps:
             return None
-        percent = round(100 * float(fields["step"]) / self._steps)
-        if percent in self.values:
+        percent, value = round(100 * float(fields["step"]) / self._steps), float(text)
+        if percent in self.values or math.isnan(value):
             return None
-        self.values[percent] = float(text)
-        return Reading(percent, self.values[percent])
+        self.values[percent] = value
+        return Reading(percent, value)
 
     def final(self, best: bool) -> float | None:
         """The score of the finished model: of its best validation, or of its last. None without a validation."""

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.bad_inputs.command import files_below
 from tests.support.tiny_model import tiny_rows
+
+settings.register_profile("many", max_examples=3_000, deadline=None)
 
 
 @pytest.fixture

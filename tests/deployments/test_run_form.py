@@ -109,7 +109,6 @@ def test_a_recipe_is_filled_in_submitted_and_its_artifacts_read(
     [folder] = (server.folder / "home" / "runs").glob(f"*-{run[:8]}")
     page.goto((folder / "report.html").as_uri())
     expect(page.get_by_text("Next:")).to_be_visible()
-    take(page, pictures / "report.png")
 
 
 def test_a_person_approves_by_the_form_that_resume_opens(

@@ -33,6 +33,10 @@ FILES = """## Files
 | a hub id with a revision; its files give the rows that they give from a disk (a CSV label `007` stays `007`) | yes, as on disk since 0.2 | 0.1 |
 | several sources with weights: `dataset.mix_with` | yes | 0.2 |
 | `.xlsx`, `.arrow`, `.txt`, databases | no | |
+
+Addresses were tried against servers on one machine: `s3://` against moto, `gs://` (gcsfs 2026.10) against gcp-storage-emulator,
+`hf://` against a double of the hub's API, `http://` against Python's server. These libraries find the credentials of private
+files in their own ways.
 """
 
 ASK, ANSWER = {"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Here."}

@@ -1,6 +1,7 @@
 """A campaign: stories of some faults one after the other in one home, each followed by the same command and all invariants."""
 
 import json
+import os
 import random
 import time
 from collections import Counter
@@ -114,7 +115,7 @@ class Campaign:
         trial = Trial(fault, kind, moment, seed, time.time(), before=self.world.read("registry/tiny.json"))
         words = self._words(trial)
         first = len(self.world.commands)
-        command = self.world.start(*words, anew=self.draw.random() < 0.1)
+        command = self.world.start(*words, environment=fault.environment, anew=self.draw.random() < 0.1)
         self._wait_for(trial, command)
         trial.struck = fault.strike(self.world, command, self.draw)
         for each in self.world.commands[first:]:
@@ -175,6 +176,7 @@ class Campaign:
         yield from invariants.carries_on(trial)
         yield from invariants.same_result(trial, self.expected)
         yield from invariants.registry_and_alias_agree(world, champion)
+        yield from invariants.champion_answers(world, self._weights(self._champion()))
         yield from invariants.artefacts_are_whole(world)
         yield from invariants.no_request_lost(world, trial)
         record = world.read("registry/tiny.json")
@@ -205,7 +207,5 @@ class Campaign:
 
 
 def _age(path: Path) -> None:
-    import os
-
     long_ago = time.time() - 3 * 24 * 3600
     os.utime(path, (long_ago, long_ago))

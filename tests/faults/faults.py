@@ -65,6 +65,8 @@ class Fault:
     heal: Callable[[World], None] = field(default=lambda world: None)
     forgets: bool = False
     """The registry begins anew."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of the command that is struck."""
 
     def moments_of(self, command: str) -> list[str]:
         """The moments that this command has."""
@@ -209,6 +211,12 @@ def also(*words: str) -> Strike:
     return strike
 
 
+def another_clock(shift: str) -> dict[str, str]:
+    """The environment of a command whose clock is wrong by `shift`, such as +7d."""
+    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": shift}
+
+
+FAKETIME = Path(os.environ.get("FAKETIME_LIBRARY", "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"))
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _SERVING = ("server", "server supervisor", "forwarder", "forwarder supervisor")
 _JSON = (
@@ -256,4 +264,8 @@ def faults(roles: Sequence[str]) -> list[Fault]:
         Fault("sweep at once", also("sweep")),
         Fault("the address deleted at once", also("endpoint", "delete", "tiny"), outage=True),
     ]
+    if FAKETIME.exists():
+        for shift in ("+7d", "-7d"):
+            clock = another_clock(shift)
+            made.append(Fault(f"clock {shift}", lambda *_: True, moments=AFTER, outage=True, environment=clock))
     return made

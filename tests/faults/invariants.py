@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
+from tests.faults.client import ask
 from tests.faults.faults import Fault
 from tests.faults.programs import WEIGHTS
 from tests.faults.world import STEPS, Command, World
@@ -124,6 +126,13 @@ def registry_and_alias_agree(world: World, champion: str | None) -> Iterator[str
     serving = {each["url"]: each for each in json.loads(listed.out)} if listed.exit_code == 0 else {}
     if serving.get(target, {}).get("model_digest") != digest:
         yield f"the address leads to {target}, which does not serve the champion"
+
+
+def champion_answers(world: World, weights: str) -> Iterator[str]:
+    """A request to the lasting address is answered by the champion; `weights` is the digest of its weights."""
+    status, told = ask(urlsplit(str(world.read("aliases/tiny/alias.json").get("url", ""))).netloc)
+    if (status, told) != (200, weights):
+        yield f"the address answered {status} {told[:80]}, and not the champion {weights[:8]}"
 
 
 def _read(path: Path) -> dict[str, Any]:

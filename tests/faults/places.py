@@ -55,6 +55,9 @@ class Processes:
                 process.send_signal(number)
         return bool(found)
 
+    def clear(self) -> None:
+        """Removes what a platform keeps of what has ended."""
+
     def _processes(self, role: str | None) -> list[psutil.Process]:
         found = []
         for process in psutil.process_iter(["cmdline", "status"]):
@@ -100,12 +103,18 @@ class Containers(Processes):
         sent = super().send(role, number) if role not in ("trainer", "server") else False
         return bool(found) or sent
 
+    def clear(self) -> None:
+        """Removes the containers, which the engine keeps when they end."""
+        for container in self._containers(None):
+            container.remove(force=True, v=True)
+
     def _containers(self, role: str | None) -> list[Any]:
         kinds = {"trainer": ["finetune.kind=job"], "server": ["finetune.kind=endpoint"], None: []}
         if role not in kinds:
             return []
         labels = [f"finetune.home={self.home / self.folder}", *kinds[role]]
-        found: list[Any] = self.client.containers.list(filters={"label": labels}, ignore_removed=True)
+        every = role is None  # those that have ended too: they must not be left behind
+        found: list[Any] = self.client.containers.list(all=every, filters={"label": labels}, ignore_removed=True)
         return found
 
 

@@ -171,6 +171,7 @@ class World:
         for role in self.place.roles:
             if everything or role != "Prefect server":
                 self.place.send(role, signal.SIGKILL)
+        self.place.clear()
 
     def start_client(self) -> None:
         """Clients ask the lasting address from now on, unless they do so already."""
@@ -202,6 +203,9 @@ class World:
     def close(self) -> None:
         """Ends everything and removes the disk."""
         self.stop_client()
+        for command in self.commands:
+            if not command.poll():  # first, because it would start Prefect's server again
+                os.killpg(command.pid, signal.SIGKILL)
         self.end_processes(everything=True)
         if self.mounted:
             subprocess.run(["umount", "-l", str(self.disk)], check=False)

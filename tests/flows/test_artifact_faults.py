@@ -11,6 +11,7 @@ from prefect.settings import PREFECT_UI_URL, temporary_settings
 
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
+from finetune_flows.tasks.recipe import load_recipe
 
 
 def test_a_card_links_to_its_run_and_to_the_other_cards() -> None:
@@ -38,7 +39,7 @@ def test_a_card_that_cannot_be_drawn_or_stored_is_a_warning(tmp_path: Path, capl
     @flow
     def reported() -> str:
         report.publish_dataset(absent)
-        report.publish_training(absent)
+        report.publish_training(load_recipe("recipes/demo.yaml"), absent)
         report._publish("Not_A_Key", lambda: "the server refuses this key")
         return "went on"
 

@@ -39,10 +39,12 @@ def _decoders() -> list[Family]:
     plain = (
         "llama", "mistral", "qwen2", "qwen3", "phi", "phi3", "gpt_neox", "falcon", "stablelm", "starcoder2", "olmo",
         "olmo2", "cohere", "granite", "smollm3", "nemotron", "glm", "glm4", "gpt2", "gpt_bigcode", "seed_oss", "arcee",
+        "ministral3", "exaone4", "ernie4_5", "olmo3", "cohere2", "internlm3", "persimmon",
     )  # fmt: skip
+    wide = ("gemma", "gemma2", "gemma3_text", "ministral", "hunyuan_v1_dense", "helium")  # heads of a size of their own
     return [
         *(Family(name) for name in plain),
-        *(Family(name, config={"head_dim": 8}) for name in ("gemma", "gemma2", "gemma3_text")),
+        *(Family(name, config={"head_dim": 8}) for name in wide),
         Family("opt", config={"ffn_dim": 64, "word_embed_proj_dim": 32}),
         Family("gptj", config={"rotary_dim": 4}),
         Family("gpt_neo", config={"attention_types": [[["global", "local"], 1]], "num_layers": 2}),
@@ -88,6 +90,7 @@ REFUSED = {
         Family("rwkv", config={"attention_hidden_size": 32}),
         Family("lfm2", config={"layer_types": ["conv", "full_attention"]}),
         Family("jamba", config=_EXPERTS | {"mamba_d_state": 4}),
+        *(Family(name) for name in ("qwen3_5", "qwen3_next", "nemotron_h", "falcon_h1", "recurrent_gemma")),
     )
 }
 

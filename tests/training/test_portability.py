@@ -1,6 +1,7 @@
 """A finished job reads its model with another transformers, and stops when that reads something else."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from finetune_flows.training import portable
 from finetune_flows.training.problems import TrainingProblem
 from finetune_flows.training.readers import find_readers
+from tests.support.smol_model import build_smol_model
 from tests.support.tiny_model import build_tiny_model
 from tests.support.transformers4 import PACKAGES, transformers_4
 from tests.training.conftest import TinyJobs
@@ -55,3 +57,29 @@ def test_an_interpreter_that_cannot_read_is_named(jobs: Any, monkeypatch: pytest
     (found,) = jobs.run("job", method="lora", max_steps=1)["checks"]["readers"]
     assert found["reader"] == "/nowhere/python"
     assert "No such file" in found["skipped"]
+
+
+LLAMA_CPP = os.environ.get("LLAMA_CPP_PYTHON", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not LLAMA_CPP, reason="LLAMA_CPP_PYTHON names no interpreter with llama-cpp-python and its converter"
+)
+def test_a_model_is_read_by_llama_cpp(tiny_rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINETUNE_READERS", LLAMA_CPP)
+    jobs = TinyJobs(build_smol_model(tmp_path / "base"), tiny_rows, tmp_path)
+    found = jobs.run("job", method="lora", max_steps=1)["checks"]["readers"][-1]
+    assert found["reader"].startswith("llama.cpp ")
+    assert found["same_ids"]
+    assert found["largest_difference"] <= 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not LLAMA_CPP, reason="LLAMA_CPP_PYTHON names no interpreter with llama-cpp-python and its converter"
+)
+def test_a_model_that_llama_cpps_converter_refuses_is_skipped(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINETUNE_READERS", LLAMA_CPP)
+    found = jobs.run("job", method="lora", max_steps=1)["checks"]["readers"][-1]
+    assert "its converter refuses the model: " in found["skipped"]

@@ -1,5 +1,6 @@
 """Jobs as containers: found again by name; when one ends, its log and exit code are kept and the container is removed."""
 
+import logging
 import shutil
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from finetune_flows.tasks.platforms.docker.images import find_image
 from finetune_flows.tasks.platforms.docker.place import Place, remove, start
 from finetune_flows.tasks.platforms.local.folders import ended_state, is_complete, lay_out
 
+log = logging.getLogger("finetune.docker")
+
 _GRACE = 120  # seconds between SIGTERM and SIGKILL, the same as SageMaker gives a job
 _TIMED_OUT = 124  # exit code with which containers/deadline.py ends at the deadline
 
@@ -34,7 +37,7 @@ class DockerJobs(Place):
     """The training and converting part of `contract.Platform`."""
 
     def convert_model(self, source: Path, output: Path, chat_template: str | None) -> None:
-        """Runs the training image's `stage` in a container."""
+        """Runs the training image's `stage` in a container, and logs what it says."""
         command = ["stage", "--source", f"/source/{source.name}", "--output", "/output"]
         mounts = [bind(source, f"/source/{source.name}"), bind(output, "/output", writable=True)]
         if chat_template:
@@ -51,12 +54,15 @@ class DockerJobs(Place):
             try:
                 container.start()
                 code = container.wait()["StatusCode"]
+                said = container.logs(stderr=False).decode("utf-8", "replace").splitlines()
                 words = container.logs().decode("utf-8", "replace").strip().splitlines()
             finally:
                 remove(container)
                 shutil.rmtree(folder)
         if code:
             raise EnvironmentProblem(f"{source} cannot be staged: {words[-1] if words else f'exit code {code}'}")
+        for line in said:
+            log.info("%s: %s", source.name, line)
 
     def start_job(self, job: TrainingJob) -> None:
         """Creates the contract's folders and starts the training image with them under /opt/ml."""

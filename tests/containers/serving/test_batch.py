@@ -17,8 +17,10 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+from transformers.cache_utils import DynamicCache
 
 from finetune_flows.containers.serving.batch import Batch, Sequence
+from finetune_flows.containers.serving.cache import HEADROOM, WindowCache
 from finetune_flows.containers.serving.engine import GenerationFailed, Sampling, Token
 
 SIZES = {
@@ -174,3 +176,30 @@ def test_overflowing_numbers_fail_that_sequence_and_no_other():
     assert isinstance(broken.got[0], GenerationFailed)
     assert len(broken.got) == 1
     assert good.tokens == expected
+
+
+def test_buffers_have_room_for_the_places_of_the_batch_and_not_for_more() -> None:
+    """Twice as many rows and half as many columns again would be three times the memory that 32 sequences need."""
+    cache, chance, longest = WindowCache(layers=1, places=8), random.Random(1), 0
+    lengths: list[int] = []
+    with torch.inference_mode():
+        for _ in range(300):
+            if len(lengths) < 8:
+                length = chance.choice([3, 40, 150])
+                prefilled = DynamicCache()
+                prefilled.update(torch.ones(1, 1, length, 2), torch.ones(1, 1, length, 2), 0)
+                cache.join(prefilled)
+                lengths.append(length)
+            for _ in range(chance.randint(1, 20)):
+                cache.make_room()
+                cache.advance()
+                lengths = [each + 1 for each in lengths]
+            longest = max(longest, *lengths)
+            if chance.random() < 0.7:
+                row = chance.randrange(len(lengths))
+                lengths[row] = lengths[-1]
+                lengths.pop()
+                cache.leave(row, longest=max(lengths, default=0))
+            rows, _, columns, _ = cache.layers[0].keys.shape
+            assert rows <= 8
+            assert columns <= longest + HEADROOM

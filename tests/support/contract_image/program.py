@@ -1,6 +1,7 @@
 """A training program of a second: it obeys the container contract, tells what it sees, and fails as it is told to.
 
-With `serve` it is a server of a second: so the platform is tested without waiting for torch.
+With `serve` it is a server of a second, and with `stage` it says something: so the platform is tested without waiting
+for torch.
 """
 
 import json
@@ -14,6 +15,11 @@ from pathlib import Path
 
 if sys.argv[1:] == ["serve"]:
     runpy.run_path(str(Path(__file__).with_name("server.py")), run_name="__main__")
+
+if sys.argv[1:2] == ["stage"]:
+    print("a library warns", file=sys.stderr)
+    print("the chat template writes today's date")
+    sys.exit()
 
 ML = Path(os.environ.get("CONTRACT_ROOT", "/opt/ml"))
 settings = json.loads((ML / "input/config/hyperparameters.json").read_text())

@@ -3,6 +3,9 @@
 import gzip
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,7 @@ from finetune_flows.tasks.dataset.hub import HubRows
 from finetune_flows.tasks.dataset.source import find_source
 from finetune_flows.tasks.problems.text_classification.problem import TextClassification
 from finetune_flows.tasks.recipe import Chat, DatasetSection
+from tests.support.hub_files import COMMIT, DATASET, hub_with
 from tests.tasks.dataset.dataset_rows import build, quarantined, read_all, sound_rows, write_jsonl
 
 
@@ -276,3 +280,23 @@ def test_mixed_sources_are_named_in_the_audit(tmp_path: Path) -> None:
     audit = build(tmp_path / "a.jsonl", tmp_path / "out", mix_with=[{"source": str(tmp_path / "b.jsonl")}])
     assert list(audit.sources) == ["a.jsonl", "mix_with[0]:b.jsonl"]
     assert (audit.rows, audit.usable, audit.exact_duplicates) == (125, 100, 25)
+
+
+READ = """
+import json, sys
+from finetune_flows.tasks.dataset.source import find_source
+sources = [find_source(source, None, "train") for source in sys.argv[1:]]
+print(json.dumps([[[dict(row.values) for row in source.rows()], [*source.digests()]] for source in sources]))
+"""
+
+
+def test_files_of_the_hub_are_read_by_their_address() -> None:
+    files = {"rows/a.jsonl": b'{"text": "a", "label": "x"}\n', "rows/b.csv": b"text,label\nb,007\n", "README.md": b"#"}
+    with hub_with(files) as address:
+        # In a process of its own: the library of the hub reads this variable when it is imported.
+        environment = {**os.environ, "HF_ENDPOINT": address, "HF_HUB_OFFLINE": "0"}
+        sources = [f"hf://datasets/{DATASET}/rows", f"hf://datasets/{DATASET}@{COMMIT}/rows/b.csv"]
+        command = [sys.executable, "-c", READ, *sources]
+        found = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    first, second = {"text": "a", "label": "x"}, {"text": "b", "label": "007"}
+    assert found == [[[first, second], ["a.jsonl", "b.csv"]], [[second], ["b.csv"]]]

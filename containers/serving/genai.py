@@ -1,4 +1,4 @@
-"""Serves a language model in ONNX Runtime's format for generation: `python genai_server.py FOLDER WINDOW`.
+"""Serves a language model in ONNX Runtime's format for generation: `python -m finetune_flows.containers.serving.genai FOLDER WINDOW`.
 
 It uses nothing but onnxruntime-genai, its tokenizer and its chat templates included, to answer as a user's program would.
 
