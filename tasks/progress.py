@@ -8,7 +8,6 @@ from typing import Protocol
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext
-from rich.console import RenderableType
 from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
@@ -65,7 +64,7 @@ def progress(title: str, key: str) -> Iterator[Update]:
 
 
 class _Bar(Progress):
-    def get_renderables(self) -> Iterator[RenderableType]:
+    def get_renderables(self) -> Iterator[Constrain]:
         """The bar with a margin for the terminal's `^C`. On a line of its own, that would leave a stale bar behind."""
         yield Constrain(self.make_tasks_table(self.tasks), err.width - 3)
 

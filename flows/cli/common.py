@@ -13,11 +13,13 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import requires, version
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from finetune_flows.tasks.base.errors import DatasetError, FinetuneError
 from finetune_flows.tasks.base.terminal import console, err
 
 if TYPE_CHECKING:
@@ -131,6 +133,16 @@ def _room() -> str:
         return f". {home()} (FINETUNE_HOME) does not exist"
 
 
+def _next(error: Exception) -> str:
+    """The command that shows what is wrong with the rows of a recipe."""
+    command, *arguments = sys.argv[1:] or [""]
+    recipe = next((each for each in arguments if each.endswith((".yaml", ".yml"))), None)
+    if not isinstance(error, DatasetError) or command == "data" or recipe is None:
+        return ""
+    overrides = [part for pair in pairwise(arguments) if pair[0] == "--set" for part in pair]
+    return f"\n  Next: {shlex.join(['finetune', 'data', 'check', recipe, *overrides])}"
+
+
 def _is_of_prefects_server(error: Exception) -> bool:
     """Whether a request to the Prefect server failed, because it ended or cannot be reached."""
     import httpx
@@ -160,8 +172,6 @@ def _leave(number: int, _: object) -> None:
 
 def guarded(command: Callable[[], Any]) -> None:
     """Runs `command`. A FinetuneError becomes one message; any other error is a bug and keeps its traceback."""
-    from finetune_flows.tasks.base.errors import FinetuneError
-
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     for stream in (sys.stdout, sys.stderr):
@@ -172,7 +182,7 @@ def guarded(command: Callable[[], Any]) -> None:
     except FinetuneError as error:
         if os.environ.get("FINETUNE_DEBUG"):
             raise
-        err.print(f"finetune: {error}", style="bold red")
+        err.print(f"finetune: {error}{_next(error)}", style="bold red")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         extra = _extra_with(error.name or "")

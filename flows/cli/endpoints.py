@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import Json, group, out, print_json
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.recipe import Recipe
