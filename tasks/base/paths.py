@@ -1,4 +1,4 @@
-"""Paths that a person wrote. None of these functions opens what is there, and none fails, whatever the text."""
+"""Paths and names that a person wrote. None of these functions opens what is there."""
 
 import contextlib
 import glob
@@ -6,6 +6,19 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from finetune_flows.tasks.base.errors import FinetuneError
+
+
+def directly_in(folder: Path, name: str) -> Path:
+    """The place of this name in a folder. What is deleted by its name would lead out of the folder if that were a path.
+
+    Raises:
+        FinetuneError: the name is a path, or empty.
+    """
+    if name in ("", ".", "..") or not {"/", os.sep, "\0"}.isdisjoint(name):
+        raise FinetuneError(f"{name!r} is no name: a path is not permitted here")
+    return folder / name
 
 
 def expanded(path: str) -> Path:

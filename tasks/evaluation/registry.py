@@ -11,6 +11,7 @@ from pydantic import Field
 from finetune_flows.tasks.artifacts.references import Reference
 from finetune_flows.tasks.base.errors import RegistryError, TryLater
 from finetune_flows.tasks.base.files import home, locked, read_model, write_json
+from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.base.values import Frozen, now
 from finetune_flows.tasks.evaluation.gate import Decision
 
@@ -132,7 +133,7 @@ class Registry:
             RegistryError: another change is under way.
         """
         try:
-            with locked(self.root / f".{recipe}.switch.lock", seconds):
+            with locked(self._file(recipe).with_name(f".{recipe}.switch.lock"), seconds):
                 yield self.read(recipe)
         except TryLater:
             raise RegistryError(
@@ -141,7 +142,7 @@ class Registry:
 
     @contextmanager
     def _changing(self, recipe: str) -> Iterator[Record]:
-        with locked(self.root / f".{recipe}.lock"):
+        with locked(self._file(recipe).with_name(f".{recipe}.lock")):
             record = read_model(self._file(recipe), Record)
             if record is None and self._file(recipe).exists():
                 # Damaged: kept for a person to look at, because the new record knows nothing of what was in it.
@@ -152,4 +153,4 @@ class Registry:
         write_json(self._file(recipe), record.model_copy(update=changes).model_dump(mode="json"))
 
     def _file(self, recipe: str) -> Path:
-        return self.root / f"{recipe}.json"
+        return directly_in(self.root, recipe).with_name(f"{recipe}.json")

@@ -8,6 +8,7 @@ from docker.models.containers import Container
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import locked, read_model, write_json
+from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
 from finetune_flows.tasks.platforms.docker import serving
@@ -88,20 +89,21 @@ class DockerEndpoints(Place):
 
     def endpoint_log(self, name: str) -> Path:
         """A copy of the log, which the engine keeps as long as the container. It is deleted with the endpoint."""
-        log = self.root / "endpoints" / name / "log.txt"
+        log = directly_in(self.root / "endpoints", name) / "log.txt"
         with engine_errors(f"reading the log of endpoint {name}"):
             container = self.find(self.container_name(name))
             return _copy_log(container, log) if container else log
 
     def delete_endpoint(self, name: str) -> bool:
         """Lets the server finish its answers, then removes its container and folder."""
+        folder = directly_in(self.root / "endpoints", name)
         with engine_errors(f"deleting endpoint {name}"):
             container = self.find(self.container_name(name))
             existed = container is not None and container.status == "running"
             if container is not None and existed:
                 container.stop(timeout=_GRACE)
             remove(container)
-        shutil.rmtree(self.root / "endpoints" / name, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         return existed
 
     def endpoint_of(self, container: Container) -> Endpoint:

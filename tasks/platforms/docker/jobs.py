@@ -11,6 +11,7 @@ from docker.models.containers import Container
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EnvironmentProblem
 from finetune_flows.tasks.base.files import locked, read_model, write_json
+from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.base.values import Frozen
 from finetune_flows.tasks.platforms.contract import JobState, ReadLine, TrainingJob
 from finetune_flows.tasks.platforms.docker.containers import Program, bind, create, labels_of, write_deadline
@@ -187,7 +188,7 @@ class DockerJobs(Place):
         )
 
     def _job(self, name: str) -> Path:
-        return self.root / "jobs" / name
+        return directly_in(self.root / "jobs", name)
 
 
 def _follow(container: Container, read_line: ReadLine) -> None:

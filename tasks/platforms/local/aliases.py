@@ -12,6 +12,7 @@ import httpx
 
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import home, locked, read_model, write_json
+from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.base.programs import script
 from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec
 from finetune_flows.tasks.platforms.local import detached
@@ -123,7 +124,7 @@ def _address(folder: Path) -> str:
 
 
 def _folder(name: str) -> Path:
-    return home() / "aliases" / name
+    return directly_in(home() / "aliases", name)
 
 
 def _read(folder: Path) -> Alias | None:

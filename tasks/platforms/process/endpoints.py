@@ -7,6 +7,7 @@ from pathlib import Path
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import locked, read_model, write_json
+from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.base.programs import program
 from finetune_flows.tasks.platforms import engines
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
@@ -100,4 +101,4 @@ class ProcessEndpoints(Place):
         return endpoint if endpoint and detached.is_running(folder) else None
 
     def _endpoint(self, name: str) -> Path:
-        return self.root / "endpoints" / name
+        return directly_in(self.root / "endpoints", name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from finetune_flows.tasks.artifacts.remote import with_weights
 from finetune_flows.tasks.base.files import locked, write_json
+from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.base.programs import program
 from finetune_flows.tasks.platforms.contract import JobState, ReadLine, TrainingJob
 from finetune_flows.tasks.platforms.local import detached
@@ -83,4 +84,4 @@ class ProcessJobs(Place):
         shutil.rmtree(root, ignore_errors=True)
 
     def _job(self, name: str) -> Path:
-        return self.root / "jobs" / name
+        return directly_in(self.root / "jobs", name)

@@ -10,6 +10,7 @@ from typing import Any
 from finetune_flows.tasks.aws.errors import aws_errors
 from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import locked
+from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.endpoints.connect import Connection
 from finetune_flows.tasks.monitoring.window import Window
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec, Labels
@@ -171,7 +172,7 @@ class SageMakerEndpoints(Place):
         return existed
 
     def _log_folder(self, name: str) -> Path:
-        return self.root / "endpoints" / name
+        return directly_in(self.root / "endpoints", name)
 
     def _url(self, name: str) -> str:
         return url_of(self.clients.region, self.section.profile, name)
