@@ -64,6 +64,13 @@ def check(
     else:
         out.print(dataset_card(audit), markup=False)
         out.print(f"\nFiles  {output}/", markup=False)
+        out.print(f"Next   {_next(source, recipe)}")
+
+
+def _next(source: str, recipe: "Recipe") -> str:
+    if _is_recipe(source):
+        return f"finetune run {source}"
+    return f"finetune init NAME --problem {recipe.problem.kind}; then name {source} and its columns in NAME/NAME.yaml"
 
 
 @app.command()

@@ -24,16 +24,22 @@ def list_endpoints(as_json: Json = False) -> None:
     Example: finetune endpoint list
     """
     from finetune_flows.tasks.platforms import platforms_in_use
+    from finetune_flows.tasks.platforms.local.aliases import ended, expired
 
     endpoints = [endpoint for platform in platforms_in_use() for endpoint in platform.endpoints()]
     if as_json:
         print_json([endpoint.model_dump(mode="json") for endpoint in endpoints])
         return
-    table = Table("name", "recipe", "address", "until")
+    addresses = {alias.endpoint: alias.url for platform in platforms_in_use() for alias in platform.aliases()}
+    table = Table("name", "recipe", "lasting address", "own address", "until")
     for endpoint in endpoints:
         until = endpoint.labels.expires_at.astimezone()
-        table.add_row(endpoint.name, endpoint.labels.recipe, endpoint.url, f"{until:%Y-%m-%d %H:%M}")
-    out.print(table if endpoints else "No endpoint is running. Next: finetune init")
+        lasting = addresses.get(endpoint.name, "")
+        table.add_row(endpoint.name, endpoint.labels.recipe, lasting, endpoint.url, f"{until:%Y-%m-%d %H:%M}")
+    over = expired()
+    out.print(table if endpoints else "No endpoint is running." + " Next: finetune init" * (not over))
+    for alias in over:
+        out.print(ended(alias))
 
 
 @app.command()

@@ -119,6 +119,9 @@ def show_outcome(outcome: "Outcome") -> None:
         out.print(f"Report         {outcome.report}")
     if outcome.endpoint is None:
         out.print("Next           read the wrong answers, then change the recipe and run it again")
+        out.print(
+            f"Or             finetune promote {outcome.recipe} --model {outcome.model.digest[:8]} --anyway  (serves it all the same)"
+        )
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
     out.print(f"Address        {outcome.address} (the same for every champion; serves until {until:%H:%M})")
