@@ -70,7 +70,7 @@ def call(
         route = "/v1/chat/completions"
         body = {
             "model": name,
-            "messages": _prompt(recipe, question, context),
+            "messages": prompt_of(recipe, question, context),
             "temperature": 0,
             "max_tokens": max_tokens,
         }
@@ -93,11 +93,14 @@ def _champion_endpoint(name: str) -> str:
     return addresses.get(name, name)
 
 
-def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
-    """The prompt that the model was trained on if a context is given, else only the question."""
+def prompt_of(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
+    """The prompt that the model was trained on: with the recipe's system message, or with the context if one is given."""
     problem = recipe.problem if recipe else None
+    asked = [{"role": "user", "content": question}]
+    if problem is not None and problem.kind == "chat" and problem.system:
+        return [{"role": "system", "content": problem.system}, *asked]
     if problem is None or not context or "context" not in problem.columns():
-        return [{"role": "user", "content": question}]
+        return asked
     prompt, _ = problem.messages({"question": question, "context": context, "answer": ""})
     return prompt
 

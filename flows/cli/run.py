@@ -128,7 +128,7 @@ def show_outcome(outcome: "Outcome") -> None:
     out.print(f"Endpoint       {outcome.endpoint.name}")
     recipe = latest_recipe(outcome.recipe)
     example = recipe.problem.example if recipe else '"Hello"'
-    out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}")
+    out.print(f"Next           finetune endpoint call {outcome.recipe} {example}")
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:
