@@ -14,6 +14,7 @@ from finetune_flows.tasks.evaluate import score_endpoint
 from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms import platforms_in_use
 from finetune_flows.tasks.platforms.contract import Endpoint, Platform
+from finetune_flows.tasks.platforms.local.aliases import ended, expired
 from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
 from finetune_flows.tasks.recipe import Recipe
 
@@ -75,6 +76,9 @@ def find_endpoint(name: str) -> tuple[Endpoint, Platform]:
     running = {each.name: (each, platform) for platform in platforms_in_use() for each in platform.endpoints()}
     if name in running:
         return running[name]
+    for alias in expired():
+        if name in (alias.name, alias.endpoint):
+            raise EndpointFailed(ended(alias))
     near = difflib.get_close_matches(name, running, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else f"running: {', '.join(running) or 'none'}"
     raise EndpointFailed(

@@ -10,7 +10,7 @@ from prefect.states import Completed
 from finetune_flows.flows.form import TextOrEmpty
 from finetune_flows.tasks import report
 from finetune_flows.tasks.artifacts.references import Reference
-from finetune_flows.tasks.artifacts.runs import end_run, start_run
+from finetune_flows.tasks.artifacts.runs import end_run, ending, start_run
 from finetune_flows.tasks.base.errors import GateRefused
 from finetune_flows.tasks.base.files import write_json
 from finetune_flows.tasks.base.values import Frozen, now
@@ -19,7 +19,7 @@ from finetune_flows.tasks.evaluate import evaluate_base, evaluate_candidate
 from finetune_flows.tasks.evaluation.files import Evaluations
 from finetune_flows.tasks.plan import preflight
 from finetune_flows.tasks.platforms.contract import Endpoint
-from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
+from finetune_flows.tasks.prepare import look_first, prepare_dataset, stage_base_model
 from finetune_flows.tasks.promote import ask_for_approval, candidate, judge_champion, named, pass_gate, promote
 from finetune_flows.tasks.recipe import Recipe
 from finetune_flows.tasks.reporting.facts import RunFacts
@@ -45,7 +45,7 @@ def finetune(recipe: Recipe, continue_from: TextOrEmpty = "") -> Outcome:
             outcome = _finetune(recipe, continue_from)
             outcome = _reported(recipe, outcome, folder, started)
     except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
-        end_run(folder, f"{type(error).__name__}: {error}")
+        end_run(folder, ending(error))
         raise
     result = "promoted" if outcome.promoted else outcome.decision
     end_run(folder, result, outcome.model_dump(mode="json"))
@@ -88,6 +88,7 @@ _REPORTED = (
 
 def _finetune(recipe: Recipe, continue_from: str | None) -> Outcome:
     recipe = preflight(recipe)
+    look_first(recipe)
     base = stage_base_model(recipe.model, recipe.platform)
     start = _start(recipe, base, continue_from) if continue_from else None
     dataset = prepare_dataset(recipe.dataset, recipe.problem, base)

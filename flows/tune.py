@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from finetune_flows.tasks import report
-from finetune_flows.tasks.artifacts.runs import end_run, start_run
+from finetune_flows.tasks.artifacts.runs import end_run, ending, start_run
 from finetune_flows.tasks.plan import preflight
 from finetune_flows.tasks.prepare import prepare_dataset, stage_base_model
 from finetune_flows.tasks.recipe import Recipe
@@ -33,7 +33,7 @@ def tune(recipe: Recipe) -> Tuned:
         page = report.save_tuning(folder, tuned, Path(tuned.best_recipe).parent if tuned.best_recipe else folder)
         report.publish_tuning(tuned)
     except BaseException as error:  # also when Prefect cancels the run: its TerminationSignal is no Exception
-        end_run(folder, f"{type(error).__name__}: {error}")
+        end_run(folder, ending(error))
         raise
     tuned = tuned.model_copy(update={"report": str(page) if page else None})
     end_run(folder, "tuned", tuned.model_dump(mode="json"))

@@ -12,7 +12,7 @@ from finetune_flows.tasks.endpoints.parity import check_parity
 from finetune_flows.tasks.evaluation.registry import Registry
 from finetune_flows.tasks.platforms import platform_of
 from finetune_flows.tasks.platforms.contract import Endpoint, EndpointSpec
-from finetune_flows.tasks.progress import log
+from finetune_flows.tasks.progress import log, progress
 from finetune_flows.tasks.recipe import Platform, Recipe
 from finetune_flows.tasks.retrying import RETRIES
 from finetune_flows.tasks.train import labels
@@ -53,7 +53,9 @@ def start_checked(recipe: Recipe, name: str, model: Reference) -> Endpoint:
     endpoint = start_endpoint(recipe, name, model.path / "model", model)
     try:
         connection = platform_of(recipe.platform).connection(endpoint)
-        log.info("endpoint %s: %s", name, check_parity(connection, name, model.path / "probes.json"))
+        with progress(f"check endpoint {name}", "parity-progress"):
+            parity = check_parity(connection, name, model.path / "probes.json")
+        log.info("endpoint %s: %s", name, parity)
     except BaseException:  # a cancelled run must not leave an endpoint that costs money
         withdraw(recipe.platform, recipe.name, name)
         raise
@@ -70,7 +72,8 @@ def running_endpoint(recipe: Recipe, model: Reference) -> Endpoint | None:
 
 def start_endpoint(recipe: Recipe, name: str, folder: Path, model: Reference) -> Endpoint:
     """Starts or reuses the endpoint `name` with the model in `folder`. It expires after `serving.expires_after_hours`."""
-    return platform_of(recipe.platform).start_endpoint(endpoint_spec(recipe, name, folder, model))
+    with progress(f"start endpoint {name}", "endpoint-progress"):
+        return platform_of(recipe.platform).start_endpoint(endpoint_spec(recipe, name, folder, model))
 
 
 def endpoint_spec(recipe: Recipe, name: str, folder: Path, model: Reference) -> EndpointSpec:

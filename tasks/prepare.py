@@ -1,6 +1,7 @@
 """Prepare: stage the base model; check and split the rows and write them as Parquet. Both are cached by their inputs."""
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from finetune_flows.tasks.base.files import home
 from finetune_flows.tasks.base.values import step_key
 from finetune_flows.tasks.caching import cached_by
 from finetune_flows.tasks.dataset.build import build_dataset, find_sources
+from finetune_flows.tasks.dataset.first_look import look_at_rows
 from finetune_flows.tasks.dataset.frozen import count_new_rows, found_split, write_test_source
 from finetune_flows.tasks.dataset.source import is_address
 from finetune_flows.tasks.evaluation.registry import Entry
@@ -39,7 +41,24 @@ def stage_base_model(section: ModelSection, platform: Platform) -> Reference:
     if found is not None:
         return found
     log.info("staging the base model %s (once for each machine)", section.source)
-    return base_model.stage(section, key, store, platform_of(platform).convert_model)
+    with progress("stage the base model", "staging-progress"):
+        return base_model.stage(section, key, store, platform_of(platform).convert_model)
+
+
+@task(name="look-at-rows", **RETRIES)
+def look_first(recipe: Recipe) -> None:
+    """Finds bad rows before the base model is staged, which takes minutes the first time. After that, prepare is first.
+
+    Raises:
+        DatasetError: as `prepare_dataset`.
+    """
+    if Store().find("base-model", base_model.staging_key(recipe.model)) is not None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            look_at_rows(_pinned(recipe.dataset), recipe.problem, Path(folder))
+        except DatasetError as error:
+            raise DatasetError(_keep_quarantine(str(error), Path(folder), recipe.name)) from error
 
 
 def dataset_key(section: DatasetSection, problem: Problem, base: Reference) -> str:
@@ -76,7 +95,7 @@ def prepare_dataset(section: DatasetSection, problem: Problem, base: Reference) 
         try:
             build_dataset(_pinned(section), problem, base.path, draft.path, _shown(update))
         except DatasetError as error:
-            raise DatasetError(_keep_quarantine(str(error), draft.path, key)) from error
+            raise DatasetError(_keep_quarantine(str(error), draft.path, key[:12])) from error
     return store.require("dataset", key)
 
 
@@ -129,12 +148,12 @@ def _shown(update: Update) -> Callable[[str, int], None]:
     return lambda words, rows: update(0, 0, f"{words} {rows:,} rows")
 
 
-def _keep_quarantine(message: str, draft: Path, key: str) -> str:
+def _keep_quarantine(message: str, draft: Path, name: str) -> str:
     """Copies the list of bad rows of a refused data set, whose draft is deleted, and names the copy in the message."""
     listed = draft / "quarantine.jsonl"
     if not listed.exists():
         return message
-    kept = home() / "quarantine" / f"{key[:12]}.jsonl"
+    kept = home() / "quarantine" / f"{name}.jsonl"
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(listed, kept)
     return message.replace(str(listed), str(kept))

@@ -1,7 +1,6 @@
 """Progress of long work: lines in the log, a bar in a terminal or a notebook, a progress artifact in the Prefect UI."""
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +8,18 @@ from typing import Protocol
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.constrain import Constrain
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from finetune_flows.tasks.base.notebook import in_notebook, log_into_notebook
-from finetune_flows.tasks.base.terminal import console
+from finetune_flows.tasks.base.terminal import err
 
 log = logging.getLogger("finetune")
 log.setLevel(logging.INFO)  # here, because in a worker no command sets it
-_progress_log = logging.getLogger("finetune.progress")
+PROGRESS_LOG = logging.getLogger("finetune.progress")
+"""The lines that a live area makes superfluous."""
+_WIDE = 110  # columns that hold a long bar and the words of a training
 _notebook = log_into_notebook() if in_notebook() else None
 
 
@@ -31,17 +34,17 @@ class Update(Protocol):
 def progress(title: str, key: str) -> Iterator[Update]:
     """Shows the progress of the block. `key` names the artifact: lower-case letters, digits and hyphens."""
     artifact = _Artifact(key, title)
-    bar = Progress(
-        TextColumn("{task.description:<28}", markup=False),
-        BarColumn(bar_width=28),
+    bar = _Bar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=28 if err.width >= _WIDE else 8),
         TextColumn("{task.percentage:>3.0f} %", markup=False),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[words]}", markup=False),
-        console=console(stderr=True),
-        disable=not sys.stderr.isatty(),
+        TextColumn("{task.fields[words]}", markup=False, table_column=Column(no_wrap=False)),
+        console=err,
+        disable=not err.is_terminal,
         transient=True,
     )
+    started = time.monotonic()
     with bar:
         shown = bar.add_task(title, total=None, words="")
 
@@ -57,6 +60,13 @@ def progress(title: str, key: str) -> Iterator[Update]:
             if _notebook:
                 _notebook.end()
     artifact.finish()
+    log.info("%s: done in %.0f s", title, time.monotonic() - started)
+
+
+class _Bar(Progress):
+    def get_renderables(self) -> Iterator[Constrain]:
+        """The bar with a margin for the terminal's `^C`. On a line of its own, that would leave a stale bar behind."""
+        yield Constrain(self.make_tasks_table(self.tasks), err.width - 3)
 
 
 class _Artifact:
@@ -70,11 +80,14 @@ class _Artifact:
         self.written = time.monotonic()
 
     def update(self, done: float, total: float, words: str) -> None:
-        if time.monotonic() - self.written < self.INTERVAL or not total:
+        if time.monotonic() - self.written < self.INTERVAL:
             return
         self.written = time.monotonic()
+        if not total:
+            PROGRESS_LOG.info("%s: %s", self.title, words)
+            return
         percent = 100 * done / total
-        _progress_log.info("%s: %.0f %% %s", self.title, percent, words)
+        PROGRESS_LOG.info("%s: %.0f %% %s", self.title, percent, words)
         self._write(percent)
 
     def finish(self) -> None:

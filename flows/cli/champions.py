@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import (
     Debug,
@@ -16,6 +15,7 @@ from finetune_flows.flows.cli.common import (
     set_up_logging,
     use_prefect,
 )
+from finetune_flows.tasks.base.terminal import Table
 
 Recipe = Annotated[str, typer.Argument(help="Name of the recipe, as `finetune runs` shows it.")]
 Reason = Annotated[str, typer.Option(help="Reason, stored with the decision.")]

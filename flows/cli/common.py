@@ -6,19 +6,21 @@ import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import requires, version
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.logging import RichHandler
 
-from finetune_flows.tasks.base.terminal import console
+from finetune_flows.tasks.base.errors import DatasetError, FinetuneError
+from finetune_flows.tasks.base.terminal import console, err
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.recipe import Recipe
@@ -31,7 +33,6 @@ Overrides = Annotated[
 ]
 
 out = console(soft_wrap=True)
-err = console(stderr=True, soft_wrap=True)
 
 
 def group(help_text: str) -> typer.Typer:
@@ -46,6 +47,21 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+class _Lines(logging.Handler):
+    """Prints each record of our log on one line, however narrow the terminal is: an address in it stays whole."""
+
+    def __init__(self, debug: bool) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter(f"%(asctime)s {'%(levelname)-7s ' * debug}%(message)s", "%H:%M:%S"))
+        self._hidden = set() if debug else {"finetune.job"}
+        if err.is_terminal:
+            self._hidden.add("finetune.progress")  # the live area shows it
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name not in self._hidden:
+            err.print(self.format(record), style="yellow" if record.levelno >= logging.WARNING else None)
+
+
 def set_up_logging(debug: bool, doing: str | None = None) -> None:
     """Sends our log to stderr, and Prefect's and the job's too with --debug. The Prefect UI gets all of them.
 
@@ -55,8 +71,7 @@ def set_up_logging(debug: bool, doing: str | None = None) -> None:
     # A server that is started for one run sends no usage statistics, and does not end late to write its telemetry.
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ["FINETUNE_DEBUG"] = "1" if debug else ""
-    handler = RichHandler(console=err, show_path=False, show_level=debug, log_time_format="%H:%M:%S", markup=False)
-    handler.addFilter(lambda record: debug or record.name != "finetune.job")
+    handler = _Lines(debug)
     logger = logging.getLogger("finetune")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
@@ -118,6 +133,16 @@ def _room() -> str:
         return f". {home()} (FINETUNE_HOME) does not exist"
 
 
+def _next(error: Exception) -> str:
+    """The command that shows what is wrong with the rows of a recipe."""
+    command, *arguments = sys.argv[1:] or [""]
+    recipe = next((each for each in arguments if each.endswith((".yaml", ".yml"))), None)
+    if not isinstance(error, DatasetError) or command == "data" or recipe is None:
+        return ""
+    overrides = [part for pair in pairwise(arguments) if pair[0] == "--set" for part in pair]
+    return f"\n  Next: {shlex.join(['finetune', 'data', 'check', recipe, *overrides])}"
+
+
 def _is_of_prefects_server(error: Exception) -> bool:
     """Whether a request to the Prefect server failed, because it ended or cannot be reached."""
     import httpx
@@ -135,15 +160,18 @@ class Stopped(SystemExit):
 
 
 def _stop(number: int, _: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, _leave)
     err.print("finetune: stopping (Ctrl-C again leaves at once)")
     raise Stopped(128 + number)
 
 
+def _leave(number: int, _: object) -> None:
+    err.show_cursor(True)  # the live area hides it
+    os._exit(128 + number)
+
+
 def guarded(command: Callable[[], Any]) -> None:
     """Runs `command`. A FinetuneError becomes one message; any other error is a bug and keeps its traceback."""
-    from finetune_flows.tasks.base.errors import FinetuneError
-
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     for stream in (sys.stdout, sys.stderr):
@@ -154,7 +182,7 @@ def guarded(command: Callable[[], Any]) -> None:
     except FinetuneError as error:
         if os.environ.get("FINETUNE_DEBUG"):
             raise
-        err.print(f"finetune: {error}", style="bold red")
+        err.print(f"finetune: {error}{_next(error)}", style="bold red")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         extra = _extra_with(error.name or "")
@@ -178,5 +206,7 @@ def guarded(command: Callable[[], Any]) -> None:
         )
         sys.exit(1)
     except Stopped as stopped:
-        err.print("finetune: stopped. What was finished is kept; to carry on, run the same command again")
+        err.print(
+            f"finetune: stopped. What was finished is kept. To carry on: {shlex.join(['finetune', *sys.argv[1:]])}"
+        )
         sys.exit(stopped.code)

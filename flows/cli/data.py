@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from finetune_flows.flows.cli.common import Debug, Json, Overrides, err, group, out, print_json, set_up_logging
+from finetune_flows.flows.cli.common import Debug, Json, Overrides, group, out, print_json, set_up_logging
+from finetune_flows.tasks.base.terminal import err
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.dataset.show import Token
@@ -63,6 +64,13 @@ def check(
     else:
         out.print(dataset_card(audit), markup=False)
         out.print(f"\nFiles  {output}/", markup=False)
+        out.print(f"Next   {_next(source, recipe)}")
+
+
+def _next(source: str, recipe: "Recipe") -> str:
+    if _is_recipe(source):
+        return f"finetune run {source}"
+    return f"finetune init NAME --problem {recipe.problem.kind}; then name {source} and its columns in NAME/NAME.yaml"
 
 
 @app.command()

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import Json, group, out, print_json
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.recipe import Recipe
@@ -24,16 +24,22 @@ def list_endpoints(as_json: Json = False) -> None:
     Example: finetune endpoint list
     """
     from finetune_flows.tasks.platforms import platforms_in_use
+    from finetune_flows.tasks.platforms.local.aliases import ended, expired
 
     endpoints = [endpoint for platform in platforms_in_use() for endpoint in platform.endpoints()]
     if as_json:
         print_json([endpoint.model_dump(mode="json") for endpoint in endpoints])
         return
-    table = Table("name", "recipe", "address", "until")
+    addresses = {alias.endpoint: alias.url for platform in platforms_in_use() for alias in platform.aliases()}
+    table = Table("name", "recipe", "lasting address", "own address", "until")
     for endpoint in endpoints:
         until = endpoint.labels.expires_at.astimezone()
-        table.add_row(endpoint.name, endpoint.labels.recipe, endpoint.url, f"{until:%Y-%m-%d %H:%M}")
-    out.print(table if endpoints else "No endpoint is running. Next: finetune init")
+        lasting = addresses.get(endpoint.name, "")
+        table.add_row(endpoint.name, endpoint.labels.recipe, lasting, endpoint.url, f"{until:%Y-%m-%d %H:%M}")
+    over = expired()
+    out.print(table if endpoints else "No endpoint is running." + " Next: finetune init" * (not over))
+    for alias in over:
+        out.print(ended(alias))
 
 
 @app.command()
@@ -64,7 +70,7 @@ def call(
         route = "/v1/chat/completions"
         body = {
             "model": name,
-            "messages": _prompt(recipe, question, context),
+            "messages": prompt_of(recipe, question, context),
             "temperature": 0,
             "max_tokens": max_tokens,
         }
@@ -87,11 +93,14 @@ def _champion_endpoint(name: str) -> str:
     return addresses.get(name, name)
 
 
-def _prompt(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
-    """The prompt that the model was trained on if a context is given, else only the question."""
+def prompt_of(recipe: "Recipe | None", question: str, context: str) -> list[dict[str, str]]:
+    """The prompt that the model was trained on: with the recipe's system message, or with the context if one is given."""
     problem = recipe.problem if recipe else None
+    asked = [{"role": "user", "content": question}]
+    if problem is not None and problem.kind == "chat" and problem.system:
+        return [{"role": "system", "content": problem.system}, *asked]
     if problem is None or not context or "context" not in problem.columns():
-        return [{"role": "user", "content": question}]
+        return asked
     prompt, _ = problem.messages({"question": question, "context": context, "answer": ""})
     return prompt
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.exporting.export import Exported

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import Json, out
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.evaluation.pairs import PairVerdict

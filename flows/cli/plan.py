@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import Json, Overrides, out, print_json, read_recipe
 from finetune_flows.flows.cli.run import RecipeFile
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.plan import Made
@@ -88,7 +88,7 @@ def _steps(kind: str, made: "Made") -> Table:
 
 
 def _findings(findings: "list[Finding]") -> Table:
-    table = Table("", "what", "found", "next", title="Preflight", title_justify="left")
+    table = Table("state", "what", "found", "next", title="Preflight", title_justify="left")
     for finding in findings:
         table.add_row("ok" if finding.ok else "PROBLEM", finding.what, finding.found, finding.advice)
     return table

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import (
     Debug,
@@ -16,6 +15,7 @@ from finetune_flows.flows.cli.common import (
     set_up_logging,
     use_prefect,
 )
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.evaluation.scores import Scores
@@ -119,13 +119,16 @@ def show_outcome(outcome: "Outcome") -> None:
         out.print(f"Report         {outcome.report}")
     if outcome.endpoint is None:
         out.print("Next           read the wrong answers, then change the recipe and run it again")
+        out.print(
+            f"Or             finetune promote {outcome.recipe} --model {outcome.model.digest[:8]} --anyway  (serves it all the same)"
+        )
         return
     until = outcome.endpoint.labels.expires_at.astimezone()
     out.print(f"Address        {outcome.address} (the same for every champion; serves until {until:%H:%M})")
     out.print(f"Endpoint       {outcome.endpoint.name}")
     recipe = latest_recipe(outcome.recipe)
     example = recipe.problem.example if recipe else '"Hello"'
-    out.print(f"Next           finetune endpoint call {outcome.endpoint.name} {example}")
+    out.print(f"Next           finetune endpoint call {outcome.recipe} {example}")
 
 
 def _scores_table(scores: "dict[str, Scores]") -> Table:

@@ -3,10 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from rich.table import Table
-
 from finetune_flows.flows.cli.common import Debug, Json, group, out, print_json, set_up_logging
 from finetune_flows.flows.cli.setup_aws import aws
+from finetune_flows.tasks.base.terminal import Table
 
 app = group("Set up a Prefect server or an AWS account for runs, or this machine for exports.")
 

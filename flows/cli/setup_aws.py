@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import Json, Overrides, out, print_json
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.aws.clients import Clients

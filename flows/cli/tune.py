@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import (
     Debug,
@@ -16,6 +15,7 @@ from finetune_flows.flows.cli.common import (
     set_up_logging,
     use_prefect,
 )
+from finetune_flows.tasks.base.terminal import Table
 
 if TYPE_CHECKING:
     from finetune_flows.tasks.tuning.trials import Tuned

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from finetune_flows.flows.cli.common import Debug, Json, out, print_json, set_up_logging, use_prefect
+from finetune_flows.tasks.base.terminal import Table
 
 
 def runs(last: Annotated[int, typer.Option(help="Number of runs to show.")] = 20, as_json: Json = False) -> None:
@@ -57,7 +57,7 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json([finding.model_dump() for finding in findings])
     else:
-        table = Table("", "what", "found", "next")
+        table = Table("state", "what", "found", "next")
         for finding in findings:
             table.add_row("ok" if finding.ok else "PROBLEM", finding.what, finding.found, finding.advice)
         out.print(table)

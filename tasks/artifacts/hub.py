@@ -4,12 +4,15 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal
-
-import httpx
 
 from finetune_flows.tasks.base.errors import EnvironmentProblem, TryLater
 
+# huggingface_hub has moved from httpx to its successor, which shares no class with it. Older versions come without that one.
+_TRANSPORTS = [import_module(name) for name in ("httpx", "httpx2") if find_spec(name)]
+_UNREACHABLE: tuple[type[Exception], ...] = tuple(library.TransportError for library in _TRANSPORTS)
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -41,13 +44,16 @@ def hub_errors(what: str, advice: str) -> Iterator[None]:
     """Turns errors of the hub into ours: TryLater if they pass by themselves, otherwise EnvironmentProblem with the advice."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    known: tuple[type[Exception], ...] = (HfHubHTTPError, OSError, *_UNREACHABLE)
     try:
         yield
-    except (HfHubHTTPError, httpx.TransportError, OSError) as error:
+    except known as error:
         # "not here either" is what the library says of a file that it could not download; its cause says why.
         cause = error.__cause__ or error if isinstance(error, LocalEntryNotFoundError) else error
         if _passes(cause):
-            raise TryLater(f"{what}: {type(cause).__name__}: {cause}") from error
+            raise TryLater(
+                f"{what}: {type(cause).__name__}: {cause}. Next: check the network, then run it again"
+            ) from error
         raise EnvironmentProblem(f"{what}: {error}\n  {advice}") from error
 
 
@@ -58,4 +64,4 @@ def _passes(error: BaseException) -> bool:
         return False
     if isinstance(error, HfHubHTTPError):
         return error.response is not None and error.response.status_code in _PASSING
-    return isinstance(error, httpx.TransportError | ConnectionError | TimeoutError)
+    return isinstance(error, (*_UNREACHABLE, ConnectionError, TimeoutError))

@@ -37,6 +37,13 @@ def start_run(recipe: Recipe, flow_run: str) -> Path:
     return folder
 
 
+def ending(error: BaseException) -> str:
+    """How a run ended that raised `error`: Ctrl-C, SIGTERM and Prefect's cancellation are no failures."""
+    return (
+        f"{type(error).__name__}: {error}" if isinstance(error, Exception) else "stopped; the same command carries on"
+    )
+
+
 def end_run(folder: Path, result: str, outcome: dict[str, Any] | None = None) -> None:
     """Records how the run ended. A record that cannot be written is a warning: it must not hide why a run failed."""
     run = read_model(folder / "run.json", Run)

@@ -1,5 +1,6 @@
 """Guesses from the columns of rows what a model is to learn from them."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,8 +39,20 @@ def guess_problem(rows: Sequence[Mapping[str, object]]) -> dict[str, Any]:
         return {"kind": "text-classification", "text": found["text"], "label_columns": marked, "multi_label": True}
     raise DatasetError(
         f"the columns fit no problem: {columns_of(rows[0])}. Say what the model learns and name the columns, for example "
-        "--set problem.kind=text-classification --set problem.text=Body --set problem.label=Queue"
+        f"{_example(rows)}"
     )
+
+
+def _example(rows: Sequence[Mapping[str, object]]) -> str:
+    """Options for a classification of the longest texts by the column with the fewest values."""
+    columns = [str(column) for column in rows[0]]
+    values = {column: [str(row.get(column)) for row in rows] for column in columns}
+    text = max(columns, key=lambda column: sum(map(len, values[column])))
+    label = min(
+        (column for column in columns if column != text), key=lambda column: len({*values[column]}), default=text
+    )
+    options = ("problem.kind=text-classification", f"problem.text={text}", f"problem.label={label}")
+    return " ".join(f"--set {shlex.quote(option)}" for option in options)
 
 
 def _column(row: Mapping[str, object], names: Sequence[str]) -> str | None:

@@ -27,8 +27,7 @@ def examine(python: str = sys.executable) -> list[Finding]:
         *_docker(),
         *_aws(),
         _memory(),
-        _disk(),
-        _home(),
+        *_home(),
     ]
 
 
@@ -128,23 +127,18 @@ def _memory() -> Finding:
     )
 
 
-def _disk() -> Finding:
-    home().mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home()).free / _GIB
-    ok = free >= 5
-    return Finding(
-        what="disk",
-        found=f"{free:.0f} GiB free",
-        ok=ok,
-        advice="" if ok else "run finetune sweep, or set FINETUNE_HOME to a larger disk",
-    )
-
-
-def _home() -> Finding:
-    ok = os.access(home(), os.W_OK)
-    return Finding(
-        what="home",
-        found=str(home()),
-        ok=ok,
-        advice="" if ok else "set FINETUNE_HOME to a folder that you may write to",
-    )
+def _home() -> list[Finding]:
+    """The folder of all that is made, and the room on its disk."""
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found, ok = f"{home()} cannot be made: {error.strerror}", False
+    else:
+        found, ok = str(home()), os.access(home(), os.W_OK)
+    advice = "" if ok else "set FINETUNE_HOME to a folder that you may write to"
+    findings = [Finding(what="home", found=found, ok=ok, advice=advice)]
+    if ok:
+        free = shutil.disk_usage(home()).free / _GIB
+        advice = "" if free >= 5 else "run finetune sweep, or set FINETUNE_HOME to a larger disk"
+        findings.append(Finding(what="disk", found=f"{free:.0f} GiB free", ok=free >= 5, advice=advice))
+    return findings

@@ -8,6 +8,7 @@ from finetune_flows.tasks.artifacts.base_model import locate
 from finetune_flows.tasks.base.errors import DatasetError, RecipeError
 from finetune_flows.tasks.base.paths import absence
 from finetune_flows.tasks.dataset.source import find_source
+from finetune_flows.tasks.preflight.packages import not_installed
 from finetune_flows.tasks.preflight.serving_images import unreadable
 from finetune_flows.tasks.recipe import Recipe
 
@@ -44,5 +45,12 @@ def _found(recipe: Recipe, field: str, source: str, revision: str | None = None)
         yield f"dataset.{field}: {error}"
 
 
-SOURCE_CHECKS: tuple[Callable[[Recipe], Iterator[str]], ...] = (_model, _chat_template, _rows, _test_rows, unreadable)
-"""Each check yields the problems of one source. None of them asks the hub."""
+SOURCE_CHECKS: tuple[Callable[[Recipe], Iterator[str]], ...] = (
+    _model,
+    _chat_template,
+    _rows,
+    _test_rows,
+    unreadable,
+    not_installed,
+)
+"""Each check yields the problems of one source or package. None of them asks the hub."""

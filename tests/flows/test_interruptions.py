@@ -158,7 +158,7 @@ def test_an_interrupted_flow_stops_its_job_and_says_how_to_carry_on(
     assert flow.returncode == 130
     assert "finetune: stopping" in told
     assert "writes a checkpoint" in told
-    assert told.splitlines()[-1].endswith("run the same command again")
+    assert told.splitlines()[-1].endswith(f"To carry on: finetune run {file} --json")
     assert "Traceback" not in told
     assert "EventsWorker" not in told
     (server,) = (home / "prefect").glob("*/server.json")

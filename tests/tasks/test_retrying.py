@@ -3,7 +3,8 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -205,6 +206,8 @@ def test_the_hub_is_asked_again_when_it_is_busy_or_out_of_reach() -> None:
     passing = [of_status(code) for code in (408, 429, 500, 502, 503, 504)]
     passing += [httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), ConnectionResetError(), TimeoutError()]
     passing += [not_here(httpx.ConnectError("refused"))]
+    with suppress(ModuleNotFoundError):  # what newer versions of huggingface_hub ask with
+        passing.append(import_module("httpx2").ConnectError("refused"))
     final = [of_status(code) for code in (400, 401, 403, 404, 410)]
     final += [OfflineModeIsEnabled("offline"), not_here(OfflineModeIsEnabled("offline")), OSError(errno.ENOSPC, "full")]
     for error in (*passing, *final):

@@ -1,19 +1,30 @@
 """The docker platform as a whole."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from finetune_flows.tasks.base.files import locked, read_model
-from finetune_flows.tasks.platforms.contract import TrainingJob
+from finetune_flows.tasks.platforms.contract import Intent, TrainingJob
 from finetune_flows.tasks.platforms.docker.endpoints import DockerEndpoints
-from finetune_flows.tasks.platforms.docker.engine import engine_errors
+from finetune_flows.tasks.platforms.docker.engine import connect, engine_errors
 from finetune_flows.tasks.platforms.docker.jobs import DockerJobs
 from finetune_flows.tasks.platforms.docker.place import remove
 from finetune_flows.tasks.platforms.local.machine import ThisMachine
+from finetune_flows.tasks.preflight.report import Report
 
 
 class DockerRunner(DockerJobs, DockerEndpoints, ThisMachine):
     """Implements `contract.Platform` with containers of one engine and mounted folders below `root`."""
+
+    def preflight(self, intent: Callable[[], Intent]) -> Report | None:
+        """Checks that the engine answers, before a model is staged for it; a container that fails to start costs nothing.
+
+        Raises:
+            EnvironmentProblem: no engine answers, or this user may not use it.
+        """
+        connect()
+        return None
 
     def sweep(self, now: datetime) -> list[str]:
         """Removes expired endpoints and jobs, and the containers of dead ones."""

@@ -14,6 +14,7 @@ from finetune_flows.tasks.base.errors import EndpointFailed
 from finetune_flows.tasks.base.files import home, locked, read_model, write_json
 from finetune_flows.tasks.base.paths import directly_in
 from finetune_flows.tasks.base.programs import script
+from finetune_flows.tasks.base.values import now
 from finetune_flows.tasks.platforms.contract import Alias, Endpoint, EndpointSpec
 from finetune_flows.tasks.platforms.local import detached
 from finetune_flows.tasks.platforms.local.folders import last_line
@@ -62,6 +63,21 @@ class LocalAliases:
     def sweep_aliases(self, now: datetime) -> list[str]:
         """Stops expired aliases. Their port stays on record, so that they return under the same address."""
         return [f"alias {alias.name} (expired)" for alias in self.aliases() if _stopped(alias.name, now)]
+
+
+def expired() -> list[Alias]:
+    """The addresses of this home whose time is over."""
+    found = [_read(file.parent) for file in sorted((home() / "aliases").glob("*/alias.json"))]
+    return [alias for alias in found if alias is not None and alias.labels.expires_at < now()]
+
+
+def ended(alias: Alias) -> str:
+    """When an expired alias stopped serving, and how to start it again."""
+    until = alias.labels.expires_at.astimezone()
+    return (
+        f"{alias.name} served until {until:%Y-%m-%d %H:%M} and stopped by itself (serving.expires_after_hours). To start it "
+        f"again at the same address, give finetune run with the recipe of {alias.name}: what is made is not made again"
+    )
 
 
 def free_port() -> int:

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from finetune_flows.tasks.artifacts.runs import end_run, start_run
+from finetune_flows.tasks.base.files import write_json
+from finetune_flows.tasks.platforms.contract import Alias, Labels
 from finetune_flows.tasks.recipe import load_recipe
 
 
@@ -114,6 +117,7 @@ def test_a_package_that_is_not_installed_is_one_line_with_its_extra(
 ) -> None:
     code = f"""
 import sys
+from datetime import UTC, datetime
 for name in {modules!r}:
     sys.modules[name] = None
 from finetune_flows.flows.cli import main
@@ -130,3 +134,17 @@ main()
 
 def test_the_version_is_shown() -> None:
     assert finetune("--version").stdout.startswith("finetune-flows ")
+
+
+def test_an_endpoint_whose_time_is_over_is_told_with_the_way_back(home: Path) -> None:
+    labels = Labels(recipe="demo", step_key="k", flow_run="f", expires_at=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+    alias = Alias(name="demo", url="http://127.0.0.1:1", endpoint="demo-1", target="http://127.0.0.1:2", labels=labels)
+    (home / "aliases" / "demo").mkdir(parents=True)
+    write_json(home / "aliases" / "demo" / "alias.json", alias.model_dump(mode="json"))
+    told = "demo served until 2026-01-0"
+    for name in ("demo", "demo-1"):
+        result = finetune("endpoint", "call", name, "Hello")
+        assert result.returncode == 1
+        assert told in result.stderr
+        assert "finetune run with the recipe of demo" in result.stderr
+    assert told in finetune("endpoint", "list").stdout

@@ -109,3 +109,10 @@ def test_a_row_that_is_quarantined_says_why(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "not a list of messages" in result.stdout
     assert "has no row 99" in str(finetune("show", "rows.jsonl", "99").exception)
+
+
+def test_a_check_ends_with_the_next_command(tmp_path: Path) -> None:
+    rows = written(tmp_path / "rows.jsonl", REVIEWS)
+    columns = ("--set", "problem.text=Body", "--set", "problem.label=Queue")
+    told = finetune("check", rows, "--set", "problem.kind=text-classification", *columns).stdout
+    assert "Next   finetune init NAME --problem text-classification" in told

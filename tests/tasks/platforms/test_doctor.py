@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +48,11 @@ def test_no_other_environment_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> 
     (finding,) = readers()
     assert (finding.found, finding.ok) == ("none", True)
     assert "set FINETUNE_READERS" in finding.advice
+
+
+def test_a_home_that_cannot_be_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FINETUNE_HOME", str(tmp_path / "file" / "home"))
+    (home,) = [finding for finding in doctor.examine() if finding.what == "home"]
+    assert not home.ok
+    assert "cannot be made" in home.found
