@@ -46,7 +46,7 @@ class MysqlSession:
 
     def _filling_connection(self) -> "pymysql.Connection[Any]":
         if self._address not in _fillers or not _fillers[self._address].open:
-            filler = self._place.connect(f"{self._room}filler", client_flag=CLIENT.MULTI_STATEMENTS)
+            filler = self._place.connect(f"{self._room}filler", autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS)
             filler.query("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'")
             _fillers[self._address] = filler
         return _fillers[self._address]

@@ -54,7 +54,9 @@ class Running:
     def left(self) -> list[str]:
         """Databases and accounts of ours."""
         databases = self.ask("SHOW DATABASES LIKE 'finetunejudge%'")
-        return [str(row[0]) for row in (*databases, *self.ask("SELECT user FROM mysql.user WHERE user LIKE 'finetune%'"))]
+        return [
+            str(row[0]) for row in (*databases, *self.ask("SELECT user FROM mysql.user WHERE user LIKE 'finetune%'"))
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -106,20 +108,24 @@ with SqlWorkers(1) as pool:
     time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as owner:
-        assert owner.stdout
-        assert owner.stdout.readline() == b"True\n"
-        mine = named.left()
-        assert mine
-        [outcome] = judge([SqlPair(CONTEXT, GOLD, GOLD, "mysql", 1)])
-        assert outcome.execution
-        assert named.left() == mine, "whoever lives keeps what is theirs"
-        owner.kill()
+        try:
+            assert owner.stdout
+            assert owner.stdout.readline() == b"True\n"
+            mine = named.left()
+            assert mine
+            [outcome] = judge([SqlPair(CONTEXT, GOLD, GOLD, "mysql", 1)])
+            assert outcome.execution
+            assert named.left() == mine, "whoever lives keeps what is theirs"
+        finally:
+            owner.kill()
     [outcome] = judge([SqlPair(CONTEXT, GOLD, GOLD, "mysql", 1)])
     assert outcome.execution
     assert named.left() == []
 
 
-@pytest.mark.parametrize("url", ["mysql://judge:wrong@127.0.0.1:{port}", "mysql://judge@127.0.0.1:9", "mysql://a:b@h:x"])
+@pytest.mark.parametrize(
+    "url", ["mysql://judge:wrong@127.0.0.1:{port}", "mysql://judge@127.0.0.1:9", "mysql://a:b@h:x"]
+)
 def test_a_server_that_does_not_serve_is_said_without_the_password(
     running: Running, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
