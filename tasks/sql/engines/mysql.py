@@ -15,6 +15,7 @@ from pymysql.constants import CLIENT
 from finetune_flows.tasks.sql.compare import Row
 from finetune_flows.tasks.sql.engines.contract import Limits, QueryFailed, refused
 from finetune_flows.tasks.sql.engines.filling import Filling, fillings, plain_text, quoted
+from finetune_flows.tasks.sql.engines.mysql_server import Room
 from finetune_flows.tasks.sql.engines.results import comparable_rows, first_line, text_of
 from finetune_flows.tasks.sql.generator.databases import Database
 from finetune_flows.tasks.sql.query import Query
@@ -32,7 +33,8 @@ class MysqlSession:
 
     def __init__(self, schema: Schema, address: str) -> None:
         self._schema, self._limits = schema, Limits()
-        self._socket, self._room = address.rsplit(" ", 1)
+        self._address, self._place = address, Room.model_validate_json(address)
+        self._room = self._place.name
         self._now = int(time.time())
         self._filled: set[str] = set()
         self._filler = self._filling_connection()
@@ -43,15 +45,11 @@ class MysqlSession:
         self._define()
 
     def _filling_connection(self) -> "pymysql.Connection[Any]":
-        if self._socket not in _fillers or not _fillers[self._socket].open:
-            _fillers[self._socket] = pymysql.connect(
-                unix_socket=self._socket,
-                user=f"{self._room}_filler",
-                ssl_disabled=True,
-                client_flag=CLIENT.MULTI_STATEMENTS,
-            )
-            _fillers[self._socket].query("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
-        return _fillers[self._socket]
+        if self._address not in _fillers or not _fillers[self._address].open:
+            filler = self._place.connect(f"{self._room}filler", autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS)
+            filler.query("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'")
+            _fillers[self._address] = filler
+        return _fillers[self._address]
 
     def _define(self) -> None:
         """Rows that the schema brings come with the others, each time."""
@@ -109,13 +107,17 @@ class MysqlSession:
     def _reading_connection(self) -> "pymysql.Connection[Any]":
         """New for each pair, with one moment for gold and prediction."""
         if self._reader is None:
-            self._reader = pymysql.connect(
-                unix_socket=self._socket,
-                user=self._room,
+            seconds = self._limits.server_seconds
+            limit = (
+                f"max_statement_time = {seconds}"
+                if self.engine.startswith("MariaDB")
+                else f"max_execution_time = {round(1000 * seconds)}"
+            )
+            self._reader = self._place.connect(
+                self._room,
                 database=self._room,
-                ssl_disabled=True,
-                read_timeout=10 * int(self._limits.server_seconds),
-                init_command=f"SET timestamp = {self._now}, sql_select_limit = {self._limits.rows + 1}",
+                read_timeout=10 * int(seconds),
+                init_command=f"SET timestamp = {self._now}, time_zone = '+00:00', {limit}, sql_select_limit = {self._limits.rows + 1}",
             )
         return self._reader
 

@@ -39,9 +39,9 @@ def _start_postgres() -> Server:
 
 
 def _start_mysql() -> Server:
-    from finetune_flows.tasks.sql.engines.mysql_server import MysqlServer
+    from finetune_flows.tasks.sql.engines import mysql_server
 
-    return MysqlServer()
+    return mysql_server.start()
 
 
 _STARTS: dict[str, Callable[[], Server]] = {"postgres": _start_postgres, "mysql": _start_mysql}
