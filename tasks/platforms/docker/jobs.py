@@ -3,9 +3,11 @@
 import logging
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from finetune_flows.tasks.artifacts.remote import with_weights
@@ -151,7 +153,10 @@ class DockerJobs(Place):
         with engine_errors(f"following job {name}"):
             container = self.find(self.container_name(name))
             if container is not None:
-                _follow(container, read_line)
+                with suppress(
+                    NotFound
+                ):  # another run that follows the job has saved its record and removed the container
+                    _follow(container, read_line)
         return self.describe_job(name)
 
     def stop_job(self, name: str) -> None:

@@ -76,6 +76,22 @@ def test_those_who_want_one_job_share_it(platform: Platform, again: Again, job: 
     assert result(platform, "r-key-1")["started_at"] == 0, "one run of the program"
 
 
+def test_a_follower_that_is_slower_than_another_gets_the_same_result(
+    platform: Platform, again: Again, job: TrainingJob
+) -> None:
+    """The quicker one has saved what the job left, and removed the rest, before the slower one has read the last line."""
+    attempt, quicker = first_attempt(told(job, steps="3")), again()
+    platform.start_job(attempt)
+
+    def read_line(line: str) -> None:
+        if line.startswith("step=3"):
+            end = time.monotonic() + 60
+            while quicker.describe_job(attempt.name).status != "completed" and time.monotonic() < end:
+                time.sleep(0.1)
+
+    assert platform.follow_job(attempt.name, read_line).status == "completed"
+
+
 def test_one_who_comes_later_finds_the_job_running(platform: Platform, again: Again, job: TrainingJob) -> None:
     job = told(job, steps="40")
     platform.start_job(first_attempt(job))
